@@ -1,0 +1,1 @@
+"""Where windows, evidence, incidents and effects are kept: one schema for SQLite and PostgreSQL."""

@@ -1,0 +1,165 @@
+"""A small sample of whole records, of bounded size, that merges.
+
+Each record has a priority; the k smallest are kept. For the uniform sample the priority is a hash
+of the id, so every record is equally likely to stay and the sample of a union is the best k of
+both samples. For the informative sample it is ``hash / weight`` (priority sampling: Duffield, Lund
+and Thorup, 2007), so that uncertain records stay more often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.errors import RulerMismatchError, ShapeError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Sample:
+    """n records, column by column. S signals, K classes, d embedding dimensions.
+
+    * ``ids``, ``uris`` (where the caller gave one, else ""), ``trace_ids``: n strings each.
+    * ``metadata``: n mappings of key to value.
+    * ``time_s`` (n,): seconds since 1970. ``version``: the model version of each record.
+    * ``prediction`` (n,): class; -1 where none. ``signals`` (n, S): NaN where missing.
+    * ``probabilities`` (n, K) float16 and ``embedding`` (n, d) float16; K or d may be 0.
+    * ``priority`` (n,) in (0, 1] or above; smaller stays. ``weight`` (n,).
+    * ``threshold``: the smallest priority that was left out (inf: none was), from which the
+      inclusion probability follows.
+    * ``thumbnails`` (n, h, w, c) uint8; h = 0 where privacy keeps none.
+    """
+
+    signal_names: tuple[str, ...]
+    ids: tuple[str, ...]
+    versions: tuple[str, ...]
+    metadata: tuple[dict[str, str], ...]
+    uris: tuple[str, ...]
+    trace_ids: tuple[str, ...]
+    time_s: NDArray[np.float64]
+    prediction: NDArray[np.int32]
+    probabilities: NDArray[np.float16]
+    embedding: NDArray[np.float16]
+    signals: NDArray[np.float32]
+    priority: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    thumbnails: NDArray[np.uint8]
+    threshold: float = float("inf")
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        for name in (*_COLUMNS, "versions", "metadata", "uris", "trace_ids"):
+            if len(getattr(self, name)) != n:
+                raise ShapeError(
+                    f"sample.{name}", expected=f"{n} rows", found=str(len(getattr(self, name)))
+                )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def has_thumbnails(self) -> bool:
+        return self.thumbnails.ndim == 4 and self.thumbnails.shape[1] > 0
+
+    @property
+    def inclusion(self) -> NDArray[np.float64]:
+        """The probability with which each record came to be in the sample, (n,)."""
+        if not np.isfinite(self.threshold):
+            return np.ones(len(self))
+        return np.minimum(1.0, self.weight * self.threshold)
+
+    @classmethod
+    def empty(cls, signal_names: Sequence[str] = ()) -> Sample:
+        return cls(
+            signal_names=tuple(signal_names),
+            ids=(),
+            versions=(),
+            metadata=(),
+            uris=(),
+            trace_ids=(),
+            time_s=np.zeros(0),
+            prediction=np.zeros(0, np.int32),
+            probabilities=np.zeros((0, 0), np.float16),
+            embedding=np.zeros((0, 0), np.float16),
+            signals=np.zeros((0, len(signal_names)), np.float32),
+            priority=np.zeros(0),
+            weight=np.zeros(0),
+            thumbnails=np.zeros((0, 0, 0, 0), np.uint8),
+        )
+
+    def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Sample:
+        """Some of the records, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return Sample(
+            signal_names=self.signal_names,
+            threshold=self.threshold,
+            **{name: tuple(getattr(self, name)[i] for i in index) for name in _TEXTS},
+            **{name: getattr(self, name)[index] for name in _COLUMNS},
+        )
+
+    @staticmethod
+    def merge(samples: Iterable[Sample], k: int) -> Sample:
+        """The sample of size at most k of the union; each id once.
+
+        Raises:
+            RulerMismatchError: the samples hold different signals or shapes.
+        """
+        parts = [sample for sample in samples if len(sample)]
+        if not parts:
+            return Sample.empty()
+        if any(part.signal_names != parts[0].signal_names for part in parts):
+            raise RulerMismatchError("samples of different signals can't be merged")
+        try:
+            columns = {
+                name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+            }
+        except ValueError as error:
+            raise RulerMismatchError(f"samples of different shapes: {error}") from None
+        texts = {name: sum((getattr(part, name) for part in parts), ()) for name in _TEXTS}
+        union = Sample(signal_names=parts[0].signal_names, **texts, **columns)
+        order = np.lexsort((np.arange(len(union)), union.priority))
+        seen: set[str] = set()
+        kept = [i for i in order if not (union.ids[i] in seen or seen.add(union.ids[i]))]  # type: ignore[func-returns-value]
+        left_out = [float(union.priority[i]) for i in kept[k:]]
+        threshold = min([*left_out, *(part.threshold for part in parts)], default=float("inf"))
+        merged = union.take(kept[:k])
+        object.__setattr__(merged, "threshold", threshold)
+        return merged
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "signal_names": list(self.signal_names),
+            "threshold": self.threshold if np.isfinite(self.threshold) else None,
+            **{name: list(getattr(self, name)) for name in _TEXTS},
+        }
+
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+        return {f"{prefix}.{name}": getattr(self, name) for name in _COLUMNS}
+
+    @classmethod
+    def from_parts(cls, header: dict[str, Any], arrays: dict[str, Any], prefix: str) -> Sample:
+        threshold = header["threshold"]
+        return cls(
+            signal_names=tuple(header["signal_names"]),
+            threshold=float("inf") if threshold is None else float(threshold),
+            **{name: tuple(header[name]) for name in _TEXTS},
+            **{name: arrays[f"{prefix}.{name}"] for name in _COLUMNS},
+        )
+
+
+_TEXTS = ("ids", "versions", "metadata", "uris", "trace_ids")
+_COLUMNS = tuple(
+    field.name
+    for field in fields(Sample)
+    if field.name not in (*_TEXTS, "signal_names", "threshold")
+)
+
+
+def unit_hash(record_id: str) -> float:
+    """A number in (0, 1) that depends on nothing but the id: 53 bits of BLAKE2b."""
+    raw = hashlib.blake2b(record_id.encode(), digest_size=8).digest()
+    return ((int.from_bytes(raw, "little") >> 11) + 0.5) / 2**53
