@@ -1,0 +1,1 @@
+"""The built-in console: read models in, HTML out."""

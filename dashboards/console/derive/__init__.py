@@ -1,0 +1,1 @@
+"""From core types to what a plot draws; pure."""
