@@ -121,7 +121,7 @@ class LedgerIdRow(Base):
 
 
 class LabelRow(Base):
-    """One label, joined to its prediction; ``judged_by`` as for windows (labels count by arrival)."""
+    """One label, joined to its prediction; counted by arrival (``judged_by`` as for windows)."""
 
     __tablename__ = "labels"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -206,8 +206,9 @@ class VerdictRow(Base):
 class IncidentRow(Base):
     """Alerts that belong together. ``version`` counts transitions (optimistic locking).
 
-    ``state``: open, acknowledged, mitigating, monitoring, resolved. ``findings`` holds what a page shows
-    (see ``alerts.types.Finding``), ``disposition``: true_alarm, false_alarm, expected or null.
+    ``state``: open, acknowledged, mitigating, monitoring, resolved. ``findings`` holds what a page
+    shows (see ``alerts.types.Finding``), ``disposition``: true_alarm, false_alarm, expected or
+    null.
     """
 
     __tablename__ = "incidents"
@@ -257,9 +258,9 @@ class TimelineRow(Base):
 class ActionRow(Base):
     """Something done, or refused, about an incident.
 
-    ``kind``: rollback, relabel. ``state``: proposed, waiting, refused, allowed, executing, executed,
-    verifying, recovered, unproven, failed, done. ``plan`` and ``plan_hash`` are what an approval binds to;
-    ``decision`` holds the guard's reasons, ``result`` what came of it.
+    ``kind``: rollback, relabel. ``state``: proposed, waiting, refused, allowed, executing,
+    executed, verifying, recovered, unproven, failed, done. ``plan`` and ``plan_hash`` are what an
+    approval binds to; ``decision`` holds the guard's reasons, ``result`` what came of it.
     """
 
     __tablename__ = "actions"
@@ -295,7 +296,9 @@ class OutboxRow(Base):
     incident_id: Mapped[int | None] = mapped_column(
         BigId, ForeignKey("incidents.id", ondelete="CASCADE"), index=True
     )
-    event: Mapped[str] = mapped_column(String(30))  # trigger | update | acknowledge | resolve | test
+    event: Mapped[str] = mapped_column(
+        String(30)
+    )  # trigger | update | acknowledge | resolve | test
     message: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(20), index=True)
     attempts: Mapped[int] = mapped_column(default=0)

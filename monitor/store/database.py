@@ -1,0 +1,115 @@
+"""One database behind one code path: SQLite in WAL mode, or PostgreSQL.
+
+``Sessions()`` reads; ``Sessions.begin()`` writes and commits at the end of the block. On SQLite
+a writer takes the write lock at its start (``BEGIN IMMEDIATE``), so that it waits for its turn
+instead of failing in the middle.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import StaticPool
+
+from vigil.errors import ConfigError
+
+BUSY_TIMEOUT_S = 30.0
+_WRITES = "vigil_writes"
+
+
+def open_engine(url: str, *, password: str | None = None) -> Engine:
+    """An engine for ``url``: ``sqlite:///file`` or ``postgresql+psycopg://user@host/name``.
+
+    Raises:
+        ConfigError: not a database URL, or a database that vigil does not speak.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            "settings", "service.database", expected="a database URL", found=repr(url)
+        ) from None
+    if password is not None:
+        parsed = parsed.set(password=password)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(parsed)
+    if backend == "postgresql":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=10)
+    raise ConfigError(
+        "settings", "service.database", expected="sqlite or postgresql", found=backend
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+    if url.database in (None, "", ":memory:"):
+        arguments["poolclass"] = StaticPool
+        arguments["connect_args"]["check_same_thread"] = False
+    else:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, **arguments)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # an accepted window survives a power cut
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-32000")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def writer(engine: Engine) -> Engine:
+    """The same engine, whose transactions are going to write."""
+    return engine.execution_options(**{_WRITES: True})
+
+
+class Sessions:
+    """Opens sessions: call it to read, ``begin()`` to write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._read = sessionmaker(engine, expire_on_commit=False)
+        self._write = sessionmaker(writer(engine), expire_on_commit=False)
+
+    def __call__(self) -> Session:
+        """A session to read with; ``with`` closes it."""
+        return self._read()
+
+    def begin(self) -> AbstractContextManager[Session]:
+        """A session to write with: commits at the end of ``with``, rolls back on an error."""
+        return self._write.begin()
+
+
+def insert(session: Session, table: Any) -> sqlite.Insert | postgresql.Insert:
+    """INSERT that knows ``on_conflict_do_*``, in the dialect of the session's database."""
+    target: Table = getattr(table, "__table__", table)
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(target)
+    return postgresql.insert(target)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database can't be reached or is busy, not that we erred."""
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError)):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
