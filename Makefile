@@ -1,0 +1,88 @@
+# Each target sets itself up: `make demo` and `make test` are all that a newcomer needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Two cores feed several servers in the tests; numerical libraries must not claim them all.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+PACKAGES := vigil detectors runbooks alerts monitor dashboards migrations
+
+.PHONY: help setup demo serve test test-servers check lint format types layering docs bench lock wheel image clean
+
+help: ## Show what there is
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Create .venv from the lock files
+
+# torch comes first and alone: which build is right for the machine depends on pip's index.
+$(INSTALLED): requirements/torch.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "vigil needs Python 3.11 or newer; $$($(PYTHON) --version) found. Try: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }; }
+	@echo "installing the locked packages (minutes, the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt -c requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Three faults on real images, live: detected, paged, acted on, recovered (ARGS="--seed 7 --exit")
+	@$(BIN)/vigil demo $(ARGS)
+
+serve: setup ## Run the service on vigil.toml (ARGS="--config PATH")
+	@$(BIN)/vigil serve $(ARGS)
+
+test: setup ## All tests but the ones that need heavy servers (ARGS="tests/alerts -k slack")
+	@bash .ci/programs
+	@$(BIN)/python -m pytest -m "not servers" $(ARGS)
+
+test-servers: setup ## The tests that need heavy servers
+	@$(BIN)/python -m pytest -m servers $(ARGS) || { rc=$$?; [ $$rc -eq 5 ] \
+	  && echo "no test needs a heavy server yet"; }
+
+check: setup lint types layering test ## Everything that must hold before a commit is shared
+
+lint: setup ## ruff, and its formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: setup ## Let ruff put the code in form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy --strict
+
+layering: setup ## Who imports whom, drawn and checked for forbidden arrows and circles
+	@$(BIN)/python -m pytest -q tests/project/test_layering.py
+	@$(BIN)/python -m bench.layering
+
+docs: setup ## Write the generated pages (docs/configuration.md, docs/cli.md, docs/metrics.md)
+	@$(BIN)/python -m monitor.cli.reference docs
+
+bench: setup ## Benchmarks (ARGS="collector" runs one)
+	@$(BIN)/python -m bench $(ARGS)
+
+wheel: setup ## Build dist/*.whl
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+image: ## Build the container image with docker or podman
+	@$$(command -v docker || command -v podman) build --file Containerfile --tag vigil-cv .
+
+lock: ## Resolve the newest versions that pyproject.toml allows, and pin them
+	@rm -rf .make/lock && $(PYTHON) -m venv .make/lock
+	@.make/lock/bin/python -m pip install --quiet --upgrade torch packaging
+	@.make/lock/bin/python -m pip install --quiet --upgrade ".[server,demo,postgres,dev,reports]"
+	@.make/lock/bin/python requirements/lock.py
+	@rm -rf .make/lock build
+
+clean: ## Remove what was built; .venv and var stay
+	@rm -rf build dist .make .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
