@@ -1,0 +1,240 @@
+"""A batch of inferences with its signals: what the collector makes of one call of ``record``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.arrays import as_column, as_rows
+from vigil.catalogue import SCALAR_NAMES
+from vigil.errors import ShapeError
+from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, make_thumbnails
+from vigil.signals.predictions import OutputsAre, predictions
+
+Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+MAX_TEXT = 512
+_COLUMN = {name: column for column, name in enumerate(SCALAR_NAMES)}
+_IMAGE_COLUMNS = [_COLUMN[name] for name in IMAGE_SIGNALS]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RecordBatch:
+    """n inferences of one model version. K classes, d embedding dimensions; both may be 0.
+
+    * ``ids``: n strings; ``custom_ids`` where the caller chose them. ``counter`` (n,) numbers the
+      records of one source and boot. ``time_s`` (n,): seconds since 1970.
+    * ``signals`` (n, S), columns as ``catalogue.SCALAR_NAMES``; NaN is missing. The embedding's
+      distance is missing until ``summarise`` measures it with a ruler.
+    * ``prediction`` (n,): class, -1 where none. ``probabilities`` (n, K), ``embedding`` (n, d).
+    * ``metadata``: n mappings of key to value; ``uris``, ``trace_ids``: n strings, "" where none.
+    * ``thumbnails`` (n, h, w, c); h = 0 where none are kept.
+    """
+
+    ids: tuple[str, ...]
+    counter: NDArray[np.uint64]
+    custom_ids: bool
+    time_s: NDArray[np.float64]
+    version: str
+    signals: NDArray[np.float64]
+    prediction: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    metadata: tuple[dict[str, str], ...]
+    uris: tuple[str, ...]
+    trace_ids: tuple[str, ...]
+    thumbnails: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: NDArray[np.int64]) -> RecordBatch:
+        """Some of the records, in the given order."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        for name in _TEXTS:
+            values = getattr(self, name)
+            columns[name] = tuple([values[i] for i in rows.tolist()])
+        return replace(self, **columns)
+
+    @staticmethod
+    def concatenate(batches: Sequence[RecordBatch]) -> RecordBatch:
+        """Batches of one version and one shape, end to end; at least one.
+
+        Raises:
+            ShapeError: the shapes differ.
+        """
+        if len(batches) == 1:
+            return batches[0]
+        columns: dict[str, Any] = {"custom_ids": any(batch.custom_ids for batch in batches)}
+        try:
+            for name in _ARRAYS:
+                columns[name] = np.concatenate([getattr(batch, name) for batch in batches])
+        except ValueError as error:
+            raise ShapeError("batches", expected="one shape", found=str(error)) from None
+        for name in _TEXTS:
+            columns[name] = tuple([text for batch in batches for text in getattr(batch, name)])
+        return replace(batches[0], **columns)
+
+
+_TEXTS = ("ids", "metadata", "uris", "trace_ids")
+_ARRAYS = (
+    "counter",
+    "time_s",
+    "signals",
+    "prediction",
+    "probabilities",
+    "embedding",
+    "thumbnails",
+)
+
+
+def make_batch(
+    *,
+    ids: Sequence[str],
+    counter: NDArray[np.uint64],
+    custom_ids: bool,
+    time_s: NDArray[np.float64] | float,
+    version: str,
+    images: Any = None,
+    embeddings: Any = None,
+    outputs: Any = None,
+    latency_s: Any = None,
+    metadata: Metadata = None,
+    uris: Sequence[str | None] | None = None,
+    trace_ids: Sequence[str | None] | None = None,
+    outputs_are: OutputsAre = "probabilities",
+    thumbnails: bool = False,
+) -> RecordBatch:
+    """Measure the signals of n = len(ids) inferences.
+
+    Args:
+        ids: one id per inference.
+        counter: (n,) their numbers within this source and boot.
+        custom_ids: whether the caller chose the ids.
+        time_s: when, seconds since 1970; one number or (n,).
+        version: the model version that made them.
+        images: (n, h, w), (n, h, w, c) or (n, c, h, w); integers, or floats in [0, 1].
+        embeddings: (n, d).
+        outputs: (n, K), or (n,) integers where only the class is known.
+        latency_s: seconds; one number for all, or (n,).
+        metadata: one mapping for all, n mappings, or a mapping of key to n values.
+        uris, trace_ids: n strings, or None.
+        outputs_are: what ``outputs`` hold.
+        thumbnails: keep small copies of the images.
+
+    Raises:
+        ShapeError: an array of the wrong shape or type. Values that are not finite never raise:
+            they are missing.
+    """
+    n = len(ids)
+    if np.shape(counter) != (n,):
+        raise ShapeError("counter", expected=f"({n},)", found=str(np.shape(counter)))
+    signals = np.full((n, len(SCALAR_NAMES)), np.nan)
+    small = np.zeros((n, 0, 0, 1), np.uint8)
+    if images is not None:
+        pixels = as_images(images, n)
+        signals[:, _IMAGE_COLUMNS] = image_signals(pixels)
+        if thumbnails:
+            small = make_thumbnails(pixels)
+    prediction = np.full(n, -1, np.int32)
+    probabilities = np.zeros((n, 0), np.float32)
+    if outputs is not None:
+        found = predictions(outputs, n, outputs_are)
+        prediction, probabilities = found.classes, found.probabilities
+        signals[:, _COLUMN["confidence"]] = found.confidence
+        signals[:, _COLUMN["entropy"]] = found.entropy
+        signals[:, _COLUMN["margin"]] = found.margin
+    if latency_s is not None:
+        latency = as_column(latency_s, "latency_s", n)
+        signals[:, _COLUMN["latency_s"]] = np.where(
+            np.isfinite(latency) & (latency >= 0), latency, np.nan
+        )
+    embedding = np.zeros((n, 0), np.float32)
+    if embeddings is not None:
+        embedding = as_rows(embeddings, "embeddings", n)
+    return RecordBatch(
+        ids=tuple(map(str, ids)),
+        counter=np.asarray(counter, np.uint64),
+        custom_ids=custom_ids,
+        time_s=as_column(time_s, "time_s", n),
+        version=str(version),
+        signals=signals,
+        prediction=prediction,
+        probabilities=probabilities,
+        embedding=embedding,
+        metadata=as_metadata(metadata, n),
+        uris=_texts(uris, "uris", n),
+        trace_ids=_texts(trace_ids, "trace_ids", n),
+        thumbnails=small,
+    )
+
+
+def as_metadata(metadata: Metadata, n: int) -> tuple[dict[str, str], ...]:
+    """Metadata in any of its three forms as n mappings of text to text, cut at 512 characters.
+
+    Raises:
+        ShapeError: neither a mapping nor n mappings, or a column of another length.
+    """
+    if metadata is None:
+        return ({},) * n
+    if isinstance(metadata, Mapping):
+        columns = {
+            _text(key): _column(value, f"metadata[{key!r}]", n)
+            for key, value in metadata.items()
+            if _is_column(value)
+        }
+        fixed = {
+            _text(key): _text(value) for key, value in metadata.items() if not _is_column(value)
+        }
+        return _from_columns(fixed, columns) if columns else (fixed,) * n
+    rows_in: Any = metadata
+    if not isinstance(rows_in, Sequence) or len(rows_in) != n:
+        raise ShapeError("metadata", expected=f"a mapping or {n} mappings", found=_brief(rows_in))
+    if not all(isinstance(row, Mapping) for row in rows_in):
+        raise ShapeError("metadata", expected=f"{n} mappings", found="other values")
+    return tuple({_text(key): _text(value) for key, value in row.items()} for row in rows_in)
+
+
+def _from_columns(
+    fixed: dict[str, str], columns: dict[str, list[str]]
+) -> tuple[dict[str, str], ...]:
+    """One mapping per row; rows that are equal share one."""
+    shared: dict[tuple[str, ...], dict[str, str]] = {}
+    rows = []
+    for values in zip(*columns.values(), strict=True):
+        row = shared.get(values)
+        if row is None:
+            row = shared[values] = {**fixed, **dict(zip(columns, values, strict=True))}
+        rows.append(row)
+    return tuple(rows)
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray) or hasattr(value, "detach")
+
+
+def _column(value: Any, what: str, n: int) -> list[str]:
+    values = value.tolist() if hasattr(value, "tolist") else list(value)
+    if not isinstance(values, list) or len(values) != n:
+        raise ShapeError(what, expected=f"{n} values", found=_brief(value))
+    return [_text(item) for item in values]
+
+
+def _texts(values: Sequence[str | None] | None, what: str, n: int) -> tuple[str, ...]:
+    if values is None:
+        return ("",) * n
+    if isinstance(values, str | bytes) or len(values) != n:
+        raise ShapeError(what, expected=f"{n} strings", found=_brief(values))
+    return tuple("" if value is None else str(value) for value in values)
+
+
+def _text(value: Any) -> str:
+    return str(value)[:MAX_TEXT]
+
+
+def _brief(value: Any) -> str:
+    return f"{type(value).__name__} of {len(value)}" if hasattr(value, "__len__") else repr(value)

@@ -1,0 +1,208 @@
+"""From a batch of records to what a window keeps of it: sums per leaf cell, and a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.batch import RecordBatch
+from vigil.catalogue import SCALAR_NAMES
+from vigil.errors import ShapeError
+from vigil.ruler import DISTANCE_SIGNAL, Ruler
+from vigil.sample import Sample, unit_hash
+from vigil.summary import FEATURE_UNIT, MISSING, OTHER, Ints, Summary
+
+MAX_CELLS = 256
+MAX_SAMPLE_CLASSES = 1000
+LEAST_WEIGHT = 0.05
+
+Cell = tuple[str, ...]
+
+_DISTANCE = SCALAR_NAMES.index(DISTANCE_SIGNAL)
+_ENTROPY = SCALAR_NAMES.index("entropy")
+
+
+def summarise(
+    batch: RecordBatch,
+    ruler: Ruler,
+    *,
+    max_cells: int = MAX_CELLS,
+    known: Sequence[Cell] = (),
+) -> tuple[Summary, NDArray[np.int64], RecordBatch]:
+    """The batch as sums per leaf cell, measured with ``ruler``.
+
+    Args:
+        batch: n records.
+        ruler: its layout says which keys, signals, bins, classes and features are counted.
+        max_cells: at most so many cells; records beyond go to the cell that is ``OTHER`` in every
+            key. A record without a key has ``MISSING`` there.
+        known: cells that come first in the summary, in this order, whether they occur or not: so
+            that parts of one window continue each other.
+
+    Returns:
+        The summary, the row of its cell for each record (n,), and the batch with the embedding's
+        distance filled in.
+
+    Raises:
+        ShapeError: the ruler counts a signal that records do not have.
+    """
+    layout = ruler.layout
+    try:
+        columns = [SCALAR_NAMES.index(name) for name in layout.signals]
+    except ValueError as error:
+        raise ShapeError(
+            "ruler.layout", expected=f"signals among {SCALAR_NAMES}", found=str(error)
+        ) from None
+    usable, embeddings = _usable_embeddings(batch, ruler)
+    if ruler.projection is not None and len(embeddings):
+        signals = batch.signals.copy()
+        signals[usable, _DISTANCE] = ruler.projection.distance(embeddings)
+        batch = replace(batch, signals=signals)
+    cells, rows = cells_of(batch, layout.keys, max_cells=max_cells, known=known)
+    values = batch.signals if len(columns) == len(SCALAR_NAMES) else batch.signals[:, columns]
+    c, s, b = len(cells), len(columns), layout.bins
+    spots = (rows[:, np.newaxis] * s + np.arange(s)) * (b + 1) + ruler.digitise(values)
+    counts = np.bincount(spots.reshape(-1), minlength=c * s * (b + 1)).reshape(c, s, b + 1)
+    moved = ruler.standardise(values)
+    moments = _sums(np.stack([moved, moved * moved], axis=2).reshape(len(batch), -1), rows, c)
+    known_class = (batch.prediction >= 0) & (batch.prediction < layout.classes)
+    classes = rows * (layout.classes + 1) + np.where(known_class, batch.prediction, layout.classes)
+    features = np.zeros((c, layout.features), np.int64)
+    if ruler.projection is not None and layout.features:
+        fixed = np.rint(ruler.projection.transform(embeddings) * np.float32(FEATURE_UNIT))
+        features = _sums(fixed.astype(np.int64), rows[usable], c)
+    summary = Summary(
+        layout=layout,
+        cells=cells,
+        records=np.bincount(rows, minlength=c).astype(np.int64),
+        counts=counts.astype(np.int64, copy=False),
+        moments=moments.reshape(c, s, 2),
+        classes=np.bincount(classes, minlength=c * (layout.classes + 1))
+        .reshape(c, layout.classes + 1)
+        .astype(np.int64, copy=False),
+        embedded=np.bincount(rows[usable], minlength=c).astype(np.int64),
+        features=features,
+    )
+    return summary, rows, batch
+
+
+def cells_of(
+    batch: RecordBatch, keys: Sequence[str], *, max_cells: int, known: Sequence[Cell] = ()
+) -> tuple[tuple[Cell, ...], NDArray[np.int64]]:
+    """The cells, ``known`` first and then in order of appearance, and each record's row."""
+    if not keys:
+        return ((),), np.zeros(len(batch), np.int64)
+    where: dict[Cell, int] = {cell: row for row, cell in enumerate(known)}
+    other = (OTHER,) * len(keys)
+    rows = np.empty(len(batch), np.int64)
+    last, row = None, -1
+    for i, metadata in enumerate(batch.metadata):
+        if metadata is not last:
+            last = metadata
+            cell = tuple([_value(metadata.get(key)) for key in keys])
+            if cell not in where and len(where) >= max_cells - (other not in where):
+                cell = other
+            row = where.setdefault(cell, len(where))
+        rows[i] = row
+    return tuple(where), rows
+
+
+def _value(value: str | None) -> str:
+    # A slice is written "key=value & key=value", so a value can't hold the separator.
+    return MISSING if value is None else value.replace(" & ", " and ")
+
+
+def _usable_embeddings(
+    batch: RecordBatch, ruler: Ruler
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Which records have a finite embedding of the ruler's dimension, and those embeddings.
+
+    Without a projection any finite embedding counts.
+    """
+    dimension = batch.embedding.shape[1]
+    if dimension == 0 or (ruler.projection is not None and dimension != ruler.projection.dimension):
+        return np.zeros(len(batch), bool), batch.embedding[:0]
+    usable = np.asarray(np.isfinite(batch.embedding).all(axis=1), bool)
+    return usable, batch.embedding if usable.all() else batch.embedding[usable]
+
+
+def _sums(values: Ints, rows: NDArray[np.int64], cells: int) -> Ints:
+    """Sums of the rows of ``values`` (n, m) per cell, (cells, m); exact."""
+    out = np.zeros((cells, values.shape[1]), np.int64)
+    if len(rows):
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        out[ordered[starts]] = np.add.reduceat(values[order], starts, axis=0)
+    return out
+
+
+def hashes_of(batch: RecordBatch) -> NDArray[np.float64]:
+    """``unit_hash`` of every id, (n,)."""
+    return np.fromiter(map(unit_hash, batch.ids), np.float64, len(batch))
+
+
+def sample_of(
+    batch: RecordBatch,
+    *,
+    k: int,
+    weighted: bool,
+    keep_thumbnails: bool,
+    hashes: NDArray[np.float64] | None = None,
+) -> Sample:
+    """A sample of at most k records of the batch, each id once.
+
+    Args:
+        batch: n records.
+        k: size; 0 keeps none.
+        weighted: whether uncertain records stay more often: weight 0.05 + entropy (as a share of
+            its maximum; 0 where missing), instead of 1 for all.
+        keep_thumbnails: whether the sample holds the batch's thumbnails.
+        hashes: ``hashes_of(batch)`` where it is known already.
+
+    More than 1000 classes are not kept: then the sample has no probabilities.
+    """
+    unit = hashes_of(batch) if hashes is None else hashes
+    weight = np.ones(len(batch))
+    if weighted:
+        weight = LEAST_WEIGHT + np.nan_to_num(batch.signals[:, _ENTROPY], nan=0.0)
+    priority = unit / weight
+    order = np.argsort(priority, kind="stable")
+    first = _first_of_each(batch.ids, order)
+    kept, left_out = first[:k], first[k : k + 1]
+    chosen = batch.take(kept)
+    n, classes = chosen.probabilities.shape
+    return Sample(
+        signal_names=SCALAR_NAMES,
+        ids=chosen.ids,
+        versions=(batch.version,) * n,
+        metadata=chosen.metadata,
+        uris=chosen.uris,
+        trace_ids=chosen.trace_ids,
+        time_s=chosen.time_s,
+        prediction=chosen.prediction,
+        probabilities=_half(chosen.probabilities[:, : classes * (classes <= MAX_SAMPLE_CLASSES)]),
+        embedding=_half(chosen.embedding),
+        signals=chosen.signals.astype(np.float32),
+        priority=priority[kept],
+        weight=weight[kept],
+        thumbnails=chosen.thumbnails if keep_thumbnails else chosen.thumbnails[:, :0, :0],
+        threshold=float(priority[left_out[0]]) if len(left_out) else float("inf"),
+    )
+
+
+def _first_of_each(ids: tuple[str, ...], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    if len(set(ids)) == len(ids):
+        return order
+    seen: dict[str, int] = {}
+    for i in order:
+        seen.setdefault(ids[i], int(i))
+    return np.array(list(seen.values()), np.int64)
+
+
+def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
+    finite = np.clip(values, -65504.0, 65504.0)
+    return np.asarray(finite, np.float16)
