@@ -26,9 +26,9 @@ class Baseline:
     * ``ruler``: bin edges and projection, fitted on this data.
     * ``reference``: the summary of this data, per leaf cell.
     * ``outcomes``: labels joined to predictions, where the data had labels.
-    * ``healthy_scores``: stream name to the standardised scores of random pseudo-windows of this data.
+    * ``healthy_scores``: stream name to the standardised scores of random pseudo-windows of it.
     * ``sample``: whole records for deep checks.
-    * ``dataset``: where it came from, as given. ``author`` and ``reason`` say who accepted it and why.
+    * ``dataset``: where it came from, as given. ``author`` and ``reason``: who accepted it and why.
     """
 
     model: ModelRef

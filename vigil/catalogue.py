@@ -69,9 +69,7 @@ SCALARS: tuple[Signal, ...] = (
         "noise standard deviation, from the mean absolute response to Immerkaer's mask",
         harm=Harm.HIGHER,
     ),
-    _scalar(
-        "confidence", _P, "probability", 1.0, "largest class probability", harm=Harm.LOWER
-    ),
+    _scalar("confidence", _P, "probability", 1.0, "largest class probability", harm=Harm.LOWER),
     _scalar(
         "entropy",
         _P,
@@ -153,7 +151,6 @@ CALIBRATION = Signal(
 )
 
 CATALOGUE: dict[str, Signal] = {
-    signal.name: signal
-    for signal in (*SCALARS, PREDICTED_CLASS, EMBEDDING, ACCURACY, CALIBRATION)
+    signal.name: signal for signal in (*SCALARS, PREDICTED_CLASS, EMBEDDING, ACCURACY, CALIBRATION)
 }
 SCALAR_NAMES: tuple[str, ...] = tuple(signal.name for signal in SCALARS)

@@ -94,12 +94,10 @@ class Sample:
     def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Sample:
         """Some of the records, in the given order."""
         index = np.asarray(rows, np.int64)
-        return Sample(
-            signal_names=self.signal_names,
-            threshold=self.threshold,
-            **{name: tuple(getattr(self, name)[i] for i in index) for name in _TEXTS},
-            **{name: getattr(self, name)[index] for name in _COLUMNS},
-        )
+        columns: dict[str, Any] = {name: getattr(self, name)[index] for name in _COLUMNS}
+        for name in _TEXTS:
+            columns[name] = tuple(getattr(self, name)[i] for i in index)
+        return Sample(signal_names=self.signal_names, threshold=self.threshold, **columns)
 
     @staticmethod
     def merge(samples: Iterable[Sample], k: int) -> Sample:
@@ -114,17 +112,19 @@ class Sample:
         if any(part.signal_names != parts[0].signal_names for part in parts):
             raise RulerMismatchError("samples of different signals can't be merged")
         try:
-            columns = {
+            columns: dict[str, Any] = {
                 name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
             }
         except ValueError as error:
             raise RulerMismatchError(f"samples of different shapes: {error}") from None
-        texts = {name: sum((getattr(part, name) for part in parts), ()) for name in _TEXTS}
-        union = Sample(signal_names=parts[0].signal_names, **texts, **columns)
-        order = np.lexsort((np.arange(len(union)), union.priority))
-        seen: set[str] = set()
-        kept = [i for i in order if not (union.ids[i] in seen or seen.add(union.ids[i]))]  # type: ignore[func-returns-value]
-        left_out = [float(union.priority[i]) for i in kept[k:]]
+        for name in _TEXTS:
+            columns[name] = tuple(text for part in parts for text in getattr(part, name))
+        union = Sample(signal_names=parts[0].signal_names, **columns)
+        # Ties are broken by the id, so that the order of the parts does not matter.
+        order = sorted(range(len(union)), key=lambda i: (union.priority[i], union.ids[i]))
+        first = {union.ids[i]: i for i in reversed(order)}
+        kept = [i for i in order if first[union.ids[i]] == i]
+        left_out = [float(union.priority[i]) for i in kept[k : k + 1]]
         threshold = min([*left_out, *(part.threshold for part in parts)], default=float("inf"))
         merged = union.take(kept[:k])
         object.__setattr__(merged, "threshold", threshold)
@@ -143,11 +143,13 @@ class Sample:
     @classmethod
     def from_parts(cls, header: dict[str, Any], arrays: dict[str, Any], prefix: str) -> Sample:
         threshold = header["threshold"]
+        columns: dict[str, Any] = {name: arrays[f"{prefix}.{name}"] for name in _COLUMNS}
+        for name in _TEXTS:
+            columns[name] = tuple(header[name])
         return cls(
             signal_names=tuple(header["signal_names"]),
             threshold=float("inf") if threshold is None else float(threshold),
-            **{name: tuple(header[name]) for name in _TEXTS},
-            **{name: arrays[f"{prefix}.{name}"] for name in _COLUMNS},
+            **columns,
         )
 
 

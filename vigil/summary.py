@@ -103,6 +103,8 @@ class Summary:
             raise ShapeError(
                 "summary.cells", expected=f"{len(lay.keys)} values a cell", found="another number"
             )
+        if len(set(self.cells)) != c:
+            raise ShapeError("summary.cells", expected="distinct cells", found="one cell twice")
 
     @classmethod
     def empty(cls, layout: Layout, cells: Sequence[tuple[str, ...]] = ()) -> Summary:
@@ -144,7 +146,8 @@ class Summary:
         for part in parts:
             rows = [where[cell] for cell in part.cells]
             for name in _ARRAYS:
-                np.add.at(getattr(out, name), rows, getattr(part, name))
+                # The cells of one summary are distinct, so plain indexing adds each row once.
+                getattr(out, name)[rows] += getattr(part, name)
         return out
 
     def where(self, rows: NDArray[np.bool_] | Sequence[int]) -> Summary:
@@ -172,8 +175,9 @@ class Summary:
             **{name: getattr(self, name).sum(axis=0, keepdims=True) for name in _ARRAYS},
         )
 
-    def to_arrays(self) -> dict[str, Ints]:
-        return {f"summary.{name}": getattr(self, name) for name in _ARRAYS}
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, each in the smallest integer type that holds its values."""
+        return {f"summary.{name}": narrow(getattr(self, name)) for name in _ARRAYS}
 
     def header(self) -> dict[str, Any]:
         return {"layout": self.layout.as_json(), "cells": [list(cell) for cell in self.cells]}
@@ -183,11 +187,31 @@ class Summary:
         return cls(
             layout=Layout.from_json(header["layout"]),
             cells=tuple(tuple(str(v) for v in cell) for cell in header["cells"]),
-            **{name: arrays[f"summary.{name}"] for name in _ARRAYS},
+            **{name: widen(arrays[f"summary.{name}"]) for name in _ARRAYS},
         )
 
 
 _ARRAYS = ("records", "counts", "moments", "classes", "embedded", "features")
+
+
+def narrow(values: Ints) -> NDArray[Any]:
+    """The same integers in the smallest type that holds them: most counts fit a byte."""
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return values.astype(kind)
+    return values
+
+
+def widen(values: NDArray[Any]) -> Ints:
+    """What ``narrow`` narrowed.
+
+    Raises:
+        ShapeError: not integers.
+    """
+    if values.dtype.kind != "i":
+        raise ShapeError("summary", expected="integers", found=str(values.dtype))
+    return values.astype(np.int64)
 
 
 def slices_of(keys: Sequence[str], cells: Sequence[tuple[str, ...]]) -> list[Slice]:
@@ -254,9 +278,7 @@ class Outcomes:
         bins = np.minimum((clipped * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
         rows = np.array([where[cell] for cell in cells], dtype=np.int64)
         np.add.at(table[:, :, 0], (rows, bins), 1)
-        np.add.at(
-            table[:, :, 1], (rows, bins), np.rint(clipped * CONFIDENCE_UNIT).astype(np.int64)
-        )
+        np.add.at(table[:, :, 1], (rows, bins), np.rint(clipped * CONFIDENCE_UNIT).astype(np.int64))
         np.add.at(table[:, :, 2], (rows, bins), np.asarray(correct, np.int64))
         return cls(keys=tuple(keys), cells=tuple(unique), table=table)
 

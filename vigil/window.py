@@ -24,8 +24,9 @@ class Ledger:
     """What is kept of EVERY inference so that a late label finds its prediction.
 
     ``counter`` (n,) numbers the records of one (source, boot); ids that the caller chose are in
-    ``ids`` (n strings, or empty where the ids are ``source.boot.counter``). ``cell`` (n,) is a row of the
-    window's summary, ``prediction`` (n,) the class or -1, ``confidence`` (n,) in [0, 1] or NaN.
+    ``ids`` (n strings, or empty where the ids are ``source.boot.counter``). ``cell`` (n,) is a row
+    of the window's summary, ``prediction`` (n,) the class or -1, ``confidence`` (n,) in [0, 1] or
+    NaN.
     """
 
     counter: NDArray[np.uint64]

@@ -71,7 +71,10 @@ def _serialise(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[
         parts.append(little.tobytes())
     try:
         meta = json.dumps(
-            {"header": header, "arrays": entries}, allow_nan=False, separators=(",", ":"), sort_keys=True
+            {"header": header, "arrays": entries},
+            allow_nan=False,
+            separators=(",", ":"),
+            sort_keys=True,
         ).encode()
     except (TypeError, ValueError) as error:
         raise WireError(f"header: {error}") from None
