@@ -1,0 +1,1 @@
+"""From a verdict that fires to the people and the machines that do something about it."""

@@ -1,0 +1,1 @@
+"""What vigil does about an incident, and what keeps it from doing harm."""
