@@ -62,7 +62,7 @@ types: setup ## mypy --strict
 
 layering: setup ## Who imports whom, drawn and checked for forbidden arrows and circles
 	@$(BIN)/python -m pytest -q tests/project/test_layering.py
-	@$(BIN)/python -m bench.layering
+	@$(BIN)/python tests/project/structure.py
 
 docs: setup ## Write the generated pages (docs/configuration.md, docs/cli.md, docs/metrics.md)
 	@$(BIN)/python -m monitor.cli.reference docs
