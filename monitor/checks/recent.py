@@ -1,0 +1,75 @@
+"""The last ticks of each model, kept in memory so that effects are read since the onset.
+
+The ring is derived state: after a restart it is filled again from the stored windows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from vigil.summary import Outcomes, Summary
+
+KEPT_TICKS = 64
+
+Family = tuple[str, str]
+"""Model name and deployment: what evidence follows across versions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What one tick saw of one version."""
+
+    tick: int
+    version: str
+    ruler: str
+    summary: Summary
+    outcomes: Outcomes | None
+
+
+class RecentTicks:
+    """At most 64 ticks per model and deployment, oldest dropped first."""
+
+    def __init__(self) -> None:
+        self._ticks: dict[Family, deque[tuple[int, tuple[Seen, ...]]]] = {}
+
+    def add(self, family: Family, tick: int, seen: Iterable[Seen]) -> None:
+        ring = self._ticks.setdefault(family, deque(maxlen=KEPT_TICKS))
+        ring.append((tick, tuple(seen)))
+
+    def families(self) -> Iterator[Family]:
+        return iter(self._ticks)
+
+    def between(
+        self, family: Family, first: int, last: int | None = None, *, version: str | None = None
+    ) -> dict[str, Seen]:
+        """The sum of the ticks from ``first`` to ``last`` (both counted), per version."""
+        found: dict[str, list[Seen]] = {}
+        for tick, seen in self._ticks.get(family, ()):
+            if tick < first or (last is not None and tick > last):
+                continue
+            for one in seen:
+                if version in (None, one.version):
+                    found.setdefault(one.version, []).append(one)
+        return {name: _sum(parts) for name, parts in found.items()}
+
+    def ticks(self, family: Family) -> list[int]:
+        return [tick for tick, _ in self._ticks.get(family, ())]
+
+    def snapshot(self) -> Mapping[Family, int]:
+        return {family: len(ring) for family, ring in self._ticks.items()}
+
+
+def _sum(parts: list[Seen]) -> Seen:
+    """One version's ticks as one; where its ruler changed, only those of the newest ruler."""
+    ruler = parts[-1].ruler
+    same = [part for part in parts if part.ruler == ruler]
+    outcomes = [part.outcomes for part in same if part.outcomes is not None]
+    return Seen(
+        tick=same[-1].tick,
+        version=same[-1].version,
+        ruler=ruler,
+        summary=Summary.total(part.summary for part in same),
+        outcomes=Outcomes.total(outcomes) if outcomes else None,
+    )

@@ -1,0 +1,98 @@
+"""Incidents in the database: read, created, moved by the transitions of ``alerts.incidents``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from alerts.incidents import Transition
+from alerts.types import Incident, IncidentState, TimelineEntry
+from monitor.store.tables import IncidentRow, TimelineRow
+from vigil.errors import ConflictError, NotFoundError
+
+
+def get(session: Session, incident_id: int) -> Incident:
+    """One incident.
+
+    Raises:
+        NotFoundError: there is none of that number.
+    """
+    row = session.get(IncidentRow, incident_id, populate_existing=True)
+    if row is None:
+        raise NotFoundError(f"incident {incident_id}: there is none of that number")
+    return Incident.from_columns(row)
+
+
+def open_incidents(
+    session: Session, model: str | None = None, deployment: str | None = None
+) -> list[Incident]:
+    """Those that are not resolved, oldest first."""
+    query = select(IncidentRow).where(IncidentRow.state != IncidentState.RESOLVED.value)
+    if model is not None:
+        query = query.where(IncidentRow.model == model)
+    if deployment is not None:
+        query = query.where(IncidentRow.deployment == deployment)
+    return [Incident.from_columns(row) for row in session.scalars(query.order_by(IncidentRow.id))]
+
+
+def recent_incidents(
+    session: Session, model: str, deployment: str, since: datetime
+) -> list[Incident]:
+    """Those of one model that are open or were resolved after ``since``."""
+    query = select(IncidentRow).where(
+        IncidentRow.model == model,
+        IncidentRow.deployment == deployment,
+        (IncidentRow.resolved_at.is_(None)) | (IncidentRow.resolved_at >= since),
+    )
+    return [Incident.from_columns(row) for row in session.scalars(query.order_by(IncidentRow.id))]
+
+
+def create(session: Session, incident: Incident, entry: TimelineEntry) -> Incident:
+    """A new incident with the first line of its timeline; its number comes from the database."""
+    row = IncidentRow(**incident.columns())
+    session.add(row)
+    session.flush()
+    note(session, row.id, entry)
+    return Incident.from_columns(row)
+
+
+def save(session: Session, moved: Transition) -> Incident:
+    """Write a transition and its timeline entry; one that changed nothing writes nothing.
+
+    Raises:
+        ConflictError: someone else moved the incident first; read it again and decide anew.
+    """
+    incident = moved.incident
+    if not moved.changed:
+        return incident
+    written = cast(
+        "CursorResult[Any]",
+        session.execute(
+            update(IncidentRow)
+            .where(IncidentRow.id == incident.id, IncidentRow.version == incident.version - 1)
+            .values(**incident.columns())
+            .execution_options(synchronize_session=False)
+        ),
+    )
+    if written.rowcount != 1:
+        raise ConflictError(f"incident {incident.id} was changed by someone else meanwhile")
+    if moved.entry is not None:
+        note(session, incident.id, moved.entry)
+    return incident
+
+
+def note(session: Session, incident_id: int, entry: TimelineEntry) -> None:
+    """One more line of the timeline."""
+    session.add(
+        TimelineRow(
+            incident_id=incident_id,
+            at=entry.at,
+            kind=entry.kind,
+            actor=entry.actor,
+            text=entry.text,
+            data=dict(entry.data),
+        )
+    )
