@@ -88,7 +88,7 @@ class SliceCell:
 
     @property
     def level(self) -> int:
-        """0 (calm) to 4 (far beyond tolerance); the heat of the cell. Drifted cells are at least 3."""
+        """The heat of the cell, 0 (calm) to 4 (far beyond); a drifted cell is at least 3."""
         if self.effect is None:
             return 0
         ratio = abs(self.effect) / max(self.tolerance, 1e-9)
@@ -298,6 +298,10 @@ class FindingLine:
     effect: Effect | None
     evidence: float | None
     novel: bool = False
+    provisional: bool = False
+    before: float | None = None
+    now: float | None = None
+    reason: str = ""
 
     @property
     def ratio(self) -> float | None:

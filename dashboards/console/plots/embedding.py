@@ -15,7 +15,7 @@ WIDTH, HEIGHT, PAD, FOOT = 560.0, 340.0, 10.0, 20.0
 def embedding_map(m: EmbeddingMap) -> Markup:
     """Grey: baseline. Coloured: now; filled where it belongs to the named slice."""
     everything = np.concatenate([m.baseline, m.current]) if len(m.current) else m.baseline
-    # A few far points must not squeeze all others into a corner: frame the middle 99 %, pin the rest.
+    # A few far points must not squeeze the others into a corner: pin what is outside 99 %.
     low, high = np.percentile(everything, [0.5, 99.5], axis=0)
     margin = np.maximum((high - low) * 0.06, 1e-6)
     low, high = low - margin, high + margin

@@ -87,7 +87,7 @@ def class_bars(c: ClassShares) -> Markup:
 
 def _grid(y: Scale, peak: float) -> Iterator[Markup]:
     for tick in nice_ticks(0, peak, 4):
-        yield line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "grid")
+        yield line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "gridline")
         yield text(LEFT - 6, y(tick) + 3.5, f"{100 * tick:g} %", anchor="end")
 
 

@@ -22,7 +22,7 @@ def reliability_diagram(r: Reliability) -> Markup:
     y = Scale(0, 1, HEIGHT - BOTTOM - FLOOR, TOP)
     parts: list[Markup] = []
     for tick in (0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "grid"))
+        parts.append(line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "gridline"))
         parts.append(text(LEFT - 6, y(tick) + 3.5, f"{100 * tick:.0f} %", anchor="end"))
         parts.append(text(x(tick), HEIGHT - BOTTOM + 14, f"{100 * tick:.0f} %", anchor="middle"))
     parts.append(line(x(0), y(0), x(1), y(1), "ideal"))
@@ -38,7 +38,7 @@ def reliability_diagram(r: Reliability) -> Markup:
         )
     parts.append(line(LEFT, floor, WIDTH - RIGHT, floor, "axis"))
     parts.append(text((LEFT + WIDTH) / 2, HEIGHT - 5, "stated confidence", "unit", "middle"))
-    label = f"reliability over {r.labels} labels: accuracy {words.share(r.accuracy)}, gap {words.share(r.gap)}"
+    label = f"reliability over {r.labels} labels: accuracy {words.share(r.accuracy)}"
     return figure(WIDTH, HEIGHT, *parts, label=label, class_="reliability")
 
 

@@ -83,7 +83,7 @@ def _effect(
         "band",
     )
     for tick in nice_ticks(low, high, 3):
-        yield line(LEFT, y(tick), width - RIGHT, y(tick), "grid")
+        yield line(LEFT, y(tick), width - RIGHT, y(tick), "gridline")
         yield text(LEFT - 5, y(tick) + 3.5, axis_label(tick), anchor="end")
     yield line(LEFT, y(series.tolerance), width - RIGHT, y(series.tolerance), "tolerance")
     yield path(_with_gaps(points, at, lambda p: p.effect, y), "effect")
@@ -129,7 +129,7 @@ def _mean(
     pad = max(0.12 * (high - low), 0.02 * max(abs(high), abs(low)), 1e-9)
     y = Scale(low - pad, high + pad, bottom, top)
     for tick in nice_ticks(low - pad, high + pad, 2):
-        yield line(LEFT, y(tick), width - RIGHT, y(tick), "grid")
+        yield line(LEFT, y(tick), width - RIGHT, y(tick), "gridline")
         yield text(LEFT - 5, y(tick) + 3.5, axis_label(tick), anchor="end")
     if series.baseline_mean is not None:
         yield line(
