@@ -1,0 +1,260 @@
+"""Labels find their predictions: in the ledger, by id, or in the label itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.ingest.cleaning import NAME_LIMIT, Refusal
+from monitor.ingest.receipts import LabelIn, LabelReceipt
+from monitor.store.database import insert
+from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
+from monitor.store.windows import unpack_ledger
+from vigil.types import ModelRef
+
+_LABEL_LIMIT = 2**31
+_CHUNK = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What was predicted for a record, and where it belongs."""
+
+    model: ModelRef
+    cell: dict[str, str]
+    prediction: int
+    confidence: float
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelOutcome:
+    """What became of a label; model and deployment are empty where they can't be known."""
+
+    id: str
+    status: Literal["accepted", "duplicate", "rejected"]
+    reason: str = ""
+    detail: str = ""
+    model: str = ""
+    deployment: str = ""
+
+    @property
+    def receipt(self) -> LabelReceipt:
+        reason = f"{self.reason}: {self.detail}" if self.reason else ""
+        return LabelReceipt(id=self.id, status=self.status, reason=reason)
+
+
+def take_labels(
+    session: Session, labels: Sequence[LabelIn], *, now: datetime
+) -> list[LabelOutcome]:
+    """Store labels beside their predictions; the first label of a record stays."""
+    usable = [label for label in labels if _problem(label) is None]
+    known = _existing(session, [label.id for label in usable])
+    predictions = find_predictions(
+        session, [label.id for label in usable if label.id not in known and not _carries(label)]
+    )
+    outcomes, rows = [], []
+    for label in labels:
+        problem = _problem(label)
+        if problem is not None:
+            outcomes.append(_rejected(label, Refusal.MALFORMED, problem))
+            continue
+        if label.id in known:
+            outcomes.append(_again(label, known[label.id]))
+            continue
+        found = _carried(label, now) if _carries(label) else predictions.get(label.id)
+        if found is None:
+            outcomes.append(
+                _rejected(label, Refusal.UNKNOWN_RECORD, "no window that came in has this record")
+            )
+            continue
+        if found.prediction < 0:
+            outcomes.append(
+                _rejected(label, Refusal.UNKNOWN_RECORD, "nothing was predicted for this record")
+            )
+            continue
+        known[label.id] = label.label
+        rows.append(_row(label, found, now))
+        outcomes.append(
+            LabelOutcome(
+                id=label.id,
+                status="accepted",
+                model=found.model.name,
+                deployment=found.model.deployment,
+            )
+        )
+    if rows:
+        session.execute(insert(session, LabelRow).on_conflict_do_nothing(), rows)
+    return outcomes
+
+
+def find_predictions(session: Session, ids: Iterable[str]) -> dict[str, Prediction]:
+    """What was predicted for these records, where a ledger still has them."""
+    wanted = list(dict.fromkeys(ids))
+    places = _chosen_ids(session, wanted)
+    places |= _counted_ids(session, [one for one in wanted if one not in places])
+    by_window: dict[int, list[str]] = {}
+    for record_id, (window_id, _) in places.items():
+        by_window.setdefault(window_id, []).append(record_id)
+    found: dict[str, Prediction] = {}
+    windows = list(by_window)
+    for first in range(0, len(windows), _CHUNK):
+        rows = session.execute(
+            select(
+                WindowRow.id,
+                WindowRow.model,
+                WindowRow.version,
+                WindowRow.deployment,
+                WindowRow.start_at,
+                WindowRow.ledger,
+            ).where(WindowRow.id.in_(windows[first : first + _CHUNK]))
+        )
+        for window_id, model, version, deployment, start, blob in rows:
+            if blob is None:
+                continue
+            ledger, keys, cells = unpack_ledger(blob)
+            for record_id in by_window[window_id]:
+                row = places[record_id][1]
+                if ledger.ids:
+                    row = ledger.ids.index(record_id) if record_id in ledger.ids else -1
+                else:
+                    rows_of = np.flatnonzero(ledger.counter == np.uint64(row))
+                    row = int(rows_of[0]) if len(rows_of) else -1
+                if row < 0:
+                    continue
+                found[record_id] = Prediction(
+                    model=ModelRef(name=model, version=version, deployment=deployment),
+                    cell=dict(zip(keys, cells[int(ledger.cell[row])], strict=True)),
+                    prediction=int(ledger.prediction[row]),
+                    confidence=float(ledger.confidence[row]),
+                    at=start,
+                )
+    return found
+
+
+def _chosen_ids(session: Session, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Record id to window and position, for ids that the caller chose."""
+    found: dict[str, tuple[int, int]] = {}
+    for first in range(0, len(ids), _CHUNK):
+        rows = session.execute(
+            select(LedgerIdRow.record_id, LedgerIdRow.window_id, LedgerIdRow.position).where(
+                LedgerIdRow.record_id.in_(ids[first : first + _CHUNK])
+            )
+        )
+        found.update({record_id: (window, position) for record_id, window, position in rows})
+    return found
+
+
+def _counted_ids(session: Session, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Record id to window and counter, for ids of the form ``source.boot.counter``."""
+    groups: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for record_id in ids:
+        source, _, rest = record_id.rpartition(".")
+        source, _, boot = source.rpartition(".")
+        if source and boot and rest.isascii() and rest.isdigit() and int(rest) < 2**63:
+            groups.setdefault((source, boot), []).append((int(rest), record_id))
+    found: dict[str, tuple[int, int]] = {}
+    for (source, boot), members in groups.items():
+        counters = [counter for counter, _ in members]
+        rows = session.execute(
+            select(WindowRow.id, WindowRow.counter_low, WindowRow.counter_high, WindowRow.ledger)
+            .where(
+                WindowRow.source == source,
+                WindowRow.boot == boot,
+                WindowRow.counter_high >= min(counters),
+                WindowRow.counter_low <= max(counters),
+            )
+            .order_by(WindowRow.id)
+        ).all()
+        for window_id, low, high, blob in rows:
+            inside = [m for m in members if low <= m[0] <= high and m[1] not in found]
+            if not inside or blob is None:
+                continue
+            ledger, _, _ = unpack_ledger(blob)
+            present = np.isin([counter for counter, _ in inside], ledger.counter.astype(np.int64))
+            if ledger.ids:
+                continue
+            for (counter, record_id), here in zip(inside, present, strict=True):
+                if here:
+                    found[record_id] = (window_id, counter)
+    return found
+
+
+def _existing(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for first in range(0, len(ids), _CHUNK):
+        rows = session.execute(
+            select(LabelRow.record_id, LabelRow.label).where(
+                LabelRow.record_id.in_(ids[first : first + _CHUNK])
+            )
+        )
+        found.update((record_id, label) for record_id, label in rows)
+    return found
+
+
+def _problem(label: LabelIn) -> str | None:
+    if not 0 < len(label.id) <= NAME_LIMIT or "\x00" in label.id:
+        return f"id: expected 1 to {NAME_LIMIT} characters, found {len(label.id)}"
+    if not 0 <= label.label < _LABEL_LIMIT:
+        return f"label: expected a class from 0, found {label.label}"
+    if label.prediction is not None:
+        if not (label.model and label.version):
+            return "a label that carries its prediction: expected model and version, found none"
+        if not 0 <= label.prediction < _LABEL_LIMIT:
+            return f"prediction: expected a class from 0, found {label.prediction}"
+        if label.confidence is not None and not 0 <= label.confidence <= 1:
+            return f"confidence: expected 0 to 1, found {label.confidence}"
+    return None
+
+
+def _carries(label: LabelIn) -> bool:
+    return label.prediction is not None
+
+
+def _carried(label: LabelIn, now: datetime) -> Prediction:
+    assert label.prediction is not None
+    return Prediction(
+        model=ModelRef(
+            name=label.model or "", version=label.version or "", deployment=label.deployment
+        ),
+        cell=dict(label.metadata or {}),
+        prediction=label.prediction,
+        confidence=label.confidence if label.confidence is not None else float("nan"),
+        at=now,
+    )
+
+
+def _again(label: LabelIn, stored: int) -> LabelOutcome:
+    if stored == label.label:
+        return LabelOutcome(id=label.id, status="duplicate")
+    return _rejected(
+        label, Refusal.OTHER_LABEL_EXISTS, f"expected {stored} as before, found {label.label}"
+    )
+
+
+def _rejected(label: LabelIn, reason: Refusal, detail: str) -> LabelOutcome:
+    return LabelOutcome(id=label.id[:NAME_LIMIT], status="rejected", reason=reason, detail=detail)
+
+
+def _row(label: LabelIn, found: Prediction, now: datetime) -> dict[str, object]:
+    confidence = found.confidence if np.isfinite(found.confidence) else 0.0
+    return {
+        "record_id": label.id,
+        "model": found.model.name,
+        "version": found.model.version,
+        "deployment": found.model.deployment,
+        "cell": found.cell,
+        "prediction": found.prediction,
+        "confidence": confidence,
+        "label": label.label,
+        "predicted_at": found.at,
+        "arrived_at": now,
+        "author": label.author[:NAME_LIMIT],
+        "judged_by": None,
+    }

@@ -1,0 +1,70 @@
+"""Whether the records that a window carries have the types and shapes that they must have.
+
+One window that does not would spoil the part in which it is stored with others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from vigil.sample import Sample
+from vigil.window import Window
+
+_COLUMNS: tuple[tuple[str, int, type[np.generic]], ...] = (
+    ("time_s", 1, np.float64),
+    ("prediction", 1, np.int32),
+    ("priority", 1, np.float64),
+    ("weight", 1, np.float64),
+    ("signals", 2, np.float32),
+    ("probabilities", 2, np.float16),
+    ("embedding", 2, np.float16),
+    ("thumbnails", 4, np.uint8),
+)
+
+
+def sample_problem(window: Window) -> str:
+    """What is wrong with the samples or the ids of a window; empty where nothing is."""
+    texts: list[Any] = list(window.ledger.ids)
+    for cell in window.summary.cells:
+        texts.extend(cell)
+    for what, sample in (("sample", window.sample), ("informative", window.informative)):
+        if not len(sample):
+            continue
+        problem = _columns(sample)
+        if problem:
+            return f"{what}.{problem}"
+        texts.extend((*sample.ids, *sample.versions, *sample.uris, *sample.trace_ids))
+        texts.extend(sample.signal_names)
+        metadata: Any  # what came over the wire may be anything
+        for metadata in sample.metadata:
+            if not isinstance(metadata, dict):
+                return f"{what}.metadata: expected a mapping, found {type(metadata).__name__}"
+            texts.extend(metadata.values())
+            texts.extend(metadata)
+    return _not_texts(texts)
+
+
+def _columns(sample: Sample) -> str:
+    for name, dimensions, kind in _COLUMNS:
+        column = getattr(sample, name)
+        if column.ndim != dimensions or column.dtype != kind:
+            return (
+                f"{name}: expected {dimensions} dimensions of {np.dtype(kind)}, "
+                f"found {column.ndim} of {column.dtype}"
+            )
+    if sample.signals.shape[1] != len(sample.signal_names):
+        return (
+            f"signals: expected {len(sample.signal_names)} columns, found {sample.signals.shape[1]}"
+        )
+    return ""
+
+
+def _not_texts(texts: Iterable[Any]) -> str:
+    try:
+        "".join(texts).encode()
+    except (TypeError, UnicodeEncodeError) as error:
+        return f"expected text, found something else: {error}"
+    return ""

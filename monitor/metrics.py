@@ -1,0 +1,142 @@
+"""What vigil says of itself and of the models it watches, for Prometheus.
+
+``CATALOGUE`` is the one list of names: dashboards and documentation are checked against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_FAMILY = ("model", "deployment")
+_STREAM = (*_FAMILY, "slice", "signal")
+_TICK_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_STORY_BUCKETS = (1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 86400.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """One metric: its name as Prometheus shows it, its labels, and what it means."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+def _counter(name: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(name=name, kind="counter", labels=labels, help=text)
+
+
+def _gauge(name: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(name=name, kind="gauge", labels=labels, help=text)
+
+
+def _histogram(name: str, buckets: tuple[float, ...], text: str) -> Metric:
+    return Metric(name=name, kind="histogram", labels=(), help=text, buckets=buckets)
+
+
+CATALOGUE: tuple[Metric, ...] = (
+    _counter("vigil_inferences_total", (*_FAMILY, "version"), "Inferences seen in windows."),
+    _counter(
+        "vigil_records_dropped_total",
+        (*_FAMILY, "source"),
+        "Inferences that a collector dropped before they were summarised.",
+    ),
+    _counter(
+        "vigil_windows_ingested_total", ("status",), "Windows received, by what became of them."
+    ),
+    _gauge("vigil_signal_effect", _STREAM, "Size of the drift, in units of the signal's effect."),
+    _gauge("vigil_signal_evidence", _STREAM, "Shiryaev-Roberts evidence of a change, in ticks."),
+    _gauge("vigil_signal_mean", _STREAM, "Mean of the signal in the last tick, in its own unit."),
+    _gauge("vigil_evidence_threshold_ticks", (), "Evidence at which a page goes out, in ticks."),
+    _gauge("vigil_incidents_open", (*_FAMILY, "severity"), "Incidents that are not resolved."),
+    _counter("vigil_incidents_total", (*_FAMILY, "cause"), "Incidents opened."),
+    _counter(
+        "vigil_pages_total", ("receiver", "outcome"), "Messages sent, by receiver and outcome."
+    ),
+    _gauge("vigil_outbox_waiting", (), "Messages that wait for delivery."),
+    _counter("vigil_ticks_total", (), "Fleet ticks judged."),
+    _histogram("vigil_tick_duration_seconds", _TICK_BUCKETS, "Time that a fleet tick took."),
+    _gauge("vigil_last_tick_timestamp_seconds", (), "End of the last window that was judged."),
+    _gauge(
+        "vigil_source_last_window_timestamp_seconds",
+        (*_FAMILY, "source"),
+        "End of the last window that a source sent.",
+    ),
+    _counter("vigil_rollbacks_total", (*_FAMILY, "outcome"), "Rollbacks, by outcome."),
+    _counter("vigil_relabel_items_total", _FAMILY, "Images queued for a person to label."),
+    _counter(
+        "vigil_labels_total", (*_FAMILY, "status"), "Labels received, by what became of them."
+    ),
+    _histogram("vigil_time_to_detect_seconds", _STORY_BUCKETS, "From onset to detection."),
+    _histogram("vigil_time_to_page_seconds", _STORY_BUCKETS, "From onset to the first page."),
+    _histogram("vigil_time_to_mitigate_seconds", _STORY_BUCKETS, "From onset to mitigation."),
+    _gauge(
+        "vigil_latency_seconds",
+        (*_FAMILY, "version", "quantile"),
+        "Latency of an inference in the latest windows, from counts per bin.",
+    ),
+)
+
+
+class Metrics:
+    """The metrics of one service, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in CATALOGUE:
+            if metric.kind == "counter":
+                self._counters[metric.name] = Counter(
+                    metric.name, metric.help, metric.labels, registry=self.registry
+                )
+            elif metric.kind == "gauge":
+                self._gauges[metric.name] = Gauge(
+                    metric.name, metric.help, metric.labels, registry=self.registry
+                )
+            else:
+                self._histograms[metric.name] = Histogram(
+                    metric.name,
+                    metric.help,
+                    metric.labels,
+                    registry=self.registry,
+                    buckets=metric.buckets,
+                )
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter.
+
+        Raises:
+            KeyError: no counter of this name is in the catalogue.
+            ValueError: other labels than the catalogue's.
+        """
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge; raises as ``count`` does."""
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def replace(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Set a gauge for exactly these label values, in the catalogue's order of labels."""
+        gauge = self._gauges[name]
+        gauge.clear()
+        for labels, value in values.items():
+            gauge.labels(*labels).set(value)
+
+    def observe(self, name: str, value: float) -> None:
+        """Add to a histogram; raises as ``count`` does."""
+        self._histograms[name].observe(value)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format (``CONTENT_TYPE``)."""
+        return generate_latest(self.registry)
