@@ -157,7 +157,7 @@ def make_batch(
     if embeddings is not None:
         embedding = as_rows(embeddings, "embeddings", n)
     return RecordBatch(
-        ids=tuple(map(str, ids)),
+        ids=tuple([clean_text(str(record_id)) for record_id in ids]),
         counter=np.asarray(counter, np.uint64),
         custom_ids=custom_ids,
         time_s=as_column(time_s, "time_s", n),
@@ -229,11 +229,18 @@ def _texts(values: Sequence[str | None] | None, what: str, n: int) -> tuple[str,
         return ("",) * n
     if isinstance(values, str | bytes) or len(values) != n:
         raise ShapeError(what, expected=f"{n} strings", found=_brief(values))
-    return tuple("" if value is None else str(value) for value in values)
+    return tuple("" if value is None else clean_text(str(value)) for value in values)
 
 
 def _text(value: Any) -> str:
-    return str(value)[:MAX_TEXT]
+    return clean_text(str(value)[:MAX_TEXT])
+
+
+def clean_text(text: str) -> str:
+    """The same text without what can't be stored: NUL and lone surrogates become ``?``."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _brief(value: Any) -> str:

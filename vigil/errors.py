@@ -7,6 +7,7 @@ VigilError
 ├── ShapeError            an array of the wrong shape, type or length
 ├── BaselineError         a baseline that can't be built or read
 ├── ConfigError           a setting that can't be used: file, key, expected, found
+├── TransportError        the service can't be reached, or refuses a request
 ├── NotFoundError         something named that is not there
 └── ConflictError         someone else changed it first
 """
@@ -50,6 +51,20 @@ class ConfigError(VigilError):
     def __init__(self, file: str, key: str, *, expected: str, found: str) -> None:
         self.file, self.key, self.expected, self.found = file, key, expected, found
         super().__init__(f"{file}: {key}: expected {expected}, found {found}")
+
+
+class TransportError(VigilError):
+    """The service can't be reached, or refuses a request.
+
+    ``permanent``: the same request will be refused again. ``retry_after_s``: how long the service
+    asks us to wait, where it does.
+    """
+
+    def __init__(
+        self, text: str, *, permanent: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        self.permanent, self.retry_after_s = permanent, retry_after_s
+        super().__init__(text)
 
 
 class NotFoundError(VigilError):

@@ -39,7 +39,8 @@ class Recorder:
         source: this replica.
         boot: this start of it; with ``sequence`` it identifies a window.
         keys: the metadata keys that the caller declares. The ruler's own keys are what is counted;
-            ``keys_differ`` says so where they are others.
+            ``keys_differ`` says so where they are others. ``dropped_total``: records
+            dropped so far, by reason.
         window_s: length of a window, seconds.
         rulers: the ruler of a version.
         version: the version that heartbeats name until a record names another.
@@ -81,6 +82,8 @@ class Recorder:
         self._horizon_s = float("-inf")
         self._accounted: int | None = None
         self._recorded: set[int] = set()
+        self._now_s: float | None = None
+        self.dropped_total: Counter[str] = Counter()
         self.keys_differ = False
 
     def add(self, batch: RecordBatch) -> list[Window]:
@@ -107,6 +110,7 @@ class Recorder:
         """Count n records that could not be recorded; the next window reports them."""
         if n > 0:
             self._dropped[reason] += n
+            self.dropped_total[reason] += n
 
     def seal(self, now_s: float) -> list[Window]:
         """Everything that ended by now, and heartbeats for elapsed windows without a record."""
@@ -125,12 +129,17 @@ class Recorder:
         self._recorded = {index for index in self._recorded if index > self._accounted}
         return sealed
 
-    def close(self) -> list[Window]:
-        """Everything, ended or not; drops that no window reported yet come as a heartbeat."""
+    def close(self, now_s: float | None = None) -> list[Window]:
+        """Everything, ended or not; drops that no window reported yet come as a heartbeat.
+
+        A window that has not ended yet is cut short at ``now_s`` where that is given.
+        """
+        self._now_s = now_s
         sealed = self._seal_until(float("inf"))
         if self._dropped and self._version is not None and np.isfinite(self._horizon_s):
             index = int(np.floor(self._horizon_s / self._window_s))
             sealed.append(self._heartbeat(self._version, index))
+        self._now_s = None
         return sealed
 
     def _put(self, index: int, batch: RecordBatch) -> None:
@@ -170,13 +179,16 @@ class Recorder:
     def _window(self, version: str, index: int, part: _Open) -> Window:
         sequence, self._sequence = self._sequence, self._sequence + 1
         dropped, self._dropped = dict(self._dropped), Counter()
+        start_s, end_s = index * self._window_s, (index + 1) * self._window_s
+        if self._now_s is not None and start_s < self._now_s < end_s:
+            end_s = self._now_s
         return Window(
             source=self._source,
             boot=self._boot,
             sequence=sequence,
             model=ModelRef(name=self._model, version=version, deployment=self._deployment),
-            start=utc(index * self._window_s),
-            end=utc((index + 1) * self._window_s),
+            start=utc(start_s),
+            end=utc(end_s),
             ruler=part.ruler.id,
             summary=part.summary,
             sample=part.sample,

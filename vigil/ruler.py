@@ -52,7 +52,7 @@ class Projection:
         return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) * scale
 
     def distance(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Whitened distance of embeddings (n, d) to the baseline's mean; about 1 for the baseline."""
+        """Whitened distance of embeddings (n, d) to the baseline's mean; about 1 for itself."""
         centred = np.asarray(embeddings, np.float32) - self.mean
         leading = centred @ self.whitening.T
         distance = np.sqrt((leading * leading).sum(axis=1) / np.float32(max(1, leading.shape[1])))

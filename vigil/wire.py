@@ -81,6 +81,21 @@ def _serialise(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[
     return meta, parts
 
 
+def verify(blob: bytes) -> None:
+    """Check magic and checksum only.
+
+    Raises:
+        WireError: damaged, truncated or foreign.
+    """
+    if len(blob) < _PREFIX.size:
+        raise WireError(f"expected at least {_PREFIX.size} bytes, found {len(blob)}")
+    magic, crc, _, _ = _PREFIX.unpack_from(blob)
+    if magic != MAGIC:
+        raise WireError(f"expected magic {MAGIC!r}, found {magic!r}")
+    if zlib.crc32(memoryview(blob)[_PREFIX.size :]) != crc:
+        raise WireError("checksum differs: the bytes were damaged or cut short")
+
+
 def unpack(
     blob: bytes, *, limit_bytes: int = DEFAULT_LIMIT_BYTES
 ) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -89,16 +104,11 @@ def unpack(
     Raises:
         WireError: damaged, truncated, foreign, or larger than ``limit_bytes`` unpacked.
     """
-    if len(blob) < _PREFIX.size:
-        raise WireError(f"expected at least {_PREFIX.size} bytes, found {len(blob)}")
-    magic, crc, meta_length, raw_length = _PREFIX.unpack_from(blob)
-    if magic != MAGIC:
-        raise WireError(f"expected magic {MAGIC!r}, found {magic!r}")
+    verify(blob)
+    _, _, meta_length, raw_length = _PREFIX.unpack_from(blob)
     if raw_length > limit_bytes:
         raise WireError(f"{raw_length} bytes unpacked, at most {limit_bytes} are allowed")
     body = memoryview(blob)[_PREFIX.size :]
-    if zlib.crc32(body) != crc:
-        raise WireError("checksum differs: the bytes were damaged or cut short")
     inflater = zlib.decompressobj()
     try:
         raw = inflater.decompress(body, raw_length + 1)

@@ -1,0 +1,56 @@
+"""vigil beside your model: ``from vigil import Tap``.
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vigil.batch import RecordBatch, make_batch
+    from vigil.errors import VigilError
+    from vigil.recorder import Recorder
+    from vigil.tap import Tap
+    from vigil.types import Effect, ModelRef, Slice, Verdict
+    from vigil.window import Window
+
+__all__ = [
+    "Effect",
+    "ModelRef",
+    "RecordBatch",
+    "Recorder",
+    "Slice",
+    "Tap",
+    "Verdict",
+    "VigilError",
+    "Window",
+    "make_batch",
+]
+
+_HOME = {
+    "Effect": "vigil.types",
+    "ModelRef": "vigil.types",
+    "RecordBatch": "vigil.batch",
+    "Recorder": "vigil.recorder",
+    "Slice": "vigil.types",
+    "Tap": "vigil.tap",
+    "Verdict": "vigil.types",
+    "VigilError": "vigil.errors",
+    "Window": "vigil.window",
+    "make_batch": "vigil.batch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vigil' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""How sealed windows and labels reach the service: spool, transport, shipper."""
