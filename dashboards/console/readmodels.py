@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from dashboards.console import words
 from vigil.types import Effect, Outcome
 
 Floats = NDArray[np.float64]
@@ -84,16 +85,19 @@ class SliceCell:
     effect: float | None
     evidence: float | None
     tolerance: float
+    threshold: float
     drifted: bool
 
     @property
     def level(self) -> int:
-        """The heat of the cell, 0 (calm) to 4 (far beyond); a drifted cell is at least 3."""
-        if self.effect is None:
-            return 0
-        ratio = abs(self.effect) / max(self.tolerance, 1e-9)
-        level = int(np.searchsorted([0.5, 1.0, 1.75, 3.0], ratio, side="right"))
-        return max(3, level) if self.drifted else min(2, level)
+        """The heat of the cell: 0 calm, 1 and 2 some and much evidence, 3 drifted, 4 far.
+
+        Evidence decides, not the effect: on a small slice chance alone makes large effects.
+        """
+        if self.drifted:
+            return 4 if self.effect is not None and self.effect > 3 * self.tolerance > 0 else 3
+        heat = words.heat(self.evidence, self.threshold)
+        return 0 if heat < 0.3 else 1 if heat < 0.6 else 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

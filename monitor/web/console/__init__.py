@@ -1,0 +1,1 @@
+"""The console's routes and the queries that fill its read models."""
