@@ -1,0 +1,173 @@
+"""What no single setting can show to be wrong: settings that contradict or miss one another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from monitor.settings.schema import SecretRef, Section, Service, Settings, WatchedModel
+from vigil.catalogue import CATALOGUE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A setting, by its place in the file, that can't be used with the others."""
+
+    path: tuple[str | int, ...]
+    expected: str
+    found: str
+
+
+def cross_check(settings: Settings) -> list[Problem]:
+    """Every contradiction; empty where there is none."""
+    return [
+        *_service(settings.service),
+        *_models(settings),
+        *_routes(settings),
+        *_secrets(settings, ()),
+    ]
+
+
+def listen_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[v6]:port``.
+
+    Raises:
+        ValueError: not that.
+    """
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected host:port, found {listen!r}")
+    return host.strip("[]"), int(port)
+
+
+def _service(service: Service) -> Iterator[Problem]:
+    try:
+        listen_address(service.listen)
+    except ValueError:
+        yield Problem(path=("service", "listen"), expected="host:port", found=repr(service.listen))
+    if not service.url.startswith(("http://", "https://")):
+        yield Problem(
+            path=("service", "url"), expected="an http(s) address", found=repr(service.url)
+        )
+    key = ("service", "database")
+    try:
+        url = make_url(service.database)
+    except ArgumentError:
+        yield Problem(path=key, expected="a database URL", found="something else")
+        return
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        yield Problem(path=key, expected="sqlite or postgresql", found=backend)
+    if url.password is not None:
+        yield Problem(
+            path=key,
+            expected="no password in the URL (name it in service.database_password)",
+            found="one",
+        )
+    if backend == "sqlite" and service.database_password is not None:
+        yield Problem(
+            path=("service", "database_password"),
+            expected="none: SQLite has no password",
+            found="one",
+        )
+
+
+def _models(settings: Settings) -> Iterator[Problem]:
+    seen: set[tuple[str, str]] = set()
+    for position, model in enumerate(settings.models):
+        path = ("models", position)
+        if (model.name, model.deployment) in seen:
+            yield Problem(
+                path=(*path, "name"),
+                expected="each model and deployment once",
+                found=f"{model.name} in {model.deployment} again",
+            )
+        seen.add((model.name, model.deployment))
+        for key, count in Counter(model.keys).items():
+            if count > 1:
+                yield Problem(
+                    path=(*path, "keys"), expected="each key once", found=f"{key} {count} times"
+                )
+        for signal in model.tolerance:
+            if signal not in CATALOGUE:
+                yield Problem(
+                    path=(*path, "tolerance", signal),
+                    expected=f"a signal: {', '.join(CATALOGUE)}",
+                    found=repr(signal),
+                )
+        yield from _actions(model, path)
+
+
+def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    rollback = model.rollback
+    needed = {
+        "none": (),
+        "registry": ("registry",),
+        "webhook": ("url", "secret"),
+    }[rollback.target]
+    for name in needed:
+        if getattr(rollback, name) is None:
+            yield Problem(
+                path=(*path, "rollback", name),
+                expected=f'a value, because target = "{rollback.target}"',
+                found="none",
+            )
+    if rollback.automatic and rollback.target == "none":
+        yield Problem(
+            path=(*path, "rollback", "target"),
+            expected="registry or webhook, because automatic = true",
+            found="none",
+        )
+    if model.replay.url is not None and model.replay.secret is None:
+        yield Problem(
+            path=(*path, "replay", "secret"),
+            expected="a value, because replay.url is set",
+            found="none",
+        )
+
+
+def _routes(settings: Settings) -> Iterator[Problem]:
+    known = ", ".join(settings.receivers) or "none is declared"
+    names = {model.name for model in settings.models}
+    for position, route in enumerate(settings.routes):
+        path = ("routes", position)
+        if not route.receivers:
+            yield Problem(path=(*path, "receivers"), expected="one or more", found="none")
+        for receiver in route.receivers:
+            if receiver not in settings.receivers:
+                yield Problem(
+                    path=(*path, "receivers"),
+                    expected=f"a receiver of this file ({known})",
+                    found=repr(receiver),
+                )
+        if route.match.model is not None and route.match.model not in names:
+            yield Problem(
+                path=(*path, "match", "model"),
+                expected="a model of this file",
+                found=repr(route.match.model),
+            )
+
+
+def _secrets(section: Section, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Every reference to a secret names one place."""
+    if isinstance(section, SecretRef):
+        if (section.env is None) == (section.file is None):
+            found = "neither" if section.env is None else "both"
+            yield Problem(path=path, expected='{ env = "NAME" } or { file = "..." }', found=found)
+        return
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _secrets(value, (*path, name))
+        elif isinstance(value, tuple):
+            for position, item in enumerate(value):
+                if isinstance(item, Section):
+                    yield from _secrets(item, (*path, name, position))
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if isinstance(item, Section):
+                    yield from _secrets(item, (*path, name, key))
