@@ -317,6 +317,9 @@ class FindingLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReasonLine:
+    """One reason of the guard. ``outcome``: refuse, wait or allow; empty where it does not say."""
+
+    outcome: str
     code: str
     text: str
 
