@@ -27,8 +27,8 @@ class RulerCache:
     minutes afterwards. Whoever holds a window open keeps its ruler; a new one is seen by the next
     window.
 
-    ``counts``: ``fetched``, ``unreachable``, and ``unusable`` for a ruler that is damaged, of another
-    model or version, or written by a newer vigil.
+    ``counts``: ``fetched``, ``unreachable``, and ``unusable`` for a ruler that is damaged, of
+    another model or version, or written by a newer vigil.
 
     Args:
         model: the model's name.
@@ -74,7 +74,7 @@ class RulerCache:
 
     def refresh(self, now_s: float) -> None:
         """Ask the service for the version that is due, at most one a call."""
-        for version, due_s in self._due_s.items():
+        for version, due_s in list(self._due_s.items()):
             if due_s <= now_s:
                 self._ask(version, now_s)
                 return

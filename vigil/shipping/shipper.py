@@ -27,8 +27,9 @@ class Shipper:
     """Empties a spool through a transport.
 
     An entry leaves the spool only when the service says that it has it (``accepted``,
-    ``duplicate``) or never will (``rejected``, or a permanent refusal of that entry alone: set aside
-    and counted). So each is delivered at least once, and the service, by its key, counts it once.
+    ``duplicate``) or never will (``rejected``, or a permanent refusal of that entry alone: set
+    aside and counted). So each is delivered at least once, and the service, by its key, counts it
+    once.
 
     ``counts``: windows by the status of their receipt, ``labels`` sent, ``labels_rejected`` and
     ``failures``.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from vigil.errors import WireError
 
 DEFAULT_MAX_BYTES = 256 * 2**20
 MAX_SET_ASIDE = 100
+LEFTOVER_S = 60.0
 _SUFFIX = ".vgl"
 
 
@@ -144,6 +146,7 @@ class DiskSpool:
         self.counts: Counter[str] = Counter()
         with contextlib.suppress(OSError):
             directory.mkdir(parents=True, exist_ok=True)
+            self._remove_leftovers()
 
     def put(self, entry: Entry, blob: bytes) -> bool:
         with self._lock:
@@ -200,6 +203,13 @@ class DiskSpool:
                     (folder / name).unlink()
             except OSError:
                 self.remove(entry)
+
+    def _remove_leftovers(self) -> None:
+        """Half-written files of processes that were killed; a living one needs but a moment."""
+        for path in self._directory.glob("*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > LEFTOVER_S:
+                    path.unlink()
 
     def _make_room(self, needed: int) -> None:
         sizes = []

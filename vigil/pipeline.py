@@ -1,0 +1,156 @@
+"""What happens behind the tap, step by step: calls to windows, windows to the spool, spool to
+service. No threads here; the tap's two threads call ``collect`` and ``ship``."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vigil import wire
+from vigil.batch import make_batch
+from vigil.errors import ShapeError
+from vigil.intake import Call, Intake
+from vigil.recorder import Recorder
+from vigil.rulers import RulerCache
+from vigil.shipping.shipper import Shipper
+from vigil.shipping.spool import Entry, Spool
+from vigil.signals.predictions import OutputsAre
+from vigil.window import Window
+
+LABELS_AT_ONCE = 1000
+MAX_LABELS = 100_000
+GRACE_S = 0.25
+
+
+class Pipeline:
+    """One boot of a tap.
+
+    Labels wait until the windows that were open when they came have been spooled, so that the
+    service knows their records.
+    """
+
+    def __init__(
+        self,
+        *,
+        boot: str,
+        window_s: float,
+        intake: Intake,
+        rulers: RulerCache,
+        recorder: Callable[[Callable[[str], Any]], Recorder],
+        spool: Spool,
+        shipper: Shipper,
+        outputs_are: OutputsAre,
+        thumbnails: bool,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.intake, self.rulers, self.spool, self.shipper = intake, rulers, spool, shipper
+        self.recorder = recorder(lambda version: rulers.get(version, monotonic()))
+        self.windows = 0
+        self.problem = ""
+        self.labels_refused = 0
+        self._boot, self._window_s = boot, window_s
+        self._outputs_are, self._thumbnails = outputs_are, thumbnails
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._labels: list[dict[str, Any]] = []
+        self._early_labels: list[dict[str, Any]] = []
+        self._labels_window = 0
+        self._order = 0
+        self._label_sequence = 0
+
+    def collect(self, now_s: float, *, everything: bool = False) -> None:
+        """Turn waiting calls into windows; spool what has ended, or ``everything``."""
+        while (call := self.intake.take()) is not None:
+            try:
+                self._spool(self._windows_of(call), now_s)
+            finally:
+                self.intake.release(len(call.ids), call.size)
+        for reason, n in self.intake.lost(forget=True).items():
+            self.recorder.drop(reason, n)
+        grace_s = min(GRACE_S, self._window_s / 10)
+        self._spool(self.recorder.seal(now_s - grace_s), now_s)
+        if everything:
+            self._spool(self.recorder.close(now_s), now_s)
+        self._spool_labels(now_s, int((now_s - grace_s) // self._window_s), everything)
+
+    def ship(self) -> bool:
+        """Send one request; whether there may be more to do at once."""
+        self.rulers.refresh(self._monotonic())
+        return self.shipper.step(self._monotonic())
+
+    def add_labels(self, labels: list[dict[str, Any]]) -> int:
+        """Keep labels for later; how many there was no room for."""
+        with self._lock:
+            room = max(0, MAX_LABELS - len(self._labels) - len(self._early_labels))
+            self._labels.extend(labels[:room])
+        return max(0, len(labels) - room)
+
+    def refuse_labels(self, n: int) -> None:
+        with self._lock:
+            self.labels_refused += n
+
+    @property
+    def labels_waiting(self) -> int:
+        return len(self._labels) + len(self._early_labels)
+
+    def dropped(self) -> Counter[str]:
+        """Records that did not reach a window, or whose window was lost, by reason."""
+        spooled = Counter({k: v for k, v in self.spool.counts.items() if k.startswith("spool_")})
+        return self.recorder.dropped_total + self.intake.lost() + spooled
+
+    def _windows_of(self, call: Call) -> list[Window]:
+        n = len(call.ids)
+        try:
+            call.wait()
+            batch = make_batch(
+                ids=call.ids,
+                counter=np.arange(call.first, call.first + n, dtype=np.uint64),
+                custom_ids=call.custom_ids,
+                time_s=call.time_s,
+                version=call.version,
+                outputs_are=self._outputs_are,
+                thumbnails=self._thumbnails,
+                **call.arguments,
+            )
+            if self.rulers.classes == 0:
+                self.rulers.classes = min(batch.probabilities.shape[1], 1000)
+            return self.recorder.add(batch)
+        except ShapeError as error:
+            self.problem = str(error)
+            self.recorder.drop("bad_shape", n)
+        except Exception as error:
+            # Whatever the caller sent must end as a count, never as a dead thread.
+            self.problem = f"{type(error).__name__}: {error}"
+            self.recorder.drop("error", n)
+        return []
+
+    def _spool(self, windows: list[Window], now_s: float) -> None:
+        for window in windows:
+            self.windows += 1
+            entry = self._entry("window", window.sequence, window.summary.total_records, now_s)
+            self.spool.put(entry, window.to_bytes())
+
+    def _spool_labels(self, now_s: float, window: int, everything: bool) -> None:
+        with self._lock:
+            ready: list[dict[str, Any]] = []
+            if window != self._labels_window or everything:
+                ready, self._early_labels = self._early_labels, []
+                self._labels_window = window
+            if everything:
+                ready, self._labels = ready + self._labels, []
+            self._early_labels += self._labels
+            self._labels = []
+        for start in range(0, len(ready), LABELS_AT_ONCE):
+            rows = ready[start : start + LABELS_AT_ONCE]
+            entry = self._entry("labels", self._label_sequence, len(rows), now_s)
+            self._label_sequence += 1
+            self.spool.put(entry, wire.pack({"what": "labels", "labels": rows}, {}))
+
+    def _entry(self, kind: str, sequence: int, records: int, now_s: float) -> Entry:
+        # Strictly rising within a boot, and by time across boots that share a folder.
+        self._order = max(self._order + 1, int(now_s * 1e6))
+        return Entry(self._order, kind, self._boot, sequence, records)
