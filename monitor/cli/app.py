@@ -1,0 +1,80 @@
+"""All commands under one name, each group in a file of its own."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from monitor.cli import (
+    actions,
+    backfill,
+    baseline,
+    config,
+    dashboards,
+    db,
+    demo,
+    incidents,
+    models,
+    page,
+    registry,
+    release,
+    runbooks,
+    serve,
+    starter,
+    status,
+    token,
+    windows,
+)
+from monitor.cli.failures import FriendlyGroup
+
+app = typer.Typer(
+    cls=FriendlyGroup,
+    help="Watches computer-vision models in production.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+for command in (
+    serve.serve,
+    demo.demo,
+    starter.init,
+    backfill.backfill,
+    models.models,
+    status.status,
+    windows.windows,
+    release.release,
+):
+    app.command()(command)
+
+for group in (
+    actions.app,
+    baseline.app,
+    config.app,
+    dashboards.app,
+    db.app,
+    incidents.app,
+    page.app,
+    registry.app,
+    runbooks.app,
+    token.app,
+):
+    app.add_typer(group)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vigil {metadata.version('vigil-cv')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Watches computer-vision models in production."""

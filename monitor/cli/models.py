@@ -1,0 +1,19 @@
+"""``vigil models``."""
+
+from __future__ import annotations
+
+from monitor.cli.context import DEFAULT_CONFIG, ConfigOption, JsonOption, services_at
+from monitor.cli.output import rows
+
+
+def models(config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False) -> None:
+    """List the models: what serves, what was last seen, whether it is judged."""
+    from monitor.cli.queries import fleet
+
+    with services_at(config) as services, services.sessions() as session:
+        found = fleet(session, services.settings)
+    rows(
+        found,
+        empty="No model yet. Declare one under [[models]], or let a tap ship its first window.",
+        json_wanted=json_wanted,
+    )
