@@ -1,0 +1,56 @@
+"""Who may do what: scopes as sets of permissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Permission(StrEnum):
+    SEND = "send windows and labels"
+    READ = "read"
+    OPERATE = "change incidents, releases and baselines"
+    APPROVE = "approve actions and stop them"
+    ADMINISTER = "administer"
+
+
+class Scope(StrEnum):
+    """What a token is for."""
+
+    INGEST = "ingest"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return _PERMISSIONS[self]
+
+
+_READER = frozenset({Permission.READ})
+_OPERATOR = _READER | {Permission.OPERATE}
+_PERMISSIONS = {
+    Scope.INGEST: frozenset({Permission.SEND}),
+    Scope.VIEWER: _READER,
+    Scope.OPERATOR: _OPERATOR,
+    Scope.APPROVER: _OPERATOR | {Permission.APPROVE},
+    Scope.ADMIN: frozenset(Permission),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """Who makes a request, and how we know. ``token_id`` is None for a reader on loopback."""
+
+    name: str
+    permissions: frozenset[Permission]
+    via: Literal["token", "session", "loopback"]
+    token_id: int | None = None
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+
+LOOPBACK_READER = Actor(name="loopback", permissions=_READER, via="loopback")
