@@ -1,0 +1,1 @@
+"""Detectors: windows and baselines in, scores, evidence, effects and causes out. All pure."""

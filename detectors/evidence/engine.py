@@ -1,0 +1,359 @@
+"""Fleet evidence: conformal p-values, bets, injection Shiryaev-Roberts; one budget for all streams.
+
+Per tick and stream i the score becomes a p-value against the stream's growing pool, every arm theta of
+the bets pays ``L_theta(p)``, and ::
+
+    R_theta <- (R_theta + omega_i pi_theta) L_theta,     evidence = sum_theta R_theta
+
+with ``sum_i omega_i <= 1`` over the fleet: 30 % for whole-model streams, 30 % for ``key=value`` slices, 40 % for
+finer ones (levels without streams give theirs to the others).
+
+**Guarantee.** A page is an evidence that reaches A = ``threshold`` (in ticks), after which that stream is reset
+or held. Then ``E[pages in T ticks] <= T / A``, whatever the dependence between streams, also at
+stopping times, however many streams there are, and while they come and go: each R has conditional
+expectation ``R + omega`` per tick, and a page takes at least A out of the sum.
+
+**Assumptions.** The healthy windows of one stream are exchangeable after the score is studentised.
+Seasons, slow drift and autocorrelation between windows break it; correlation inside a window does not.
+The location m and variance b are estimated once, from the history itself; with a history of
+200 windows and more the effect on p-values is below their resolution 1/(N + 1). Provisional verdicts (see
+``history``) are guardrails and carry no such guarantee. Taking windows out of the pool while an alarm is
+open makes the pool cleaner after a true alarm, and slightly too clean after a false one.
+
+**When not to use it.** For drift slower than the history: a growing pool absorbs it.
+
+Source: Shin, Ramdas and Rinaldo, E-detectors, 2022; Vovk, Nouretdinov and Gammerman, Testing
+Exchangeability On-Line, 2003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.evidence.bets import standard_bets
+from detectors.evidence.history import borrow, grow, join_open, learn
+from detectors.evidence.pool import cells_of, p_values
+from detectors.evidence.table import NEW, SETTLED, StreamTable
+from detectors.scores import ScoreBatch
+from detectors.streams import StreamKey
+from vigil.errors import ConflictError
+
+Floats = NDArray[np.float64]
+
+LEVEL_WEIGHTS = (0.3, 0.3, 0.4)
+CAP = 1e6
+"""Evidence stops growing at so many thresholds; a cap only lowers it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class StepResult:
+    """One tick of N streams.
+
+    ``z`` studentised score, ``p`` conformal p-value (NaN: the stream was left out because the table is
+    full), ``evidence`` in ticks, ``onset_tick`` the start that explains the scores best, ``provisional``:
+    the stream has no history of its own yet, ``exceeded``: evidence >= threshold.
+    """
+
+    streams: tuple[StreamKey, ...]
+    z: Floats
+    p: Floats
+    evidence: Floats
+    log_evidence: Floats
+    onset_tick: NDArray[np.int64]
+    provisional: NDArray[np.bool_]
+    exceeded: NDArray[np.bool_]
+
+
+class FleetEvidence:
+    """Evidence of all streams. One ``step`` per fleet tick, with the scores of all models joined.
+
+    Args:
+        threshold: A, in ticks: on average at most one false page in A ticks.
+        min_history: windows that a stream needs before it is judged on its own history.
+        retire_after: ticks without a score after which a stream is forgotten.
+        max_streams: the table's bound. Beyond it new streams are left out (p is NaN) until others retire.
+    """
+
+    def __init__(
+        self,
+        threshold: float,
+        min_history: int = 200,
+        *,
+        retire_after: int = 43_200,
+        max_streams: int = 50_000,
+    ) -> None:
+        if not threshold > 1 or min_history < 2:
+            raise ValueError(
+                f"expected threshold > 1 and min_history >= 2, found {threshold} and {min_history}"
+            )
+        self.threshold = float(threshold)
+        self.retire_after = retire_after
+        self.max_streams = max_streams
+        self.last_tick: int | None = None
+        self._bets = standard_bets()
+        self._log_payoff = np.log(self._bets.payoff.T)
+        self._table = StreamTable(arms=self._bets.arms, min_history=min_history)
+        self._seen: dict[int, tuple[tuple[StreamKey, ...], NDArray[np.int64]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def min_history(self) -> int:
+        return self._table.min_history
+
+    @property
+    def streams(self) -> tuple[StreamKey, ...]:
+        return tuple(self._table.keys)
+
+    def history(self, stream: StreamKey) -> int:
+        """Own windows in the pool of a stream; 0 where it is not known."""
+        row = self._table.index.get(stream)
+        return 0 if row is None else int(self._table.history[row])
+
+    def learn(self, batches: Sequence[ScoreBatch]) -> None:
+        """Take windows declared healthy as history: locations, variances and pools, no bets.
+
+        Streams with at least ``min_history`` windows in one call settle; the others start to warm up.
+        """
+        if not batches:
+            return
+        located = [self._rows(batch.streams) for batch in batches]
+        table = self._table
+        everything = np.unique(np.concatenate(located))
+        everything = everything[everything >= 0]
+        position = np.full(len(table) + 1, -1)
+        position[everything] = np.arange(len(everything))
+        shape = (len(batches), len(everything))
+        columns = {name: np.full(shape, np.nan) for name in _SCORES}
+        novel = np.zeros(shape, bool)
+        for i, (batch, rows) in enumerate(zip(batches, located, strict=True)):
+            use = rows >= 0
+            where = position[rows[use]]
+            for name, column in columns.items():
+                column[i, where] = getattr(batch, name)[use]
+            novel[i, where] = batch.novel[use]
+            table.novel[rows[use]] = batch.novel[use]
+        other = novel != table.novel[everything]
+        for column in columns.values():
+            column[other] = np.nan
+        learn(table, everything, **columns)
+
+    def step(self, batch: ScoreBatch, *, tick: int, rng: np.random.Generator) -> StepResult:
+        """Judge one tick.
+
+        Args:
+            batch: the scores of all streams seen in this tick.
+            tick: its number; must grow from step to step.
+            rng: breaks ties among scores.
+
+        Raises:
+            ConflictError: the tick has been judged already.
+        """
+        if self.last_tick is not None and tick <= self.last_tick:
+            raise ConflictError(f"evidence: tick {tick} is not after {self.last_tick}, the last judged")
+        self.last_tick = tick
+        if len(self._table) + len(batch) > self.max_streams or tick % 256 == 0:
+            self._retire(tick, batch.streams)
+        located = self._rows(batch.streams)
+        use = (located >= 0) & np.isfinite(batch.score) & np.isfinite(batch.noise)
+        rows = located[use]
+        table = self._table
+        score, noise = batch.score[use], batch.noise[use]
+        self._prepare(rows, batch.novel[use], batch)
+        table.last_seen[rows] = tick
+
+        offset = score - table.mean[rows]
+        scale = np.sqrt(noise**2 + table.between[rows])
+        band = table.band[rows]
+        uniform = rng.random(len(rows))
+        excess = np.sign(offset) * np.maximum(np.abs(offset) - band, 0.0) / scale
+        cells = cells_of(excess)
+        p = p_values(table.counts[rows], cells, uniform)
+        p = np.where((band > 0) & (np.abs(offset) <= band), uniform, p)
+        self._bet(rows, p, _spread(batch.streams, use), tick)
+        evidence = table.evidence[rows].sum(axis=1)
+        cusum = table.cusum[rows]
+        best = cusum.argmax(axis=1)
+        onset = table.start[rows, best]
+        onset[cusum.max(axis=1, initial=0.0) <= 0.0] = tick
+        provisional = table.state[rows] != SETTLED
+        self._join(rows, cells, score, noise, tick)
+        self._join_open(rows, batch, use)
+        return StepResult(
+            streams=batch.streams,
+            z=_scatter(use, offset / scale, np.nan),
+            p=_scatter(use, p, np.nan),
+            evidence=_scatter(use, evidence, 0.0),
+            log_evidence=_scatter(use, np.log(np.maximum(evidence, 1e-300)), -np.inf),
+            onset_tick=_scatter(use, onset, tick).astype(np.int64),
+            provisional=_scatter(use, provisional, True).astype(bool),
+            exceeded=_scatter(use, evidence >= self.threshold, False).astype(bool),
+        )
+
+    def hold(self, streams: Iterable[StreamKey], *, since_tick: int) -> None:
+        """While an alarm is open: take the windows since its onset out of the pools again (the last 64
+        at most), and let no more in."""
+        table = self._table
+        rows = table.rows(streams)
+        if len(rows) == 0:
+            return
+        table.held[rows] = True
+        back = table.ring_ticks >= since_tick
+        cells = np.where(back, table.ring_cells[rows], -1)
+        which, slot = np.nonzero(cells >= 0)
+        np.subtract.at(table.counts, (rows[which], cells[which, slot].astype(np.int64)), 1)
+        np.subtract.at(table.history, rows[which], 1)
+        table.ring_cells[np.ix_(rows, np.flatnonzero(back))] = -1
+
+    def release(self, streams: Iterable[StreamKey], *, fresh_start: bool = True) -> None:
+        """The alarm is over: windows join the pools again, and evidence starts from nothing."""
+        rows = self._table.rows(streams)
+        self._table.held[rows] = False
+        if fresh_start:
+            self._restart(rows)
+
+    def reset(self, streams: Iterable[StreamKey]) -> None:
+        """After a page: evidence starts from nothing, the pools stay."""
+        self._restart(self._table.rows(streams))
+
+    def forget(self, streams: Iterable[StreamKey]) -> None:
+        """The history of these streams no longer holds (a new normal was accepted): begin anew."""
+        self._table.clear(self._table.rows(streams))
+
+    def to_bytes(self) -> bytes:
+        """All state; the random generator is the caller's."""
+        return self._table.to_bytes(
+            {
+                "threshold": self.threshold,
+                "retire_after": self.retire_after,
+                "max_streams": self.max_streams,
+                "last_tick": self.last_tick,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> FleetEvidence:
+        """Raises:
+        WireError: damaged, not evidence, or of a newer format.
+        """
+        header, table = StreamTable.from_bytes(blob)
+        engine = cls(
+            float(header["threshold"]),
+            table.min_history,
+            retire_after=int(header["retire_after"]),
+            max_streams=int(header["max_streams"]),
+        )
+        if table.arms != engine._bets.arms:
+            table.evidence = np.zeros((len(table), engine._bets.arms))
+            table.cusum = np.zeros((len(table), engine._bets.arms))
+            table.start = np.zeros((len(table), engine._bets.arms), np.int64)
+            table.arms = engine._bets.arms
+        engine._table = table
+        engine.last_tick = header["last_tick"]
+        return engine
+
+    def _rows(self, streams: tuple[StreamKey, ...]) -> NDArray[np.int64]:
+        """The row of each stream, -1 where the table is full. Ticks of one layout share the tuple."""
+        found = self._seen.get(id(streams))
+        if found is not None and found[0] is streams:
+            return found[1]
+        table = self._table
+        room = max(0, self.max_streams - len(table))
+        table.add([s for s in dict.fromkeys(streams) if s not in table.index][:room])
+        rows = np.array([table.index.get(stream, -1) for stream in streams], np.int64)
+        if len(set(streams)) != len(streams):
+            raise ValueError("scores of one tick: expected each stream once")
+        if len(self._seen) >= 256:
+            self._seen.clear()
+        if (rows >= 0).all():
+            self._seen[id(streams)] = (streams, rows)
+        return rows
+
+    def _prepare(
+        self, rows: NDArray[np.int64], novel: NDArray[np.bool_], batch: ScoreBatch
+    ) -> None:
+        table = self._table
+        changed = rows[(table.novel[rows] != novel) & (table.state[rows] != NEW)]
+        table.clear(changed)
+        table.novel[rows] = novel
+        fresh = rows[table.state[rows] == NEW]
+        if len(fresh):
+            borrow(table, fresh, batch.healthy)
+
+    def _bet(self, rows: NDArray[np.int64], p: Floats, omega: Floats, tick: int) -> None:
+        table = self._table
+        cells = self._bets.cell(p)
+        paid = self._bets.payoff.T[cells]
+        evidence = (table.evidence[rows] + omega[:, None] * self._bets.prior) * paid
+        total = evidence.sum(axis=1, keepdims=True)
+        ceiling = CAP * self.threshold
+        table.evidence[rows] = evidence * np.minimum(1.0, ceiling / np.maximum(total, 1e-300))
+        before = table.cusum[rows]
+        table.start[rows] = np.where(before <= 0.0, tick, table.start[rows])
+        table.cusum[rows] = np.maximum(before, 0.0) + self._log_payoff[cells]
+
+    def _join(
+        self,
+        rows: NDArray[np.int64],
+        cells: NDArray[np.int64],
+        score: Floats,
+        noise: Floats,
+        tick: int,
+    ) -> None:
+        table = self._table
+        free = ~table.held[rows]
+        slot = self._slot(tick)
+        mine, joined = rows[free], cells[free]
+        table.counts[mine, joined] += 1
+        table.ring_cells[mine, slot] = joined
+        grow(table, mine, score[free], noise[free])
+
+    def _slot(self, tick: int) -> int:
+        table = self._table
+        slot = int(table.ring_ticks.argmin())
+        table.ring_ticks[slot] = tick
+        table.ring_cells[:, slot] = -1
+        return slot
+
+    def _join_open(
+        self, rows: NDArray[np.int64], batch: ScoreBatch, use: NDArray[np.bool_]
+    ) -> None:
+        table = self._table
+        fit = ~table.held[rows] & ~table.novel[rows] & np.isfinite(batch.open_score[use])
+        join_open(table, rows[fit], batch.open_score[use][fit], batch.open_noise[use][fit])
+
+    def _restart(self, rows: NDArray[np.int64]) -> None:
+        self._table.evidence[rows] = 0.0
+        self._table.cusum[rows] = 0.0
+
+    def _retire(self, tick: int, present: tuple[StreamKey, ...]) -> None:
+        table = self._table
+        table.last_seen[table.last_seen == 0] = tick
+        old = (tick - table.last_seen > self.retire_after)
+        old[table.rows(present)] = False
+        if old.any():
+            table.keep(np.flatnonzero(~old))
+            self._seen.clear()
+
+
+_SCORES = ("score", "noise", "open_score", "open_noise")
+
+
+def _spread(streams: tuple[StreamKey, ...], use: NDArray[np.bool_]) -> Floats:
+    """omega: the share of each stream in use; the shares sum to 1."""
+    level = np.array([stream.level for stream in streams], np.int64)[use]
+    sizes = np.bincount(level, minlength=len(LEVEL_WEIGHTS))
+    weights = np.where(sizes > 0, LEVEL_WEIGHTS, 0.0)
+    weights /= max(weights.sum(), 1e-12)
+    return np.asarray((weights / np.maximum(sizes, 1))[level])
+
+
+def _scatter(use: NDArray[np.bool_], values: NDArray[np.generic], fill: float) -> Floats:
+    out = np.full(len(use), fill, values.dtype if values.dtype != bool else np.float64)
+    out[use] = values
+    return out
