@@ -1,0 +1,1 @@
+"""Where a rollback takes place: one protocol, several targets."""

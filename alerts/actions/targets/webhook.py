@@ -1,0 +1,118 @@
+"""A rollback through the user's own pipeline: a signed POST that a few lines can receive.
+
+Request: ``POST {url}`` with the JSON body ``{"action": "dry_run" | "execute" | "status",
+"plan_id": ..., "plan": {...}}``, signed as ``alerts.actions.signing`` says, ``Idempotency-Key``
+equal to the plan's id.
+
+Reply: 200 with ``{"state": "ready" | "pending" | "executed" | "conflict" | "failed", "text": ...,
+"serving": version}``. Another state, or a 2xx without one, is *unclear*, never a success. 401, 403,
+404 and other 4xx are *failed*; 429, 5xx, time-outs and broken connections are *unclear*: the same
+plan may be sent again, and the receiver carries it out once. ``monitor.standins.pipeline`` is a
+reference receiver.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from alerts.actions.plan import RollbackPlan
+from alerts.actions.signing import sign
+from alerts.actions.targets.protocol import TargetReport, TargetState
+from vigil.clock import Clock, SystemClock
+
+_STATES = {each.value for each in TargetState} - {TargetState.UNCLEAR.value}
+
+
+class SignedWebhook:
+    """Args:
+    url: of the receiver.
+    secret: shared with it; never shown.
+    timeout_s: for one request.
+    """
+
+    kind = "webhook"
+
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        *,
+        timeout_s: float = 10.0,
+        clock: Clock | None = None,
+        client: httpx.Client | None = None,
+    ) -> None:
+        self.url = url
+        self._secret = secret
+        self._clock = clock or SystemClock()
+        self._client = client or httpx.Client(timeout=timeout_s, follow_redirects=False)
+
+    def __repr__(self) -> str:
+        return f"SignedWebhook({_host(self.url)!r})"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def serving(self, model: str, deployment: str) -> str | None:
+        """None: the webhook knows plans, not models; the windows that arrive tell what serves."""
+        del model, deployment
+        return None
+
+    def dry_run(self, plan: RollbackPlan) -> TargetReport:
+        return self._send("dry_run", plan)
+
+    def execute(self, plan: RollbackPlan) -> TargetReport:
+        return self._send("execute", plan)
+
+    def status(self, plan: RollbackPlan) -> TargetReport:
+        return self._send("status", plan)
+
+    def _send(self, action: str, plan: RollbackPlan) -> TargetReport:
+        envelope = {"action": action, "plan_id": plan.id, "plan": plan.to_json()}
+        body = json.dumps(envelope, sort_keys=True).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": plan.id,
+            **sign(self._secret, int(self._clock.now().timestamp()), body),
+        }
+        try:
+            reply = self._client.post(self.url, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            text = f"{_host(self.url)}: no answer ({type(error).__name__})"
+            return TargetReport(state=TargetState.UNCLEAR, text=text)
+        return _report(reply, _host(self.url))
+
+
+def _report(reply: httpx.Response, host: str) -> TargetReport:
+    code = reply.status_code
+    try:
+        plain: Any = reply.json()
+    except ValueError:
+        plain = None
+    said = str(plain.get("text", ""))[:500] if isinstance(plain, dict) else ""
+    if code == 429 or code >= 500:
+        text = f"{host} answered {code}; may be tried again. {said}".strip()
+        return TargetReport(state=TargetState.UNCLEAR, text=text)
+    if not 200 <= code < 300:
+        text = f"{host} refused with {code}. {said}".strip()
+        return TargetReport(state=TargetState.FAILED, text=text)
+    state = plain.get("state") if isinstance(plain, dict) else None
+    if state not in _STATES:
+        text = f"{host} answered {code} without a state that is known: {state!r:.60}"
+        return TargetReport(state=TargetState.UNCLEAR, text=text)
+    return TargetReport(
+        state=TargetState(state),
+        text=said or f"{host} says {state}",
+        receipt={"status": str(code), "serving": str(plain.get("serving", ""))[:200]},
+    )
+
+
+def _host(url: str) -> str:
+    """What an error may show of a URL: paths and queries often hold secrets."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "(invalid URL)"
+    return f"{parsed.scheme}://{parsed.host}" + (f":{parsed.port}" if parsed.port else "")
