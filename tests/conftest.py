@@ -1,0 +1,129 @@
+"""Databases for the tests: SQLite, and a real PostgreSQL that the tests start themselves."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from monitor.store.database import open_engine
+from monitor.store.migrate import upgrade
+
+
+def _programs() -> Path | None:
+    """The folder with PostgreSQL's programs, the newest where there are several."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    found.sort(key=lambda path: int(path.parent.name) if path.parent.name.isdigit() else 0)
+    if found:
+        return found[-1]
+    initdb = shutil.which("initdb")
+    return Path(initdb).resolve().parent if initdb else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _unprivileged() -> str | None:
+    """PostgreSQL refuses to run as root: whom to run it as, None where we are not root."""
+    if os.geteuid() != 0:
+        return None
+    return "postgres" if "postgres:" in Path("/etc/passwd").read_text() else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The address of a PostgreSQL server, ``postgresql+psycopg://user@127.0.0.1:port``."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: `apt-get install postgresql`")
+    user = _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="vigil-postgresql-"))
+    if user is not None:
+        shutil.chown(folder, user)
+    owner = user or getpass.getuser()
+    port = _free_port()
+    data = folder / "data"
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(programs / program), *arguments],
+            check=True,
+            user=user,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+
+    run("initdb", "-D", str(data), "-U", owner, "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write(
+            f"listen_addresses = '127.0.0.1'\nport = {port}\nfsync = off\n"
+            f"unix_socket_directories = '{folder}'\nmax_connections = 60\n"
+        )
+    run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "start")
+    try:
+        address = f"postgresql+psycopg://{owner}@127.0.0.1:{port}"
+        _create_template(address)
+        yield address
+    finally:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _statement(address: str, statement: str) -> None:
+    engine = create_engine(f"{address}/postgres", isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+def _create_template(address: str) -> None:
+    """A migrated database to copy for each test: faster than to migrate each."""
+    _statement(address, "CREATE DATABASE migrated")
+    engine = open_engine(f"{address}/migrated")
+    upgrade(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A migrated, empty PostgreSQL database of this test's own."""
+    yield from _postgresql(postgresql_server, template="migrated")
+
+
+@pytest.fixture
+def bare_postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A PostgreSQL database without any table."""
+    yield from _postgresql(postgresql_server, template="template0")
+
+
+def _postgresql(server: str, *, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _statement(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield f"{server}/{name}"
+    _statement(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of this test's own, once on SQLite and once on PostgreSQL.
+
+    SQLite's file is not there yet; ``open_services`` or ``upgrade`` creates it.
+    """
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/vigil.db"
+    return str(request.getfixturevalue("postgresql_url"))
