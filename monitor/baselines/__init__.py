@@ -1,0 +1,1 @@
+"""Baselines: read from data, compared."""
