@@ -39,11 +39,12 @@ def fleet(session: Session, settings: Settings) -> Found:
         (row.model, row.deployment): row.version
         for row in session.scalars(select(ReleaseRow).order_by(ReleaseRow.started_at))
     }
-    judged = set(
-        session.execute(
+    judged = {
+        (name, version)
+        for name, version in session.execute(
             select(BaselineRow.model, BaselineRow.version).where(BaselineRow.state == "active")
-        ).tuples()
-    )
+        )
+    }
     troubles = {
         (model, deployment): count
         for model, deployment, count in session.execute(

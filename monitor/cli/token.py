@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,15 +18,16 @@ Name = Annotated[str, typer.Argument(help="Whose token it is.")]
 def create(
     name: Name,
     scope: Annotated[
-        str, typer.Option("--scope", help="ingest, viewer, operator, approver or admin.")
+        Literal["ingest", "viewer", "operator", "approver", "admin"],
+        typer.Option("--scope", help="What it may do: ingest, viewer, operator, approver, admin."),
     ] = "ingest",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Make a token and print it, once: only a hash of it is kept."""
-    from monitor.web import auth
+    from monitor.store import tokens
 
     with services_at(config) as services, services.sessions.begin() as session:
-        text = auth.create_token(
+        text = tokens.create(
             session, name=name, scope=scope, actor=actor(), at=services.clock.now()
         )
     say(text)
@@ -45,8 +46,8 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False
 @app.command()
 def revoke(name: Name, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """End a token, now."""
-    from monitor.web import auth
+    from monitor.store import tokens
 
     with services_at(config) as services, services.sessions.begin() as session:
-        auth.revoke_token(session, name=name, actor=actor(), at=services.clock.now())
+        tokens.revoke(session, name=name, actor=actor(), at=services.clock.now())
     say(f"token {name}: revoked")
