@@ -1,0 +1,92 @@
+"""Which version serves, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.store.audit import record
+from monitor.store.tables import ReleaseRow
+
+ANNOUNCED, OBSERVED = "announced", "observed"
+
+
+def announce(
+    session: Session,
+    *,
+    model: str,
+    deployment: str,
+    version: str,
+    actor: str,
+    at: datetime,
+    known_good: bool = False,
+    note: str = "",
+) -> ReleaseRow:
+    """This version serves from ``at`` on.
+
+    Announcing what serves already makes no second release: an observed one becomes announced, and
+    ``known_good`` and ``note`` are taken over.
+    """
+    serving = current(session, model, deployment, at)
+    if serving is not None and serving.version == version:
+        row = serving
+        row.origin = ANNOUNCED if row.origin == OBSERVED else row.origin
+        row.known_good = row.known_good or known_good
+        row.note = note or row.note
+        row.actor = row.actor or actor
+    else:
+        row = ReleaseRow(
+            model=model,
+            deployment=deployment,
+            version=version,
+            previous=serving.version if serving else None,
+            started_at=at,
+            origin=ANNOUNCED,
+            actor=actor,
+            known_good=known_good,
+            note=note,
+        )
+        session.add(row)
+    record(
+        session,
+        what="release announced",
+        subject=f"{model}@{version}/{deployment}",
+        actor=actor,
+        at=at,
+        known_good=known_good,
+    )
+    session.flush()
+    return row
+
+
+def current(
+    session: Session, model: str, deployment: str, at: datetime | None = None
+) -> ReleaseRow | None:
+    """The release that serves at a time, by default the newest; None where none is known."""
+    query = select(ReleaseRow).where(ReleaseRow.model == model, ReleaseRow.deployment == deployment)
+    if at is not None:
+        query = query.where(ReleaseRow.started_at <= at)
+    return session.scalar(
+        query.order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc()).limit(1)
+    )
+
+
+def rows(
+    session: Session,
+    model: str | None = None,
+    deployment: str | None = None,
+    *,
+    limit: int = 100,
+) -> Sequence[ReleaseRow]:
+    """Releases, newest first."""
+    query = select(ReleaseRow)
+    if model is not None:
+        query = query.where(ReleaseRow.model == model)
+    if deployment is not None:
+        query = query.where(ReleaseRow.deployment == deployment)
+    return session.scalars(
+        query.order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc()).limit(limit)
+    ).all()
