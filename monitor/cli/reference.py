@@ -148,10 +148,8 @@ def _default(field: FieldInfo) -> str:
 
 def commands() -> str:
     """Every command with its arguments and options, as Markdown."""
-    from monitor.cli.app import app
-
     parts = ["# Commands\n\n*Written from the source by `make docs`.*\n"]
-    for name, command in walk(typer.main.get_command(app), "vigil"):
+    for name, command in walk(command_tree(), "vigil"):
         parts.append(f"## {name}\n\n{(command.help or '').strip()}\n")
         lines = []
         for one in command.params:
@@ -166,6 +164,13 @@ def commands() -> str:
         if lines:
             parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def command_tree() -> Any:
+    """The root of all commands."""
+    from monitor.cli.app import app
+
+    return typer.main.get_command(app)
 
 
 def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -24,9 +24,10 @@ app = typer.Typer(
 @app.command("list")
 def list_(config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False) -> None:
     """List the runbooks and the alerts that they serve."""
-    from monitor.cli.runbook_pages import summaries
-
-    found = summaries(runbooks_of(settings_at(config)))
+    found = [
+        {"name": book.name, "title": book.title, "alerts": list(book.alerts), "owner": book.owner}
+        for book in runbooks_of(settings_at(config))
+    ]
     rows(found, empty="No runbook.", json_wanted=json_wanted)
 
 
@@ -36,15 +37,10 @@ def show(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Print a runbook."""
-    from monitor.cli.runbook_pages import text
-
-    say(text(runbooks_of(settings_at(config)), name))
+    say(runbooks_of(settings_at(config)).get(name).fill({}))
 
 
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Make sure that every kind of alert has a runbook."""
-    library = runbooks_of(settings_at(config))
-    from monitor.cli.runbook_pages import summaries
-
-    say(f"{len(summaries(library))} runbooks; every kind of alert has one")
+    say(f"{len(runbooks_of(settings_at(config)))} runbooks; every kind of alert has one")
