@@ -69,7 +69,7 @@ class Reference:
         self.high_bins: NDArray[np.bool_] = (1.0 - cdf + pmf) <= TAIL_SHARE
         self.tail_bins: NDArray[np.bool_] = (self.low_bins | self.high_bins) & self.has_signal[:, None]
         self.tail_share: Floats = (pmf * self.tail_bins).sum(axis=1)
-        self.has_classes = bool(self.whole.class_records[0] > 0)
+        self.has_classes = bool(self.whole.class_records[0] > 0) and summary.layout.classes > 0
         self.has_embedding = bool(self.whole.embedded[0] > 0) and summary.layout.features > 0
         self._where = {cell: row for row, cell in enumerate(summary.cells)}
         self._cache: OrderedDict[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], CellTables]

@@ -77,12 +77,19 @@ EMPTY = ScoreBatch(
 )
 
 
-def score(parts: Sequence[Part], model: str, deployment: str) -> ScoreBatch:
+def score(
+    parts: Sequence[Part],
+    model: str,
+    deployment: str,
+    *,
+    slices: Sequence[Slice] | None = None,
+) -> ScoreBatch:
     """Score every signal on every slice of one model's traffic in one tick.
 
     Args:
         parts: what each version did, each with its own baseline.
         model, deployment: name the streams.
+        slices: which slices; the whole, each ``key=value`` and the leaf cells where not stated.
 
     Scores: signed KS distance (scalars), chi-square over n less its expectation (classes), unbiased
     MMD^2 (embedding), change of accuracy, excess squared calibration error (labels). All compare a
@@ -93,7 +100,7 @@ def score(parts: Sequence[Part], model: str, deployment: str) -> ScoreBatch:
     Raises:
         RulerMismatchError: see ``frame_of``.
     """
-    frame = frame_of(parts)
+    frame = frame_of(parts, slices)
     columns = _columns(frame)
     use = np.stack([column.use for column in columns], axis=1)
     names = tuple(column.name for column in columns)

@@ -1,0 +1,224 @@
+"""How large a drift is: effects with 95 % intervals, in units that a tolerance can be stated in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from detectors.frame import Frame, Part, frame_of
+from detectors.intervals import newcombe, wilson
+from detectors.quantiles import mixed_quantiles
+from detectors.reference import Floats
+from detectors.statistics.category import category_statistics
+from detectors.statistics.outcome import OutcomeStatistics, ece, outcome_statistics
+from detectors.statistics.scalar import ScalarStatistics, scalar_statistics
+from detectors.statistics.vector import vector_statistics
+from detectors.streams import StreamKey
+from vigil.catalogue import ACCURACY, CALIBRATION, CATALOGUE, EMBEDDING, PREDICTED_CLASS
+from vigil.types import Effect, SignalKind
+
+ALPHA = 0.05
+TAIL = 0.99
+_Z = float(norm.ppf(1.0 - ALPHA / 2))
+_LOG = float(np.log(2.0 / ALPHA))
+
+_Rows = dict[int, tuple[float, float, float, int, str]]
+
+
+def effects(
+    parts: Sequence[Part],
+    streams: Iterable[StreamKey],
+    *,
+    tolerances: Mapping[str, float] | None = None,
+    objectives: Mapping[str, float] | None = None,
+) -> dict[StreamKey, Effect]:
+    """Effects of streams over the sum of some ticks, e.g. since the onset.
+
+    Args:
+        parts: one per version, each summed over the ticks.
+        streams: all of one model.
+        tolerances: signal to tolerance; the catalogue's where not stated.
+        objectives: signal to objective, in the signal's unit: its effect is then the 99th percentile less
+            the objective. A service signal (latency) without an objective has no effect.
+
+    * scalars: KS distance, Dvoretzky-Kiefer-Wolfowitz interval, finite reference included;
+    * classes: total variation, bias-aware bounded-differences interval;
+    * embedding: root of the unbiased MMD^2, normal approximation (not exact);
+    * accuracy: the loss, Newcombe's interval; calibration: the rise of ECE, normal approximation;
+    * novel slices: out-of-range share beyond the expected (Wilson), or the same against the whole baseline.
+
+    Intervals take records as independent: correlated frames make them too narrow.
+
+    Returns:
+        Effects of the streams for which there was anything to measure.
+
+    Raises:
+        RulerMismatchError: see ``frame_of``.
+    """
+    wanted = list(streams)
+    slices = tuple(dict.fromkeys(stream.slice for stream in wanted))
+    if not slices:
+        return {}
+    frame = frame_of(parts, slices)
+    where = {piece: row for row, piece in enumerate(slices)}
+    rows: dict[str, _Rows] = {}
+    for name in {stream.signal for stream in wanted}:
+        rows[name] = {}
+    _scalars(frame, rows, objectives or {})
+    if PREDICTED_CLASS.name in rows:
+        rows[PREDICTED_CLASS.name] = _classes(frame)
+    if EMBEDDING.name in rows:
+        rows[EMBEDDING.name] = _vectors(frame)
+    if ACCURACY.name in rows or CALIBRATION.name in rows:
+        outcome = outcome_statistics(frame)
+        if outcome is not None:
+            rows[ACCURACY.name] = _accuracy(outcome)
+            rows[CALIBRATION.name] = _calibration(outcome)
+    found: dict[StreamKey, Effect] = {}
+    for stream in wanted:
+        entry = rows[stream.signal].get(where[stream.slice])
+        if entry is not None:
+            value, low, high, records, unit = entry
+            found[stream] = Effect(
+                value=value,
+                low=low,
+                high=high,
+                tolerance=tolerance_of(stream.signal, tolerances),
+                unit=unit,
+                records=records,
+            )
+    return found
+
+
+def tolerance_of(signal: str, tolerances: Mapping[str, float] | None = None) -> float:
+    """The drift of a signal that never pages."""
+    if tolerances is not None and signal in tolerances:
+        return float(tolerances[signal])
+    return CATALOGUE[signal].tolerance if signal in CATALOGUE else 0.15
+
+
+def _scalars(frame: Frame, rows: dict[str, _Rows], objectives: Mapping[str, float]) -> None:
+    if not any(name in rows for name in frame.signals):
+        return
+    stats = scalar_statistics(frame)
+    for s, name in enumerate(frame.signals):
+        if name not in rows:
+            continue
+        if name in objectives:
+            rows[name] = _beyond(frame, s, float(objectives[name]))
+        elif stats.has_reference[s] and not _is_service(name):
+            rows[name] = _distances(frame, stats, s)
+
+
+def _is_service(name: str) -> bool:
+    return name in CATALOGUE and CATALOGUE[name].kind is SignalKind.SERVICE
+
+
+def _distances(frame: Frame, stats: ScalarStatistics, s: int) -> _Rows:
+    n, size = stats.records[:, s], np.maximum(stats.records[:, s], 1.0)
+    distance = np.abs(stats.distance[:, s])
+    margin = np.sqrt(_LOG / 2.0 * (1.0 / size + 1.0 / stats.reference_records[:, s]))
+    own = _rows(distance, distance - margin, distance + margin, n, "KS distance", n > 0)
+    total, expected = stats.all_records[:, s], stats.outside_expected[:, s]
+    low, high = wilson(stats.outside[:, s] * total, total)
+    share = stats.outside[:, s] - expected
+    novel = frame.novel & (total > 0)
+    wide = _rows(share, low - expected, high - expected, total, "out-of-range share", novel)
+    return {**own, **wide}
+
+
+def _beyond(frame: Frame, s: int, objective: float) -> _Rows:
+    out: _Rows = {}
+    for row in range(len(frame.slices)):
+        histograms = [
+            (
+                piece.part.baseline.ruler.edges[s],
+                piece.of[row] @ piece.part.summary.counts[:, s, :-1].astype(np.float64),
+            )
+            for piece in frame.pieces
+        ]
+        n = float(sum(counts.sum() for _, counts in histograms))
+        if n == 0:
+            continue
+        margin = _Z * np.sqrt(TAIL * (1.0 - TAIL) / n)
+        shares = np.clip([TAIL, TAIL - margin, TAIL + margin], 0.0, 1.0)
+        value, low, high = (mixed_quantiles(histograms, shares) - objective).tolist()
+        out[row] = (value, low, high, int(n), "s beyond the objective")
+    return out
+
+
+def _classes(frame: Frame) -> _Rows:
+    out: _Rows = {}
+    for whole in (False, True):
+        stats = category_statistics(frame, whole=whole)
+        size = np.maximum(stats.records, 1.0)
+        margin = np.sqrt(_LOG / 2.0 * (1.0 / size + 1.0 / stats.reference_records))
+        value = stats.variation - stats.variation_bias
+        use = (stats.records > 0) & (frame.novel == whole)
+        out |= _rows(
+            value, value - margin, stats.variation + margin, stats.records, "total variation", use
+        )
+    return out
+
+
+def _vectors(frame: Frame) -> _Rows:
+    out: _Rows = {}
+    for whole in (False, True):
+        stats = vector_statistics(frame, whole=whole)
+        positive = np.maximum(stats.score, 0.0)
+        margin = _Z * np.sqrt(stats.noise**2 + stats.slope**2 * positive)
+        low = np.sqrt(np.maximum(stats.score - margin, 0.0))
+        high = np.sqrt(np.maximum(stats.score + margin, 0.0))
+        use = (stats.records > 0) & (frame.novel == whole)
+        out |= _rows(np.sqrt(positive), low, high, stats.records, "root MMD", use)
+    return out
+
+
+def _accuracy(stats: OutcomeStatistics) -> _Rows:
+    labels = stats.records
+    low, high = newcombe(
+        stats.expected, stats.expected_noise, stats.accuracy * labels, np.maximum(labels, 1.0)
+    )
+    use = (labels > 0) & (stats.reference_labels > 0)
+    loss = stats.expected - stats.accuracy
+    return _rows(loss, low, high, labels, "loss of accuracy", use, floor=-1.0)
+
+
+def _calibration(stats: OutcomeStatistics) -> _Rows:
+    value, bias, error = ece(stats.table)
+    rise = value - stats.reference_ece
+    use = stats.records > 0
+    return _rows(
+        rise - bias,
+        rise - bias - _Z * error,
+        rise + _Z * error,
+        stats.records,
+        "rise of ECE",
+        use,
+        floor=-1.0,
+    )
+
+
+def _rows(
+    value: Floats,
+    low: Floats,
+    high: Floats,
+    records: Floats,
+    unit: str,
+    use: NDArray[np.bool_],
+    *,
+    floor: float = 0.0,
+) -> _Rows:
+    return {
+        row: (
+            float(np.clip(value[row], floor, None)),
+            float(np.clip(low[row], floor, None)),
+            float(np.clip(high[row], floor, None)),
+            int(records[row]),
+            unit,
+        )
+        for row in np.flatnonzero(use).tolist()
+    }

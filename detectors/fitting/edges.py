@@ -1,0 +1,59 @@
+"""Bin edges of a ruler: the baseline's quantiles."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.catalogue import SCALARS
+from vigil.types import Signal, SignalKind
+
+Floats = NDArray[np.float64]
+
+FASTEST_S = 1e-4
+
+
+def fit_edges(values: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
+    """Edges, centre and scale of each scalar of the catalogue.
+
+    Args:
+        values: (n, S), NaN where missing.
+        bins: B.
+
+    Returns:
+        Edges (S, B - 1), non-decreasing; mean (S,) and standard deviation (S,), 1 where there is none.
+
+    Service signals get half quantiles, half steps of equal ratio up to their range: their tails matter beyond
+    what the baseline saw. A signal that the baseline never saw gets steps over its whole range.
+    """
+    edges = np.empty((len(SCALARS), bins - 1))
+    center, scale = np.zeros(len(SCALARS)), np.ones(len(SCALARS))
+    for s, signal in enumerate(SCALARS):
+        column = values[:, s]
+        column = column[np.isfinite(column)]
+        edges[s] = _edges(signal, column, bins)
+        if len(column):
+            center[s] = column.mean()
+            deviation = float(column.std())
+            tiny = 1e-6 * max(1e-6, float(np.abs(column).max()))
+            scale[s] = deviation if deviation > tiny else max(tiny, 1e-3 * (signal.high - signal.low))
+        else:
+            center[s] = 0.5 * (signal.low + signal.high)
+            scale[s] = 0.25 * (signal.high - signal.low)
+    return edges, center, scale
+
+
+def _edges(signal: Signal, column: Floats, bins: int) -> Floats:
+    wide = signal.kind is SignalKind.SERVICE
+    if wide:
+        steps = np.geomspace(FASTEST_S, signal.high, bins - 1)
+    else:
+        steps = np.linspace(signal.low, signal.high, bins + 1)[1:-1]
+    if len(column) == 0:
+        return np.asarray(steps)
+    if not wide:
+        return np.asarray(np.quantile(column, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+    fine = (bins - 1) // 2
+    own = np.quantile(column, np.linspace(0.0, 1.0, fine + 2)[1:-1])
+    outer = np.geomspace(FASTEST_S, signal.high, bins - 1 - fine)
+    return np.sort(np.concatenate([own, outer]))
