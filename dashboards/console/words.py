@@ -23,6 +23,8 @@ CAUSE_WORDS = {
 
 def plain(name: str) -> str:
     """``model_regression`` as ``model regression``."""
+    if name == "latency_s":
+        return "latency"
     return CAUSE_WORDS.get(name) or STATUS_WORDS.get(name) or name.replace("_", " ")
 
 
@@ -67,7 +69,7 @@ def stamp(moment: datetime | None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Three significant digits, thousands apart; a dash where not known."""
+    """Up to three significant digits, thousands apart; a dash where not known."""
     if value is None or not math.isfinite(value):
         return "–"
     if value == 0:
@@ -78,7 +80,8 @@ def number(value: float | None, digits: int = 3) -> str:
         mantissa, exponent = text.split("e")
         return f"{mantissa}×10{_superscript(int(exponent))}".replace("-", "−")
     places = max(0, digits - 1 - math.floor(math.log10(size)))
-    return f"{value:,.{places}f}".replace("-", "−")
+    text = f"{value:,.{places}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
 
 def count(value: float | None) -> str:

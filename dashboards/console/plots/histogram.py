@@ -28,11 +28,13 @@ def histogram(d: Distribution) -> Markup:
     everything beyond the baseline's own range: that is where new traffic shows first."""
     baseline = [d.below[0], *d.baseline, d.above[0]]
     current = [d.below[1], *d.current, d.above[1]]
-    peak = max(*baseline, *current, 1e-9)
-    y = Scale(0, peak * 1.05, HEIGHT - BOTTOM, TOP)
+    # The ends may hold nearly everything: cut off, they say their share, and the rest shows.
+    peak = max(float(d.baseline.max()), float(d.current.max()), 0.6 * max(d.below[0], d.above[0]))
+    peak = max(peak * 1.2, 1e-9)
+    y = Scale(0, peak, HEIGHT - BOTTOM, TOP)
     n = len(d.baseline)
-    gap = 8.0
-    end_width = 16.0
+    gap = 9.0
+    end_width = 26.0
     inner_left, inner_right = LEFT + end_width + gap, WIDTH - RIGHT - end_width - gap
     x = Scale(0, n, inner_left, inner_right)
     parts = list(_grid(y, peak))
@@ -41,16 +43,23 @@ def histogram(d: Distribution) -> Markup:
     for i, (left, width) in enumerate(spots):
         where = _where(d, i, n)
         title = f"{where}: now {words.share(current[i])}, baseline {words.share(baseline[i])}"
-        height = y(0) - y(current[i])
-        parts.append(rect(left + 0.5, y(current[i]), width - 1, height, "bar-now", title))
+        height = y(0) - y.clip(current[i])
+        parts.append(rect(left + 0.5, y.clip(current[i]), width - 1, height, "bar-now", title))
+        if i in (0, n + 1) and current[i] >= 0.005:
+            label_y = max(TOP - 3, y.clip(current[i]) - 4)
+            parts.append(
+                text(left + width / 2, label_y, f"{100 * current[i]:.0f} %", "end-share", "middle")
+            )
     parts += [_outline(spots, baseline, y)]
     parts.append(line(LEFT, y(0), WIDTH - RIGHT, y(0), "axis"))
     value = Scale(float(d.edges[0]), float(d.edges[-1]), inner_left, inner_right)
     for tick in nice_ticks(float(d.edges[0]), float(d.edges[-1]), 6):
-        if value(tick) > LEFT + 42:
+        if LEFT + 54 < value(tick) < WIDTH - RIGHT - 54:
             parts.append(text(value(tick), HEIGHT - BOTTOM + 14, axis_label(tick), anchor="middle"))
-    parts.append(text(LEFT, HEIGHT - BOTTOM + 14, "below", "tick"))
-    parts.append(text(WIDTH - RIGHT, HEIGHT - BOTTOM + 28, "above", "tick", "end"))
+    parts.append(text(LEFT + end_width / 2, HEIGHT - BOTTOM + 14, "below", "tick", "middle"))
+    parts.append(
+        text(WIDTH - RIGHT - end_width / 2, HEIGHT - BOTTOM + 14, "above", "tick", "middle")
+    )
     parts.append(
         text(
             (LEFT + WIDTH) / 2, HEIGHT - 5, f"{words.plain(d.signal)} ({d.unit})", "unit", "middle"
@@ -97,7 +106,7 @@ def _outline(spots: list[tuple[float, float]], shares: list[float], y: Scale) ->
     for part in (slice(0, 1), slice(1, len(spots) - 1), slice(len(spots) - 1, None)):
         pen = f"M{spots[part][0][0]:.1f} {y(0):.1f}"
         for (left, width), share in zip(spots[part], shares[part], strict=True):
-            pen += f"L{left:.1f} {y(share):.1f}L{left + width:.1f} {y(share):.1f}"
+            pen += f"L{left:.1f} {y.clip(share):.1f}L{left + width:.1f} {y.clip(share):.1f}"
         last_left, last_width = spots[part][-1]
         commands.append(f"{pen}L{last_left + last_width:.1f} {y(0):.1f}")
     return el("path", d="".join(commands), class_="bar-base", fill="none")

@@ -13,6 +13,7 @@ from dashboards.console.readmodels import Reliability
 WIDTH, HEIGHT = 560.0, 340.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 12.0, 36.0
 FLOOR = 46.0
+FEW = 10
 
 
 def reliability_diagram(r: Reliability) -> Markup:
@@ -43,13 +44,21 @@ def reliability_diagram(r: Reliability) -> Markup:
 
 
 def _points(r: Reliability, x: Scale, y: Scale) -> Iterator[Markup]:
-    yield path([(x(b.confidence), y(b.accuracy)) for b in r.bins], "effect")
+    # A handful of labels says next to nothing: such points stay, faint, but pull no line.
+    solid = [b for b in r.bins if b.labels >= FEW]
+    yield path([(x(b.confidence), y(b.accuracy)) for b in solid], "effect")
     for b in r.bins:
+        faint = "" if b.labels >= FEW else " faint"
         title = (
             f"confidence {words.share(b.confidence)}: right {words.share(b.accuracy)} "
             f"({words.share(b.low)} to {words.share(b.high)}, {b.labels} labels)"
         )
-        yield line(x(b.confidence), y(b.low), x(b.confidence), y(b.high), "whisker")
+        yield line(x(b.confidence), y(b.low), x(b.confidence), y(b.high), f"whisker{faint}")
         yield el(
-            "circle", el("title", title), cx=x(b.confidence), cy=y(b.accuracy), r=3.4, class_="knot"
+            "circle",
+            el("title", title),
+            cx=x(b.confidence),
+            cy=y(b.accuracy),
+            r=3.4,
+            class_=f"knot{faint}",
         )

@@ -165,9 +165,13 @@ def _markers(
             el("title", f"{words.clock(marker.at)} {marker.text}"),
             line(x, top, x, bottom, ""),
         ]
-        if name and x >= free_from:
+        room = 6 + 5.6 * len(marker.kind)
+        # The onset is named on its left, so that the detection close behind has room on the right.
+        if name and marker.kind == "onset" and x - room >= free_from:
+            children.append(text(x - 3, top - 4, marker.kind, "mark-name", "end"))
+        elif name and marker.kind != "onset" and x >= free_from:
             children.append(text(x + 3, top - 4, marker.kind, "mark-name"))
-            free_from = x + 6 + 5.6 * len(marker.kind)
+            free_from = x + room
         yield group(children, class_=f"mark mark-{_safe(marker.kind)}")
 
 

@@ -1,0 +1,218 @@
+"""The console's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from dashboards.console import pages
+from monitor.store.database import is_away
+from monitor.web import auth
+from monitor.web.console import (
+    forms,
+    queries_fleet,
+    queries_incident,
+    queries_incidents,
+    queries_model,
+    queries_runbooks,
+)
+from monitor.web.console.requests import (
+    SECURITY_HEADERS,
+    Form,
+    Reader,
+    SignInNeededError,
+    bare_chrome,
+    chrome_of,
+    html,
+    inner_path,
+    login_path,
+    see,
+)
+from vigil.errors import ConflictError, NotFoundError, VigilError
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_TITLES = {
+    400: "That did not work",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Someone was faster",
+    413: "Too long",
+    422: "Not found",
+    503: "The database is away",
+}
+
+
+class PageRoute(APIRoute):
+    """Answers errors with a page instead of JSON."""
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except SignInNeededError as error:
+                return see(login_path(error.then))
+            except HTTPException as error:
+                return _sorry(request, error.status_code, str(error.detail))
+            except NotFoundError as error:
+                return _sorry(request, 404, str(error))
+            except RequestValidationError:
+                return _sorry(request, 404, "there is no such page")
+            except ConflictError as error:
+                return _sorry(request, 409, str(error))
+            except VigilError as error:
+                return _sorry(request, 400, str(error))
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                text = "Nothing is lost: collectors keep their windows. Try again in a moment."
+                return _sorry(request, 503, text)
+
+        return answer
+
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+def _sorry(request: Request, status: int, text: str) -> Response:
+    title = _TITLES.get(status, "That did not work")
+    return html(pages.render_message(bare_chrome(request), title=title, text=text), status=status)
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    if name not in pages.STATIC:
+        raise HTTPException(404, "there is no such file")
+    headers = {**SECURITY_HEADERS, "Cache-Control": "public, max-age=300"}
+    return Response(pages.static(name), media_type=pages.STATIC[name], headers=headers)
+
+
+@router.get("/")
+def fleet(request: Request, actor: Reader) -> Response:
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "fleet")
+        view = queries_fleet.fleet(session, services, chrome.now)
+    return html(pages.render_fleet(view, chrome))
+
+
+@router.get("/models/{model:path}/{deployment}")
+def model(
+    request: Request,
+    actor: Reader,
+    model: str,
+    deployment: str,
+    slice: str = "",
+    span: str = "",
+    signal: str = "",
+) -> Response:
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "fleet")
+        view = queries_model.model_page(
+            session,
+            services,
+            chrome.now,
+            model=model,
+            deployment=deployment,
+            slice_text=slice,
+            span=span,
+            signal=signal,
+        )
+    return html(pages.render_model(view, chrome))
+
+
+@router.get("/incidents")
+def incidents(request: Request, actor: Reader, state: str = "open", page: int = 1) -> Response:
+    state = state if state in ("open", "resolved", "all") else "open"
+    page = min(max(1, page), 100_000)
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "incidents")
+        lines, more = queries_incidents.lines(session, state, page)
+    return html(pages.render_incidents(lines, chrome, state=state, page=page, more=more))
+
+
+@router.get("/incidents/{incident_id}")
+def incident(request: Request, actor: Reader, incident_id: int) -> Response:
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "incidents")
+        row = queries_incident.incident_row(session, incident_id)
+        book = queries_runbooks.for_incident(services.settings, row)
+        view = queries_incident.incident_page(session, services, chrome.now, incident_id, book)
+    return html(pages.render_incident(view, chrome))
+
+
+@router.get("/runbooks")
+def runbooks(request: Request, actor: Reader) -> Response:
+    services = auth.services_of(request)
+    library = queries_runbooks.library_in(services.settings.runbooks)
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "runbooks", refresh=False)
+    books = [queries_runbooks.page_of(book, {}) for book in library]
+    return html(pages.render_runbooks(books, chrome))
+
+
+@router.get("/runbooks/{name}")
+def runbook(request: Request, actor: Reader, name: str) -> Response:
+    services = auth.services_of(request)
+    book = queries_runbooks.library_in(services.settings.runbooks).get(name)
+    values = {"service_url": services.settings.service.url.rstrip("/")}
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "runbooks", refresh=False)
+    return html(pages.render_runbook(queries_runbooks.page_of(book, values), chrome))
+
+
+@router.get("/login")
+def login(request: Request, then: str = "/") -> Response:
+    return html(pages.render_login(bare_chrome(request), error="", then=inner_path(then)))
+
+
+@router.post("/login")
+def log_in(request: Request, fields: Form) -> Response:
+    then = inner_path(fields.get("then", "/"))
+    answer = see(then)
+    try:
+        auth.log_in(request, answer, fields.get("token", ""))
+    except auth.LoginError as error:
+        page = pages.render_login(bare_chrome(request), error=str(error), then=then)
+        return html(page, status=403)
+    return answer
+
+
+@router.post("/logout")
+def log_out(request: Request, fields: Form) -> Response:
+    auth.check_form(request, fields.get("csrf", ""))
+    answer = see("/")
+    auth.log_out(answer)
+    return answer
+
+
+@router.post("/incidents/{incident_id}/acknowledge")
+def acknowledge(request: Request, fields: Form, incident_id: int) -> Response:
+    forms.acknowledge(request, fields, incident_id)
+    return see(f"/incidents/{incident_id}?notice=acknowledged")
+
+
+@router.post("/incidents/{incident_id}/resolve")
+def resolve(request: Request, fields: Form, incident_id: int) -> Response:
+    forms.resolve(request, fields, incident_id)
+    return see(f"/incidents/{incident_id}?notice=resolved")
+
+
+@router.post("/incidents/{incident_id}/disposition")
+def disposition(request: Request, fields: Form, incident_id: int) -> Response:
+    forms.disposition(request, fields, incident_id)
+    return see(f"/incidents/{incident_id}?notice=saved")
+
+
+@router.post("/actions/{action_id}/approve")
+def approve(request: Request, fields: Form, action_id: int) -> Response:
+    incident_id = forms.approve(request, fields, action_id)
+    return see(f"/incidents/{incident_id}?notice=approved")
