@@ -62,16 +62,16 @@ def summarise(
         signals[usable, _DISTANCE] = ruler.projection.distance(embeddings)
         batch = replace(batch, signals=signals)
     cells, rows = cells_of(batch, layout.keys, max_cells=max_cells, known=known)
-    values = batch.signals if len(columns) == len(SCALAR_NAMES) else batch.signals[:, columns]
+    values = batch.signals[:, columns]
     c, s, b = len(cells), len(columns), layout.bins
     spots = (rows[:, np.newaxis] * s + np.arange(s)) * (b + 1) + ruler.digitise(values)
     counts = np.bincount(spots.reshape(-1), minlength=c * s * (b + 1)).reshape(c, s, b + 1)
     moved = ruler.standardise(values)
-    moments = _sums(np.stack([moved, moved * moved], axis=2).reshape(len(batch), -1), rows, c)
+    moments = _sums(np.stack([moved, moved * moved], axis=2).reshape(len(batch), 2 * s), rows, c)
     known_class = (batch.prediction >= 0) & (batch.prediction < layout.classes)
     classes = rows * (layout.classes + 1) + np.where(known_class, batch.prediction, layout.classes)
     features = np.zeros((c, layout.features), np.int64)
-    if ruler.projection is not None and layout.features:
+    if ruler.projection is not None and len(embeddings):
         fixed = np.rint(ruler.projection.transform(embeddings) * np.float32(FEATURE_UNIT))
         features = _sums(fixed.astype(np.int64), rows[usable], c)
     summary = Summary(
