@@ -11,6 +11,7 @@ from monitor.cli.context import (
     ConfigOption,
     DeploymentOption,
     JsonOption,
+    OutputsOption,
     services_at,
 )
 from monitor.cli.output import record
@@ -24,6 +25,7 @@ def backfill(
         str, typer.Option("--from", help="Logs with times, in the forms of `baseline build`.")
     ],
     deployment: DeploymentOption = "production",
+    outputs_are: OutputsOption = "probabilities",
     source: Annotated[
         str, typer.Option("--source", help="Names the windows' source.")
     ] = "backfill",
@@ -46,7 +48,13 @@ def backfill(
             report = run(
                 services,
                 watched,
-                load_batches(origin, model=model, version=version, keys=watched.keys),
+                load_batches(
+                    origin,
+                    model=model,
+                    version=version,
+                    keys=watched.keys,
+                    outputs_are=outputs_are,
+                ),
                 source=source,
                 progress=lambda records: progress.update(task, completed=records),
             )

@@ -12,6 +12,7 @@ from monitor.cli.context import (
     DeploymentOption,
     JsonOption,
     ModelOption,
+    OutputsOption,
     actor,
     services_at,
 )
@@ -38,6 +39,7 @@ def build(
         ),
     ],
     deployment: DeploymentOption = "production",
+    outputs_are: OutputsOption = "probabilities",
     reason: Annotated[str, typer.Option("--reason", help="Why this is the reference.")] = "",
     seed: Annotated[int, typer.Option("--seed", help="Seeds the random projection.")] = 0,
     keep_active: Annotated[
@@ -72,7 +74,14 @@ def build(
             task = progress.add_task(f"baseline of {model} {version}", total=None)
             built = fit_baseline(
                 model=ModelRef(name=model, version=version, deployment=deployment),
-                batches=load_batches(origin, model=model, version=version, keys=watched.keys),
+                batches=load_batches(
+                    origin,
+                    model=model,
+                    version=version,
+                    keys=watched.keys,
+                    outputs_are=outputs_are,
+                    thumbnails=watched.pixels == "thumbnails",
+                ),
                 keys=watched.keys,
                 dataset=origin,
                 created_at=services.clock.now(),

@@ -40,7 +40,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG) -> None:
 @app.command()
 def reference(json_wanted: JsonOption = False) -> None:
     """Describe every setting: its key, type and default."""
-    from monitor.cli.reference import configuration
+    from monitor.cli.settings_page import configuration
     from monitor.settings.schema import Settings
 
     if json_wanted:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Only this model.")]
 DeploymentOption = Annotated[str, typer.Option("--deployment", help="Where the model runs.")]
+OutputsOption = Annotated[
+    Literal["probabilities", "logits"],
+    typer.Option("--outputs-are", help="What the model's outputs are: probabilities or logits."),
+]
 
 
 def settings_at(path: Path) -> Settings:

@@ -151,15 +151,15 @@ def module_graph(imports: Iterable[Import]) -> dict[str, set[str]]:
     return dict(graph)
 
 
-def picture(imports: Iterable[Import]) -> str:
-    """The packages and their arrows as a Mermaid flow chart."""
+def picture(arrows_: Mapping[str, Iterable[str]]) -> str:
+    """Packages and their arrows as a Mermaid flow chart."""
     lines = ["flowchart LR"]
-    for package, others in sorted(arrows(imports).items()):
+    for package, others in sorted(arrows_.items()):
         lines += [f"    {package} --> {other}" for other in sorted(others)]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(picture(project_imports()) + "\n")
+    sys.stdout.write(picture(arrows(project_imports())) + "\n")
     for circle in circles(module_graph(project_imports())):
         sys.stdout.write("circle: " + " -> ".join(circle) + "\n")
