@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from alerts.incidents import Transition
+from alerts.incidents import Change, Transition
 from alerts.types import Incident, IncidentState, TimelineEntry
 from monitor.store.tables import IncidentRow, TimelineRow
 from vigil.errors import ConflictError, NotFoundError
@@ -96,3 +97,15 @@ def note(session: Session, incident_id: int, entry: TimelineEntry) -> None:
             data=dict(entry.data),
         )
     )
+
+
+def touch(session: Session, incident: Incident) -> Incident:
+    """Count a change that is not a transition, so that its messages have a name of their own.
+
+    Raises:
+        ConflictError: someone else moved the incident first.
+    """
+    text = "its actions changed"
+    following = replace(incident, version=incident.version + 1)
+    moved = Transition(change=Change.CHANGED, incident=following, entry=None, reason=text)
+    return save(session, moved)

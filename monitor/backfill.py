@@ -1,0 +1,245 @@
+"""History from logs: records that are known to be healthy become windows, and windows a pool.
+
+The records take the way that live ones take (recorder, wire format, ingest); what they do not do is
+raise alarms about the past. The operator declares the history healthy by back-filling it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from detectors.scores import Part, ScoreBatch, score
+from monitor.checks import state
+from monitor.checks.due import number_of
+from monitor.checks.references import References
+from monitor.ingest.receipts import LabelIn, Receipt
+from monitor.services import Services
+from monitor.settings.schema import WatchedModel
+from monitor.store.tables import LabelRow
+from vigil.batch import RecordBatch
+from vigil.errors import BaselineError, NotFoundError
+from vigil.recorder import Recorder
+from vigil.ruler import Ruler
+from vigil.summary import MISSING, Outcomes, Summary
+from vigil.window import Window
+
+WINDOWS_AT_ONCE = 50
+LABELS_AT_ONCE = 500
+HISTORY = 0
+"""The tick that counted what was back-filled: none did."""
+
+Labelled = tuple[RecordBatch, NDArray[np.int64] | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackfillReport:
+    """What a back-fill did."""
+
+    windows: int
+    records: int
+    labels: int
+    rejected: tuple[Receipt, ...]
+    streams: int
+    first: datetime | None
+    last: datetime | None
+
+
+def backfill(
+    services: Services,
+    watched: WatchedModel,
+    batches: Iterable[Labelled],
+    *,
+    source: str = "backfill",
+    progress: Callable[[int], None] = lambda records: None,
+) -> BackfillReport:
+    """Turn logged records into history for the evidence engine.
+
+    Args:
+        batches: records in order of time, with labels where there are any (-1: none).
+        source: names the windows' source; the boot is new at each call, so calling twice with the
+            same records counts them twice: back-fill a period once.
+        progress: called with the number of records done.
+
+    Raises:
+        NotFoundError: a version of the records has no baseline.
+        BaselineError: the service counts ticks with windows of another length.
+    """
+    run = _Backfill(services, watched, source)
+    done = 0
+    for batch, labels in batches:
+        run.add(batch, labels)
+        done += len(batch)
+        progress(done)
+    return run.finish()
+
+
+class _Backfill:
+    def __init__(self, services: Services, watched: WatchedModel, source: str) -> None:
+        self._services, self._watched = services, watched
+        self._window_s = services.settings.service.window_s
+        self._references = References()
+        self._recorder = Recorder(
+            model=watched.name,
+            deployment=watched.deployment,
+            source=source,
+            boot=uuid4().hex[:16],
+            keys=watched.keys,
+            window_s=self._window_s,
+            rulers=self._ruler,
+            sample_size=8,
+            informative_size=0,
+        )
+        self._waiting: list[Window] = []
+        self._labels: list[LabelIn] = []
+        self._ticks: dict[int, dict[str, list[Summary]]] = defaultdict(lambda: defaultdict(list))
+        self._outcomes: dict[int, dict[str, list[Outcomes]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self._rejected: list[Receipt] = []
+        self._windows = self._records = self._label_count = 0
+        self._history: list[ScoreBatch] = []
+        self._span: list[datetime] = []
+
+    def add(self, batch: RecordBatch, labels: NDArray[np.int64] | None) -> None:
+        self._take(self._recorder.add(batch))
+        if labels is not None:
+            self._label(batch, np.asarray(labels))
+
+    def finish(self) -> BackfillReport:
+        self._take(self._recorder.close())
+        self._ship()
+        self._score(keep_last=False)
+        streams = self._learn()
+        return BackfillReport(
+            windows=self._windows,
+            records=self._records,
+            labels=self._label_count,
+            rejected=tuple(self._rejected),
+            streams=streams,
+            first=min(self._span, default=None),
+            last=max(self._span, default=None),
+        )
+
+    def _ruler(self, version: str) -> Ruler:
+        with self._services.sessions() as session:
+            baseline = self._references.of_version(session, self._watched.name, version)
+        if baseline is None:
+            raise NotFoundError(
+                f"{self._watched.name} {version}: no baseline; build one before back-filling"
+            )
+        return baseline.ruler
+
+    def _label(self, batch: RecordBatch, labels: NDArray[np.int64]) -> None:
+        rows = np.flatnonzero((labels >= 0) & (batch.prediction >= 0))
+        if not len(rows):
+            return
+        part = batch.take(rows)
+        confidence = part.probabilities.max(axis=1) if part.probabilities.size else np.ones(len(rows))
+        keys = self._watched.keys
+        cells = [tuple(meta.get(key, MISSING) for key in keys) for meta in part.metadata]
+        tick = int(np.floor(part.time_s[-1] / self._window_s)) + 1
+        self._outcomes[tick][batch.version].append(
+            Outcomes.of(keys, cells, confidence, part.prediction == labels[rows])
+        )
+        self._labels += [
+            LabelIn(
+                id=part.ids[i],
+                label=int(labels[row]),
+                model=self._watched.name,
+                version=batch.version,
+                deployment=self._watched.deployment,
+                prediction=int(part.prediction[i]),
+                confidence=float(confidence[i]),
+                metadata=dict(part.metadata[i]),
+            )
+            for i, row in enumerate(rows)
+        ]
+
+    def _take(self, windows: list[Window]) -> None:
+        self._waiting += [window for window in windows if window.summary.total_records]
+        if len(self._waiting) >= WINDOWS_AT_ONCE:
+            self._ship()
+
+    def _ship(self) -> None:
+        if not self._waiting:
+            return
+        windows, self._waiting = self._waiting, []
+        receipts = self._services.ingest.windows(
+            [window.to_bytes() for window in windows], origin="backfill"
+        )
+        for window, receipt in zip(windows, receipts, strict=True):
+            if receipt.status == "rejected":
+                self._rejected.append(receipt)
+            elif receipt.status == "accepted":
+                self._windows += 1
+                self._records += window.summary.total_records
+                self._span += [window.start, window.end]
+                tick = number_of(window.end, self._window_s)
+                self._ticks[tick][window.model.version].append(window.summary)
+        self._score(keep_last=True)
+
+    def _learn(self) -> int:
+        """Teach the stored engine the history, and mark the windows as counted by no live tick."""
+        settings = self._services.settings
+        with self._services.sessions.begin() as session:
+            loaded = state.load(
+                session,
+                threshold=settings.threshold_ticks,
+                min_history=settings.checks.min_history,
+                known=None,
+            )
+            if loaded is None:
+                raise BaselineError("the evidence engine's state can't be read")
+            engine, _ = loaded
+            engine.learn(self._history)
+            state.save(session, engine, tick_id=None, at=self._services.clock.now())
+        self._store_labels()
+        return len({stream for batch in self._history for stream in batch.streams})
+
+    def _store_labels(self) -> None:
+        """Keep the labels, marked as counted: they belong to the past, not to the next tick."""
+        for first in range(0, len(self._labels), LABELS_AT_ONCE):
+            some = self._labels[first : first + LABELS_AT_ONCE]
+            receipts = self._services.ingest.labels(some)
+            self._label_count += sum(one.status == "accepted" for one in receipts)
+            with self._services.sessions.begin() as session:
+                session.execute(
+                    update(LabelRow)
+                    .where(LabelRow.record_id.in_([label.id for label in some]))
+                    .values(judged_by=HISTORY)
+                    .execution_options(synchronize_session=False)
+                )
+
+    def _score(self, *, keep_last: bool) -> None:
+        """Score the ticks that are complete, so that only their scores stay in memory."""
+        complete = sorted(self._ticks)[: -1 if keep_last else None]
+        if complete:
+            with self._services.sessions() as session:
+                self._history += [self._score_tick(session, tick) for tick in complete]
+
+    def _score_tick(self, session: Session, tick: int) -> ScoreBatch:
+        parts = []
+        for version, summaries in sorted(self._ticks.pop(tick).items()):
+            baseline = self._references.of_version(session, self._watched.name, version)
+            if baseline is None:
+                continue
+            outcomes = self._outcomes.get(tick, {}).get(version, [])
+            parts.append(
+                Part(
+                    baseline=baseline,
+                    summary=Summary.total(summaries),
+                    outcomes=Outcomes.total(outcomes) if outcomes else None,
+                )
+            )
+        return score(parts, self._watched.name, self._watched.deployment)
+
+

@@ -1,0 +1,199 @@
+"""What a tick has to judge: the windows and labels that no tick has counted, lined up by model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from detectors.frame import Part
+from monitor.checks.due import number_containing
+from monitor.checks.recent import Family, Seen
+from monitor.checks.references import References
+from monitor.store.tables import LabelRow
+from monitor.store.windows import StoredWindow, judged_by, unjudged
+from vigil.baseline import Baseline
+from vigil.errors import RulerMismatchError
+from vigil.summary import MISSING, Outcomes, Summary
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gathered:
+    """One model's share of a tick. ``late`` windows ended before the tick's own window began.
+
+    ``records``: by version. ``unverified``: records of versions without a baseline, which are counted
+    and shown but not judged.
+    """
+
+    family: Family
+    on_time: tuple[Seen, ...]
+    late: tuple[Seen, ...]
+    records: dict[str, int]
+    unverified: int
+
+    @property
+    def main_version(self) -> str:
+        """The version with most records; the one with labels where no record came."""
+        if self.records:
+            return max(sorted(self.records), key=lambda version: self.records[version])
+        return max((one.version for one in self.on_time), default="")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Haul:
+    """All that one tick counts, and the rows to mark as counted."""
+
+    models: tuple[Gathered, ...]
+    window_ids: tuple[int, ...]
+    label_ids: tuple[int, ...]
+
+
+def parts_of(session: Session, references: References, seen: Iterable[Seen]) -> list[Part]:
+    """What the detectors take: each version with the active baseline that it was measured with."""
+    parts = []
+    for one in seen:
+        baseline = references.of_ruler(session, one.ruler)
+        if baseline is not None:
+            parts.append(Part(baseline=baseline, summary=one.summary, outcomes=one.outcomes))
+    return parts
+
+
+def gather(
+    session: Session, references: References, *, tick: int, end: datetime, window_s: float
+) -> Haul:
+    """Read what ended by ``end``; live windows only, back-filled ones are history already."""
+    windows = unjudged(session, until=end, origin="live")
+    labels = _labels(session, LabelRow.judged_by.is_(None), LabelRow.arrived_at <= end)
+    return _haul(session, references, windows, labels, tick=tick, window_s=window_s)
+
+
+def recall(session: Session, references: References, *, tick: int, window_s: float) -> Haul:
+    """What an earlier tick counted, as it was then."""
+    windows = judged_by(session, tick)
+    labels = _labels(session, LabelRow.judged_by == tick)
+    return _haul(session, references, windows, labels, tick=tick, window_s=window_s)
+
+
+def _labels(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Any]:
+    query = select(
+        LabelRow.id,
+        LabelRow.model,
+        LabelRow.deployment,
+        LabelRow.version,
+        LabelRow.cell,
+        LabelRow.prediction,
+        LabelRow.label,
+        LabelRow.confidence,
+    )
+    return session.execute(query.where(*conditions)).all()
+
+
+def _haul(
+    session: Session,
+    references: References,
+    windows: Sequence[StoredWindow],
+    labels: Sequence[Any],
+    *,
+    tick: int,
+    window_s: float,
+) -> Haul:
+    windows_by: dict[Family, list[StoredWindow]] = defaultdict(list)
+    for window in windows:
+        windows_by[window.model.name, window.model.deployment].append(window)
+    labels_by: dict[Family, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for row in labels:
+        labels_by[row.model, row.deployment][row.version].append(row)
+    return Haul(
+        models=tuple(
+            _one(
+                session,
+                references,
+                family,
+                windows_by[family],
+                labels_by[family],
+                tick=tick,
+                window_s=window_s,
+            )
+            for family in sorted(set(windows_by) | set(labels_by))
+        ),
+        window_ids=tuple(window.id for window in windows),
+        label_ids=tuple(row.id for row in labels),
+    )
+
+
+def _one(
+    session: Session,
+    references: References,
+    family: Family,
+    windows: Sequence[StoredWindow],
+    labels: dict[str, list[Any]],
+    *,
+    tick: int,
+    window_s: float,
+) -> Gathered:
+    baselines: dict[str, Baseline] = {}
+    for version in sorted({window.model.version for window in windows} | set(labels)):
+        found = references.of_version(session, family[0], version)
+        if found is not None:
+            baselines[version] = found
+    on_time: dict[str, list[Summary]] = defaultdict(list)
+    late: dict[str, list[Summary]] = defaultdict(list)
+    records: dict[str, int] = defaultdict(int)
+    unverified = 0
+    for window in windows:
+        version = window.model.version
+        records[version] += window.records
+        baseline = baselines.get(version)
+        if baseline is None or baseline.ruler.id != window.ruler:
+            unverified += window.records
+        elif window.records:
+            place = on_time if number_containing(window.end, window_s) == tick else late
+            place[version].append(window.summary)
+    return Gathered(
+        family=family,
+        on_time=tuple(_seen(tick, baselines, on_time, labels)),
+        late=tuple(_seen(tick, baselines, late, {})),
+        records=dict(records),
+        unverified=unverified,
+    )
+
+
+def _seen(
+    tick: int,
+    baselines: dict[str, Baseline],
+    summaries: dict[str, list[Summary]],
+    labels: dict[str, list[Any]],
+) -> Iterable[Seen]:
+    for version in sorted(set(summaries) | set(labels)):
+        baseline = baselines.get(version)
+        if baseline is None:
+            continue
+        layout = baseline.ruler.layout
+        try:
+            summary = Summary.total([Summary.empty(layout), *summaries.get(version, ())])
+        except RulerMismatchError:
+            continue
+        yield Seen(
+            tick=tick,
+            version=version,
+            ruler=baseline.ruler.id,
+            summary=summary,
+            outcomes=_outcomes(layout.keys, labels.get(version, [])),
+        )
+
+
+def _outcomes(keys: tuple[str, ...], rows: list[Any]) -> Outcomes | None:
+    if not rows:
+        return None
+    return Outcomes.of(
+        keys,
+        [tuple(str(row.cell.get(key, MISSING)) for key in keys) for row in rows],
+        np.array([row.confidence for row in rows], np.float64),
+        np.array([row.prediction == row.label for row in rows]),
+    )

@@ -1,0 +1,99 @@
+"""Plain rules that need no statistics: silence, broken values. They page at once, outside the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from detectors.hard_faults import HardFault, hard_faults
+from detectors.streams import StreamKey
+from monitor.checks.diagnosis import Diagnosis, Drift
+from monitor.checks.gather import Gathered, Haul
+from monitor.checks.silence import Silence, silences
+from monitor.settings.schema import Settings
+from vigil.types import WHOLE, Cause, ModelRef, Slice
+
+
+def hard_diagnoses(
+    session: Session,
+    haul: Haul,
+    settings: Settings,
+    *,
+    end: datetime,
+    at: datetime,
+    watch_silence: bool,
+) -> Iterator[Diagnosis]:
+    """What the rules say of this tick.
+
+    Args:
+        watch_silence: whether the service has been up long enough to miss anyone.
+    """
+    for model in haul.models:
+        faults = [fault for one in model.on_time for fault in _faults(one, settings)]
+        if faults:
+            yield _broken(model, faults, at=at, end=end)
+    if watch_silence:
+        for silence in silences(
+            session,
+            end=end,
+            window_s=settings.service.window_s,
+            after=settings.checks.silent_after_windows,
+        ):
+            yield _silent(silence, at)
+
+
+def _faults(one: object, settings: Settings) -> list[HardFault]:
+    return hard_faults(one.summary, missing_share=settings.checks.missing_share)  # type: ignore[attr-defined]
+
+
+def _broken(
+    model: Gathered, faults: list[HardFault], *, at: datetime, end: datetime
+) -> Diagnosis:
+    name, deployment = model.family
+    slices = {fault.slice for fault in faults}
+    return Diagnosis(
+        model=ModelRef(name=name, version=model.main_version, deployment=deployment),
+        slice=slices.pop() if len(slices) == 1 else WHOLE,
+        cause=Cause.INPUT_FAULT,
+        reasons=tuple(dict.fromkeys(fault.reason for fault in faults)),
+        drifts=tuple(
+            _by_rule(name, deployment, fault.slice, fault.signal, fault.reason)
+            for fault in faults
+        ),
+        onset=end,
+        at=at,
+        hard=True,
+    )
+
+
+def _silent(silence: Silence, at: datetime) -> Diagnosis:
+    name, deployment = silence.family
+    who = ", ".join(silence.silent[:5]) + (" ..." if len(silence.silent) > 5 else "")
+    if silence.is_total:
+        reason = f"no source sends windows any more ({who})"
+    else:
+        reason = f"{len(silence.silent)} of {silence.sources} sources are silent: {who}"
+    return Diagnosis(
+        model=ModelRef(name=name, version=silence.version, deployment=deployment),
+        slice=WHOLE if silence.is_total else Slice((("source", silence.silent[0]),)),
+        cause=Cause.NO_DATA,
+        reasons=(reason,),
+        drifts=(_by_rule(name, deployment, WHOLE, "windows", reason),),
+        onset=silence.since,
+        at=at,
+        hard=True,
+    )
+
+
+def _by_rule(model: str, deployment: str, slice: Slice, signal: str, reason: str) -> Drift:
+    return Drift(
+        stream=StreamKey(model, deployment, slice, signal),
+        effect=None,
+        evidence=0.0,
+        threshold=0.0,
+        novel=False,
+        provisional=False,
+        reason=reason,
+    )

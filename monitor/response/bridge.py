@@ -1,0 +1,216 @@
+"""The one place where a diagnosis becomes an alert, and an alert an incident."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from alerts import incidents
+from alerts.grouping import Belongs, GroupDecision, alert_labels, decide, group_key
+from alerts.severity import severity_of
+from alerts.text import headline
+from alerts.types import (
+    Alert,
+    AlertKind,
+    Finding,
+    Incident,
+    IncidentState,
+    MessageEvent,
+    TimelineEntry,
+)
+from monitor.checks.diagnosis import Diagnosis, Drift
+from monitor.metrics import Metrics
+from monitor.response import record
+from monitor.response.announce import Announcer
+from runbooks.library import Library
+from vigil.catalogue import CATALOGUE
+from vigil.types import Cause, SignalKind, Slice
+
+
+def to_alert(diagnosis: Diagnosis) -> Alert:
+    """The alert of a diagnosis; its labels do not change while the fault lasts."""
+    return Alert(
+        labels=alert_labels(
+            kind=kind_of(diagnosis),
+            model=diagnosis.model.name,
+            deployment=diagnosis.model.deployment,
+            cause=diagnosis.cause,
+            slice=diagnosis.slice,
+        ),
+        annotations={"reasons": "; ".join(diagnosis.reasons)},
+        starts_at=diagnosis.onset or diagnosis.at,
+    )
+
+
+def kind_of(diagnosis: Diagnosis) -> AlertKind:
+    """A plain rule is a hard fault, save that silence is no data."""
+    if diagnosis.hard and diagnosis.cause is not Cause.NO_DATA:
+        return AlertKind.HARD_FAULT
+    return AlertKind.of(diagnosis.cause)
+
+
+def to_finding(drift: Drift) -> Finding:
+    signal = CATALOGUE.get(drift.stream.signal)
+    return Finding(
+        signal=drift.stream.signal,
+        kind=signal.kind if signal else SignalKind.SERVICE,
+        slice=drift.stream.slice,
+        effect=drift.effect,
+        evidence=drift.evidence,
+        threshold=drift.threshold,
+        novel=drift.novel,
+        provisional=drift.provisional,
+        before=drift.before,
+        now=drift.now,
+        reason=drift.reason,
+    )
+
+
+def within(inner: Slice, outer: Slice) -> bool:
+    """Whether all traffic of ``inner`` is traffic of ``outer``, as far as the names tell."""
+    return set(outer.pairs) <= set(inner.pairs)
+
+
+class Bridge:
+    """Turns diagnoses into incidents, in the session of the tick."""
+
+    def __init__(self, announcer: Announcer, library: Library, metrics: Metrics) -> None:
+        self._announcer = announcer
+        self._library = library
+        self._metrics = metrics
+
+    def raise_alert(self, session: Session, diagnosis: Diagnosis) -> tuple[Incident, Belongs]:
+        """Open, widen or reopen an incident, and queue its messages."""
+        alert = to_alert(diagnosis)
+        kind = kind_of(diagnosis)
+        findings = tuple(to_finding(drift) for drift in diagnosis.drifts)
+        severity = severity_of(
+            kind, diagnosis.slice, findings, provisional=diagnosis.provisional
+        )
+        place = self._place(session, diagnosis, alert)
+        if place.incident is None:
+            incident = self._open(session, diagnosis, alert, findings)
+            return incident, Belongs.NEW
+        incident = place.incident
+        if place.belongs is Belongs.REOPENS:
+            moved = incidents.reopen(
+                incident, at=diagnosis.at, actor="vigil", text=f"Reopened: {place.reason}."
+            )
+            incident = record.save(session, moved)
+        before = incident
+        moved = incidents.fired_again(
+            incident,
+            at=diagnosis.at,
+            findings=findings,
+            severity=severity,
+            reason=place.reason if place.belongs is Belongs.JOINS else "",
+        )
+        incident = record.save(session, moved)
+        if place.belongs is Belongs.REOPENS:
+            self._announcer.tell(session, incident, MessageEvent.TRIGGER, at=diagnosis.at)
+        elif incident.severity is not before.severity:
+            self._announcer.tell(
+                session, incident, MessageEvent.UPDATE, at=diagnosis.at, note=moved.reason
+            )
+        return incident, place.belongs
+
+    def _place(self, session: Session, diagnosis: Diagnosis, alert: Alert) -> GroupDecision:
+        model = diagnosis.model
+        known = record.open_incidents(session, model.name, model.deployment)
+        for incident in known:
+            if incident.kind in _SEPARATE or kind_of(diagnosis) in _SEPARATE:
+                continue
+            if within(diagnosis.slice, incident.slice) and _may_share(incident):
+                return GroupDecision(
+                    belongs=Belongs.JOINS,
+                    incident=incident,
+                    reason=f"incident {incident.id} on {incident.slice} is {incident.state.value}",
+                )
+        return decide(
+            fingerprint=alert.fingerprint,
+            model=model.name,
+            deployment=model.deployment,
+            cause=diagnosis.cause,
+            incidents=[one for one in known if within(diagnosis.slice, one.slice)],
+            now=diagnosis.at,
+        )
+
+    def _open(
+        self,
+        session: Session,
+        diagnosis: Diagnosis,
+        alert: Alert,
+        findings: tuple[Finding, ...],
+    ) -> Incident:
+        model, kind = diagnosis.model, kind_of(diagnosis)
+        labels = {"owner": ""}
+        if diagnosis.previous_version:
+            labels["previous_version"] = diagnosis.previous_version
+        if diagnosis.release_started_at:
+            labels["release_started_at"] = diagnosis.release_started_at.isoformat()
+        incident = Incident(
+            id=0,
+            group_key=group_key(model.name, model.deployment, diagnosis.cause),
+            fingerprint=alert.fingerprint,
+            kind=kind,
+            cause=diagnosis.cause,
+            severity=severity_of(
+                kind, diagnosis.slice, findings, provisional=diagnosis.provisional
+            ),
+            model=model.name,
+            model_version=model.version,
+            deployment=model.deployment,
+            slice=diagnosis.slice,
+            title=headline(
+                kind=kind,
+                model=model.name,
+                version=model.version,
+                slice=diagnosis.slice,
+                findings=findings,
+                labels=labels,
+            ),
+            state=IncidentState.OPEN,
+            onset_at=diagnosis.onset,
+            detected_at=diagnosis.at,
+            last_firing_at=diagnosis.at,
+            findings=findings[: incidents.MAX_FINDINGS],
+            reasons=diagnosis.reasons,
+            labels=labels,
+            runbook=self._library.for_alert(kind.value).name,
+        )
+        opened = record.create(
+            session,
+            incident,
+            TimelineEntry(
+                at=diagnosis.at,
+                kind="detected",
+                actor="vigil",
+                text=f"{incident.title}.",
+                data={"reasons": list(diagnosis.reasons)},
+            ),
+        )
+        self._announcer.tell(session, opened, MessageEvent.TRIGGER, at=diagnosis.at)
+        self._metrics.count(
+            "vigil_incidents_total",
+            model=model.name,
+            deployment=model.deployment,
+            cause=diagnosis.cause.value,
+        )
+        if diagnosis.onset:
+            self._metrics.observe(
+                "vigil_time_to_detect_seconds", _seconds(diagnosis.at, diagnosis.onset)
+            )
+        return opened
+
+
+_SEPARATE = frozenset({AlertKind.NO_DATA, AlertKind.HARD_FAULT, AlertKind.SERVICE_FAULT})
+"""Kinds that stand for themselves: they join only incidents of their own kind."""
+
+
+def _may_share(incident: Incident) -> bool:
+    return incident.state is not IncidentState.RESOLVED
+
+
+def _seconds(later: datetime, earlier: datetime) -> float:
+    return max(0.0, (later - earlier).total_seconds())

@@ -1,0 +1,230 @@
+"""What follows from a diagnosis, and what follows from waiting: open, act, watch, close.
+
+Runs inside the tick's transaction: the incident, its messages and the actions to consider commit
+with the evidence that caused them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from alerts import incidents
+from alerts.grouping import Belongs
+from alerts.types import AlertKind, Incident, MessageEvent, Severity
+from detectors.evidence.engine import FleetEvidence
+from detectors.streams import StreamKey
+from monitor.checks.diagnosis import Diagnosis
+from monitor.checks.due import number_containing
+from monitor.checks.recent import Family, RecentTicks
+from monitor.response import record, relabel, rollback
+from monitor.response.announce import Announcer
+from monitor.response.bridge import Bridge, within
+from monitor.response.recovery import Health, Measure, after_action, by_itself, tick_after
+from monitor.services import Services
+from monitor.store.tables import ActionRow, IncidentRow
+from vigil.types import Slice
+
+_RULES = (AlertKind.NO_DATA, AlertKind.HARD_FAULT)
+
+Measures = Callable[[Family], Measure]
+
+
+class Responder:
+    """Opens and closes incidents."""
+
+    def __init__(self, services: Services, announcer: Announcer, bridge: Bridge) -> None:
+        self._services = services
+        self._announcer = announcer
+        self._bridge = bridge
+
+    def respond(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        diagnosis: Diagnosis,
+        alarming: Sequence[StreamKey],
+        *,
+        onset_tick: int,
+    ) -> Incident:
+        """Drift was found: an incident, the actions to consider, and pools kept clean of it."""
+        incident, belongs = self._bridge.raise_alert(session, diagnosis)
+        if belongs in (Belongs.NEW, Belongs.REOPENS):
+            self._propose(session, incident, diagnosis.at)
+        engine.reset(alarming)
+        engine.hold(touched(engine.streams, incident), since_tick=onset_tick)
+        return incident
+
+    def respond_hard(self, session: Session, diagnosis: Diagnosis) -> Incident:
+        """A plain rule fired: no evidence to reset, no pool to keep clean."""
+        incident, belongs = self._bridge.raise_alert(session, diagnosis)
+        if belongs is Belongs.NEW:
+            self._propose(session, incident, diagnosis.at)
+        return incident
+
+    def _propose(self, session: Session, incident: Incident, at: datetime) -> None:
+        watched = self._services.settings.model(incident.model, incident.deployment)
+        if watched is None:
+            return
+        known = session.scalar(
+            select(ActionRow.id).where(ActionRow.incident_id == incident.id).limit(1)
+        )
+        if known is None:
+            rollback.propose(session, watched, incident, at=at)
+            relabel.propose(session, watched, incident, at=at)
+
+    def follow_up(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        recent: RecentTicks,
+        measures: Measures,
+        *,
+        tick: int,
+        at: datetime,
+    ) -> None:
+        """Look at every open incident: has it recovered, or did the cure fail to show?"""
+        for incident in record.open_incidents(session):
+            verifying = session.scalar(
+                select(ActionRow).where(
+                    ActionRow.incident_id == incident.id, ActionRow.state == "verifying"
+                )
+            )
+            measure = measures((incident.model, incident.deployment))
+            if verifying is not None:
+                self._verify(session, engine, recent, measure, incident, verifying, tick, at)
+            elif incident.kind in _RULES:
+                self._quiet(session, engine, incident, at)
+            else:
+                self._trailing(session, engine, recent, measure, incident, tick, at)
+        self._export(session)
+
+    def _verify(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        recent: RecentTicks,
+        measure: Measure,
+        incident: Incident,
+        action: ActionRow,
+        tick: int,
+        at: datetime,
+    ) -> None:
+        service, checks = self._services.settings.service, self._services.settings.checks
+        executed = action.executed_at or action.updated_at
+        health = after_action(
+            incident,
+            recent,
+            measure,
+            version=str(action.plan["to_version"]),
+            since_tick=max(
+                tick_after(executed.timestamp(), service.window_s), tick - 63
+            ),
+            tick=tick,
+            windows=checks.recovered_windows,
+        )
+        if health.recovered:
+            action.state, action.finished_at, action.updated_at = "recovered", at, at
+            action.result = {**action.result, "proof": health.text}
+            self._close(session, engine, incident, health, at, cure=str(action.result["text"]))
+        elif at > executed + timedelta(seconds=checks.unproven_after_s):
+            action.state, action.finished_at, action.updated_at = "unproven", at, at
+            text = f"The rollback has not proved to help: {health.text}."
+            action.result = {**action.result, "text": f"{action.result['text']} {text}"}
+            moved = incidents.mitigation_failed(incident, at=at, actor="vigil", text=text)
+            worse = incidents.fired_again(
+                record.save(session, moved),
+                at=at,
+                findings=(),
+                severity=Severity.CRITICAL,
+                reason="the rollback has not proved to help",
+            )
+            incident = record.save(session, worse)
+            self._announcer.tell(session, incident, MessageEvent.UPDATE, at=at, note=text)
+
+    def _trailing(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        recent: RecentTicks,
+        measure: Measure,
+        incident: Incident,
+        tick: int,
+        at: datetime,
+    ) -> None:
+        window_s = self._services.settings.service.window_s
+        health = by_itself(
+            incident,
+            recent,
+            measure,
+            onset_tick=number_containing(incident.onset_at or incident.detected_at, window_s),
+            tick=tick,
+            windows=self._services.settings.checks.recovered_windows,
+        )
+        if health.recovered:
+            self._close(session, engine, incident, health, at, cure="")
+
+    def _quiet(
+        self, session: Session, engine: FleetEvidence, incident: Incident, at: datetime
+    ) -> None:
+        """A plain rule's incident is over when the rule has been silent for m windows."""
+        settings = self._services.settings
+        quiet = settings.checks.recovered_windows * settings.service.window_s
+        if at - incident.last_firing_at > timedelta(seconds=quiet + settings.service.lateness_s):
+            health = Health(recovered=True, text="the rule that fired is kept again")
+            self._close(session, engine, incident, health, at, cure="")
+
+    def _close(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        incident: Incident,
+        health: Health,
+        at: datetime,
+        *,
+        cure: str,
+    ) -> None:
+        text = f"Recovered: {health.text}."
+        incident = record.save(session, incidents.recovered(incident, at=at, text=text))
+        incident = record.save(
+            session,
+            incidents.resolve(incident, at=at, actor="vigil", text="Resolved: it recovered."),
+        )
+        note = f"{cure} {text}".strip()
+        self._announcer.tell(session, incident, MessageEvent.RESOLVE, at=at, note=note)
+        engine.release(touched(engine.streams, incident), fresh_start=True)
+
+    def _export(self, session: Session) -> None:
+        counts: dict[tuple[str, ...], float] = {}
+        for model, deployment, severity in session.execute(
+            select(IncidentRow.model, IncidentRow.deployment, IncidentRow.severity).where(
+                IncidentRow.state != "resolved"
+            )
+        ):
+            key = (model, deployment, severity)
+            counts[key] = counts.get(key, 0.0) + 1.0
+        self._services.metrics.replace("vigil_incidents_open", counts)
+
+
+def touched(streams: Sequence[StreamKey], incident: Incident) -> list[StreamKey]:
+    """The streams of the incident's model whose traffic may be the incident's."""
+    mine = [
+        stream
+        for stream in streams
+        if (stream.model, stream.deployment) == (incident.model, incident.deployment)
+    ]
+    if incident.slice.is_whole:
+        return mine
+    findings = {(finding.signal, finding.slice) for finding in incident.findings}
+    return [
+        stream
+        for stream in mine
+        if (stream.signal, stream.slice) in findings or _shares(stream.slice, incident.slice)
+    ]
+
+
+def _shares(one: Slice, other: Slice) -> bool:
+    return within(one, other) or (within(other, one) and not one.is_whole)

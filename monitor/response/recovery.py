@@ -1,0 +1,126 @@
+"""Whether an incident is over: the detector that raised it looks again, at what came after.
+
+Recovered means that the *upper* bound of every finding's effect lies below its tolerance, as seen at
+each of the last m ticks. Quality signals, whose labels come late, can only object: none of them may
+be surely beyond its tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from alerts.types import Finding, Incident
+from detectors.streams import StreamKey
+from monitor.checks.recent import Family, RecentTicks, Seen
+from vigil.types import Effect, SignalKind
+
+MOST_FINDINGS = 12
+TRAILING = (4, 8, 12, 16, 24, 32, 48)
+
+Measure = Callable[[Sequence[Seen], Sequence[StreamKey]], Mapping[StreamKey, Effect]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """What was seen since: ``recovered`` with the sentence that says why."""
+
+    recovered: bool
+    text: str
+
+
+def after_action(
+    incident: Incident,
+    recent: RecentTicks,
+    measure: Measure,
+    *,
+    version: str,
+    since_tick: int,
+    tick: int,
+    windows: int,
+) -> Health:
+    """Look at everything that ``version`` did from ``since_tick`` on."""
+    if tick - since_tick + 1 < windows:
+        return Health(recovered=False, text="too early to tell")
+    text = ""
+    for last in range(tick, tick - windows, -1):
+        health = _look(incident, recent, measure, since_tick, last, version)
+        if not health.recovered:
+            return health
+        text = text or health.text
+    return Health(recovered=True, text=f"{version}: {text}")
+
+
+def by_itself(
+    incident: Incident,
+    recent: RecentTicks,
+    measure: Measure,
+    *,
+    onset_tick: int,
+    tick: int,
+    windows: int,
+) -> Health:
+    """Look at the latest stretch, longer and longer, until its intervals are narrow enough."""
+    health = Health(recovered=False, text="too early to tell")
+    for length in TRAILING:
+        first = tick - length + 1
+        if first - windows <= onset_tick:
+            break
+        looks = [
+            _look(incident, recent, measure, first - back, tick - back, None)
+            for back in range(windows)
+        ]
+        if all(look.recovered for look in looks):
+            return looks[0]
+        health = next(look for look in looks if not look.recovered)
+    return health
+
+
+def tick_after(moment_s: float, window_s: float) -> int:
+    """The first tick whose window starts at or after a moment."""
+    return math.ceil(moment_s / window_s) + 1
+
+
+def _look(
+    incident: Incident,
+    recent: RecentTicks,
+    measure: Measure,
+    first: int,
+    last: int,
+    version: str | None,
+) -> Health:
+    family: Family = (incident.model, incident.deployment)
+    seen = list(recent.between(family, first, last, version=version).values())
+    findings = [f for f in incident.findings if f.effect is not None][:MOST_FINDINGS]
+    streams = {
+        StreamKey(incident.model, incident.deployment, f.slice, f.signal): f for f in findings
+    }
+    if not seen or not streams:
+        return Health(recovered=False, text="nothing was seen yet")
+    found = measure(seen, list(streams))
+    judged = 0
+    widest: tuple[Finding, Effect] | None = None
+    for stream, finding in streams.items():
+        effect = found.get(stream)
+        if finding.kind is SignalKind.QUALITY:
+            if effect is not None and effect.is_large:
+                return Health(recovered=False, text=_figure(finding, effect))
+            continue
+        if effect is None:
+            continue
+        judged += 1
+        if not effect.is_small:
+            return Health(recovered=False, text=_figure(finding, effect))
+        if widest is None or effect.high / effect.tolerance > widest[1].high / widest[1].tolerance:
+            widest = finding, effect
+    if widest is None:
+        return Health(recovered=False, text="nothing was seen yet")
+    return Health(recovered=True, text=_figure(*widest))
+
+
+def _figure(finding: Finding, effect: Effect) -> str:
+    return (
+        f"{finding.signal} on {finding.slice} drifts by {effect.value:.2f}, at most "
+        f"{effect.high:.2f} (tolerance {effect.tolerance:.2f}, {effect.records} records)"
+    )

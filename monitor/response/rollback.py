@@ -1,0 +1,409 @@
+"""A rollback from proposal to execution: a row that moves by small, repeatable steps.
+
+proposed -> refused | waiting | executing -> verifying -> recovered | unproven (decided by the tick)
+
+Each step is a transaction of its own; a killed service goes on with the row as it stands. The
+target carries a plan out once, however often it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from alerts import incidents
+from alerts.actions.guard import Approval, Decision, GuardFacts, GuardOutcome, decide
+from alerts.actions.interlock import Interlock, InterlockOutcome, judge
+from alerts.actions.plan import RollbackPlan
+from alerts.actions.replay import ReplayClient
+from alerts.actions.targets.protocol import RollbackTarget, TargetState
+from alerts.types import Incident, MessageEvent, TimelineEntry
+from monitor.checks.references import References
+from monitor.response import record
+from monitor.response.announce import Announcer
+from monitor.response.counterfactual import Versions, compare
+from monitor.services import Services
+from monitor.settings.schema import WatchedModel
+from monitor.store.tables import (
+    ActionRow,
+    IncidentRow,
+    ReleaseRow,
+    SwitchRow,
+    WindowRow,
+)
+from vigil.sample import Sample
+from vigil.types import Cause
+
+KIND = "rollback"
+SERVED_WELL_WINDOWS = 20
+_BEFORE_EXECUTION = ("proposed", "waiting")
+_UNDER_WAY = ("executing", "verifying")
+
+
+def propose(
+    session: Session, watched: WatchedModel, incident: Incident, *, at: datetime
+) -> ActionRow | None:
+    """Write down that a rollback is to be considered; None where the model has no target for one."""
+    if watched.rollback.target == "none" or incident.cause is Cause.NO_DATA:
+        return None
+    target = previous_version(session, incident)
+    plan = None
+    if target is not None:
+        plan = RollbackPlan(
+            incident_id=incident.id,
+            model=incident.model,
+            deployment=incident.deployment,
+            from_version=incident.model_version,
+            to_version=target,
+            target=watched.rollback.target,
+        )
+    row = ActionRow(
+        incident_id=incident.id,
+        kind=KIND,
+        state="proposed",
+        plan=plan.to_json() if plan else {},
+        plan_hash=plan.hash if plan else "none",
+        created_at=at,
+        updated_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def previous_version(session: Session, incident: Incident) -> str | None:
+    """The version that served before the one of the incident, by the record of releases."""
+    rows = session.scalars(
+        select(ReleaseRow)
+        .where(ReleaseRow.model == incident.model, ReleaseRow.deployment == incident.deployment)
+        .order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc())
+    ).all()
+    for row in rows:
+        if row.version == incident.model_version and row.previous:
+            return row.previous
+    return next((row.version for row in rows if row.version != incident.model_version), None)
+
+
+class Rollbacks:
+    """Moves rollback rows on. ``targets`` by (model, deployment); ``replays`` likewise."""
+
+    def __init__(
+        self,
+        services: Services,
+        announcer: Announcer,
+        targets: Mapping[tuple[str, str], RollbackTarget],
+        replays: Mapping[tuple[str, str], ReplayClient],
+    ) -> None:
+        self._services = services
+        self._announcer = announcer
+        self._targets = targets
+        self._replays = replays
+        self._references = References()
+
+    def advance(self, action_id: int) -> None:
+        """One step of one rollback; does nothing where there is nothing to do yet."""
+        with self._services.sessions() as session:
+            row = session.get(ActionRow, action_id)
+            state = row.state if row else ""
+        if state in _BEFORE_EXECUTION:
+            self._decide(action_id)
+        elif state == "executing":
+            self._execute(action_id)
+
+    def _decide(self, action_id: int) -> None:
+        with self._services.sessions() as session:
+            row = session.get_one(ActionRow, action_id)
+            incident = record.get(session, row.incident_id)
+            known = _interlock_from(row)
+            versions, sample = (None, Sample.empty())
+            if known is None and row.plan:
+                versions, sample = self._evidence(session, incident, RollbackPlan.from_json(row.plan))
+        if known is None:
+            family = (incident.model, incident.deployment)
+            if versions is None:
+                known = judge(None, None, why_unavailable="a version has no baseline")
+            else:
+                known = compare(versions, sample, incident.slice, self._replays.get(family))
+        with self._services.sessions.begin() as session:
+            row = session.get_one(ActionRow, action_id, with_for_update=True)
+            if row.state not in _BEFORE_EXECUTION:
+                return
+            incident = record.get(session, row.incident_id)
+            now = self._services.clock.now()
+            decision = decide(self._facts(session, row, incident, known, now))
+            self._record_decision(session, row, incident, decision, known, now)
+
+    def _evidence(
+        self, session: Session, incident: Incident, plan: RollbackPlan
+    ) -> tuple[Versions | None, Sample]:
+        current = self._references.of_version(session, plan.model, plan.from_version)
+        target = self._references.of_version(session, plan.model, plan.to_version)
+        if current is None or target is None:
+            return None, Sample.empty()
+        since = incident.onset_at or incident.detected_at
+        parts = session.scalars(
+            select(WindowRow.sample_part)
+            .where(
+                WindowRow.model == plan.model,
+                WindowRow.deployment == plan.deployment,
+                WindowRow.version == plan.from_version,
+                WindowRow.end_at > since,
+                WindowRow.sample_part.is_not(None),
+            )
+            .order_by(WindowRow.end_at.desc())
+            .limit(200)
+        ).all()
+        sample = self._services.samples.read(
+            [part for part in parts if part],
+            model=plan.model,
+            deployment=plan.deployment,
+            version=plan.from_version,
+            start=since,
+            slice=incident.slice,
+        )
+        versions = Versions(
+            model=plan.model, deployment=plan.deployment, current=current, target=target
+        )
+        return versions, sample
+
+    def _facts(
+        self,
+        session: Session,
+        row: ActionRow,
+        incident: Incident,
+        interlock: Interlock,
+        now: datetime,
+    ) -> GuardFacts:
+        family = (incident.model, incident.deployment)
+        watched = self._services.settings.model(*family)
+        rules = watched.rollback if watched else WatchedModel(name="unknown").rollback
+        plan = RollbackPlan.from_json(row.plan) if row.plan else None
+        target = self._targets.get(family)
+        stop = session.get(SwitchRow, "actions_stopped")
+        others = session.scalars(
+            select(ActionRow)
+            .join(IncidentRow, IncidentRow.id == ActionRow.incident_id)
+            .where(
+                IncidentRow.model == incident.model,
+                IncidentRow.deployment == incident.deployment,
+                ActionRow.kind == KIND,
+                ActionRow.id != row.id,
+            )
+        ).all()
+        executed = [one.executed_at for one in others if one.executed_at is not None]
+        busy = [one for one in others if one.state in _UNDER_WAY]
+        approval = None
+        if row.approved_by:
+            said = row.decision.get("approval", {})
+            approval = Approval(
+                plan_hash=str(said.get("plan_hash", row.plan_hash)),
+                by=row.approved_by,
+                at=datetime.fromisoformat(said["at"]) if "at" in said else row.updated_at,
+            )
+        release = incident.labels.get("release_started_at")
+        began = incident.cause is Cause.MODEL_REGRESSION
+        if release and incident.onset_at:
+            slack = timedelta(seconds=self._services.settings.service.window_s)
+            began = began or incident.onset_at >= datetime.fromisoformat(release) - slack
+        return GuardFacts(
+            now=now,
+            cause=incident.cause,
+            plan=plan,
+            known_good=plan is not None and known_good(session, plan),
+            serving=target.serving(*family) if target else None,
+            began_with_release=began,
+            incident_is_open=incident.state.is_open,
+            target_configured=target is not None,
+            automatic=rules.automatic,
+            dry_run=rules.dry_run,
+            stopped_by=stop.actor if stop and stop.value == "true" else None,
+            cooldown_s=rules.cooldown_s,
+            last_rollback_at=max(executed, default=None),
+            max_per_day=rules.max_per_day,
+            rollbacks_today=sum(at > now - timedelta(days=1) for at in executed),
+            busy_with=f"rollback {busy[0].id}" if busy else None,
+            interlock=interlock,
+            provisional=bool(incident.findings)
+            and all(finding.provisional for finding in incident.findings),
+            approval=approval,
+            approval_expires_s=rules.approval_expires_s,
+        )
+
+    def _record_decision(
+        self,
+        session: Session,
+        row: ActionRow,
+        incident: Incident,
+        decision: Decision,
+        interlock: Interlock,
+        now: datetime,
+    ) -> None:
+        before = row.state, str(row.decision.get("text", ""))
+        row.decision = {
+            **row.decision,
+            **decision.to_json(),
+            "text": decision.text,
+            "interlock": {"outcome": interlock.outcome.value, "text": interlock.text},
+        }
+        row.updated_at = now
+        if decision.outcome is GuardOutcome.REFUSE:
+            row.state, row.finished_at = "refused", now
+            row.result = {"text": f"Rollback refused: {decision.text}."}
+            self._count(incident, "refused")
+            self._tell(session, incident, now, "rollback_refused", row.result["text"])
+        elif decision.outcome is GuardOutcome.WAIT:
+            row.state = "waiting"
+            row.result = {"text": f"Rollback waits: {decision.text}."}
+            if before != ("waiting", decision.text) and before[0] != "waiting":
+                self._tell(session, incident, now, "rollback_waits", row.result["text"])
+        else:
+            plan = RollbackPlan.from_json(row.plan)
+            row.state = "executing"
+            row.result = {"text": f"Rolling back {plan.text}: {decision.text}."}
+            moved = incidents.start_mitigation(
+                incident, at=now, actor=row.approved_by or "vigil", text=row.result["text"]
+            )
+            record.save(session, moved)
+
+    def _execute(self, action_id: int) -> None:
+        with self._services.sessions() as session:
+            row = session.get_one(ActionRow, action_id)
+            incident = record.get(session, row.incident_id)
+            plan = RollbackPlan.from_json(row.plan)
+        family = (incident.model, incident.deployment)
+        watched = self._services.settings.model(*family)
+        target = self._targets[family]
+        dry = watched is not None and watched.rollback.dry_run
+        report = target.dry_run(plan) if dry else target.execute(plan)
+        with self._services.sessions.begin() as session:
+            row = session.get_one(ActionRow, action_id, with_for_update=True)
+            if row.state != "executing":
+                return
+            incident = record.get(session, row.incident_id)
+            now = self._services.clock.now()
+            row.updated_at = now
+            row.decision = {**row.decision, "receipt": dict(report.receipt)}
+            if dry and report.state is TargetState.READY:
+                row.state, row.finished_at = "done", now
+                row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
+                self._end_without_cure(session, incident, now, row.result["text"])
+                self._count(incident, "dry_run")
+            elif report.state is TargetState.EXECUTED:
+                self._executed(session, row, incident, plan, now)
+            elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
+                row.state, row.finished_at = "failed", now
+                row.result = {"text": f"Rollback failed: {report.text}."}
+                self._end_without_cure(session, incident, now, row.result["text"])
+                self._count(incident, "failed")
+            else:
+                row.result = {"text": f"Rollback under way: {report.text}."}
+
+    def _executed(
+        self,
+        session: Session,
+        row: ActionRow,
+        incident: Incident,
+        plan: RollbackPlan,
+        now: datetime,
+    ) -> None:
+        row.state, row.executed_at = "verifying", now
+        row.result = {"text": f"Rolled back {plan.text}."}
+        session.add(
+            ReleaseRow(
+                model=plan.model,
+                deployment=plan.deployment,
+                version=plan.to_version,
+                previous=plan.from_version,
+                started_at=now,
+                origin="rollback",
+                actor=row.approved_by or "vigil",
+                known_good=True,
+                note=f"incident {incident.id}",
+            )
+        )
+        moved = incidents.mitigated(
+            incident, at=now, actor=row.approved_by or "vigil", text=row.result["text"]
+        )
+        incident = record.save(session, moved)
+        self._announcer.tell(
+            session,
+            incident,
+            MessageEvent.UPDATE,
+            at=now,
+            note=row.result["text"],
+            change=row.result["text"],
+        )
+        self._count(incident, "executed")
+        if incident.onset_at:
+            took = (now - incident.onset_at).total_seconds()
+            self._services.metrics.observe("vigil_time_to_mitigate_seconds", max(0.0, took))
+
+    def _end_without_cure(
+        self, session: Session, incident: Incident, now: datetime, text: str
+    ) -> None:
+        moved = incidents.mitigation_failed(incident, at=now, actor="vigil", text=text)
+        incident = record.save(session, moved)
+        self._announcer.tell(session, incident, MessageEvent.UPDATE, at=now, note=text)
+
+    def _tell(
+        self, session: Session, incident: Incident, now: datetime, kind: str, text: str
+    ) -> None:
+        record.note(
+            session, incident.id, TimelineEntry(at=now, kind=kind, actor="vigil", text=text)
+        )
+        touched = record.touch(session, incident)
+        self._announcer.tell(session, touched, MessageEvent.UPDATE, at=now, note=text)
+
+    def _count(self, incident: Incident, outcome: str) -> None:
+        self._services.metrics.count(
+            "vigil_rollbacks_total",
+            model=incident.model,
+            deployment=incident.deployment,
+            outcome=outcome,
+        )
+
+
+def known_good(session: Session, plan: RollbackPlan) -> bool:
+    """Announced as known good, or it served at least 20 windows and no incident blames it."""
+    announced = session.scalar(
+        select(ReleaseRow.id).where(
+            ReleaseRow.model == plan.model,
+            ReleaseRow.deployment == plan.deployment,
+            ReleaseRow.version == plan.to_version,
+            ReleaseRow.known_good.is_(True),
+        )
+    )
+    if announced is not None:
+        return True
+    blamed = session.scalar(
+        select(IncidentRow.id).where(
+            IncidentRow.model == plan.model,
+            IncidentRow.deployment == plan.deployment,
+            IncidentRow.model_version == plan.to_version,
+            IncidentRow.cause == Cause.MODEL_REGRESSION.value,
+            IncidentRow.disposition.is_distinct_from("false_alarm"),
+        )
+    )
+    served = session.scalar(
+        select(func.count())
+        .select_from(WindowRow)
+        .where(
+            WindowRow.model == plan.model,
+            WindowRow.deployment == plan.deployment,
+            WindowRow.version == plan.to_version,
+            WindowRow.records > 0,
+        )
+    )
+    return blamed is None and (served or 0) >= SERVED_WELL_WINDOWS
+
+
+def _interlock_from(row: ActionRow) -> Interlock | None:
+    """What was found before. Without a counterfactual it is tried again: images may have come."""
+    said: dict[str, Any] = row.decision.get("interlock", {})
+    if not said or said["outcome"] == InterlockOutcome.UNAVAILABLE.value:
+        return None
+    return Interlock(outcome=InterlockOutcome(said["outcome"]), text=said["text"])
