@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from monitor.response.announce import Announcer
     from monitor.services import Services
     from monitor.settings.schema import Settings
     from runbooks.library import Library
@@ -75,3 +76,10 @@ def runbooks_of(settings: Settings) -> Library:
     library = load(settings.runbooks)
     library.check(kind.value for kind in AlertKind)
     return library
+
+
+def announcer_of(settings: Settings) -> Announcer:
+    """Queues what receivers are told of a change; the running service delivers it."""
+    from monitor.response.announce import Announcer
+
+    return Announcer(settings, runbooks_of(settings))

@@ -12,6 +12,7 @@ from monitor.cli.context import (
     JsonOption,
     ModelOption,
     actor,
+    announcer_of,
     services_at,
 )
 from monitor.cli.failures import FriendlyGroup
@@ -88,7 +89,13 @@ def ack(number: Number, config: ConfigOption = DEFAULT_CONFIG) -> None:
     from monitor.response import people
 
     with services_at(config) as services, services.sessions.begin() as session:
-        people.acknowledge(session, number, actor=actor(), at=services.clock.now())
+        people.acknowledge(
+            session,
+            number,
+            actor=actor(),
+            at=services.clock.now(),
+            announcer=announcer_of(services.settings),
+        )
     say(f"incident {number}: acknowledged")
 
 
@@ -102,7 +109,14 @@ def resolve(
     from monitor.response import people
 
     with services_at(config) as services, services.sessions.begin() as session:
-        people.resolve(session, number, actor=actor(), at=services.clock.now(), note=note)
+        people.resolve(
+            session,
+            number,
+            actor=actor(),
+            at=services.clock.now(),
+            note=note,
+            announcer=announcer_of(services.settings),
+        )
     say(f"incident {number}: resolved")
 
 
