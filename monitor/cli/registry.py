@@ -16,7 +16,7 @@ from monitor.cli.context import (
     settings_at,
 )
 from monitor.cli.failures import FriendlyGroup
-from monitor.cli.output import record, say
+from monitor.cli.output import rows, say
 from vigil.errors import ConfigError, NotFoundError
 
 app = typer.Typer(
@@ -49,17 +49,23 @@ def show(
     config: ConfigOption = DEFAULT_CONFIG,
     json_wanted: JsonOption = False,
 ) -> None:
-    """Say which version serves."""
+    """List what served, the version that serves now first."""
     from alerts.actions.targets.registry import LocalRegistry
 
-    path = _path(config, model, deployment)
-    record(
+    registry = LocalRegistry(_path(config, model, deployment))
+    found = [
         {
-            "model": model,
-            "deployment": deployment,
-            "serving": LocalRegistry(path).serving(model, deployment),
-            "registry": str(path),
-        },
+            "version": one.version,
+            "previous": one.previous,
+            "at": one.at,
+            "actor": one.actor,
+            "plan": one.plan_id,
+        }
+        for one in reversed(registry.history(model, deployment))
+    ]
+    rows(
+        found,
+        empty=f"Nothing serves {model}/{deployment} yet: vigil registry promote {model} VERSION",
         json_wanted=json_wanted,
     )
 
