@@ -1,0 +1,1 @@
+"""Where messages go: one protocol, and one file a receiver."""

@@ -1,0 +1,47 @@
+"""What every notifier does: deliver one message, and tell honestly what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from alerts.types import Delivery, Message
+
+
+class Guarantee(StrEnum):
+    """What keeps a message from arriving twice. In none is a message lost.
+
+    * ``keyed``: the receiver knows our key and drops repeats.
+    * ``reconciled``: we look whether it arrived before we repeat.
+    * ``may_repeat``: neither; a repeat carries the same message id.
+    """
+
+    KEYED = "keyed"
+    RECONCILED = "reconciled"
+    MAY_REPEAT = "may_repeat"
+
+
+class Notifier(Protocol):
+    """One receiver. It never raises for what the receiver does, and never shows a secret."""
+
+    @property
+    def name(self) -> str:
+        """As in the settings."""
+        ...
+
+    @property
+    def guarantee(self) -> Guarantee: ...
+
+    def deliver(
+        self, message: Message, *, thread: Mapping[str, str], unclear: bool = False
+    ) -> Delivery:
+        """One attempt.
+
+        Args:
+            message: what to say.
+            thread: the receipt of the latest message of this incident that this receiver took;
+                empty for the first.
+            unclear: an earlier attempt at this message may have arrived. True is always safe.
+        """
+        ...

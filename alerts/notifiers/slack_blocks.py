@@ -1,0 +1,112 @@
+"""A message as Slack blocks, inside Slack's limits whatever the texts hold.
+
+Limits: header 150 characters, section 3000, at most 50 blocks and some 13 000 characters in all.
+Text is escaped, so that metadata such as ``<!channel>`` calls nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alerts.types import Incident, Message, MessageEvent, Severity
+
+HEADER = 150
+SECTION = 3000
+FIELD = 2000
+_TEXT = 900
+_LINES = 8
+
+_COLOUR = {
+    Severity.CRITICAL: "#b3261e",
+    Severity.ERROR: "#d9622b",
+    Severity.WARNING: "#c99a06",
+    Severity.INFO: "#5b6b7b",
+}
+_SIGN = {
+    Severity.CRITICAL: ":red_circle:",
+    Severity.ERROR: ":large_orange_circle:",
+    Severity.WARNING: ":large_yellow_circle:",
+    Severity.INFO: ":white_circle:",
+}
+_RESOLVED_COLOUR = "#2e7d4f"
+
+
+def render(message: Message) -> dict[str, Any]:
+    """``text`` (for notifications), ``blocks`` and ``attachments`` of the incident's message."""
+    incident = message.incident
+    calm = not incident.state.is_open
+    sign = ":large_green_circle:" if calm else _SIGN[incident.severity]
+    if message.event is MessageEvent.TEST:
+        sign = ":test_tube:"
+    title = clip(f"{sign} {one_line(message.headline)}", HEADER)
+    body = [
+        _section("\n".join(escape(line) for line in message.what[:_LINES])),
+        {
+            "type": "section",
+            "fields": [
+                _mrkdwn(f"*Where*\n{escape(message.where)}", FIELD),
+                _mrkdwn(f"*Since*\n{escape(message.since)}", FIELD),
+            ],
+        },
+        _section(f"*How sure*\n{escape(message.how_sure)}"),
+        _section(
+            "*What vigil did*\n"
+            + "\n".join(f"• {escape(each)}" for each in message.done[-_LINES:])
+            + f"\n*Next:* {escape(message.next)}"
+        ),
+        _section(f"*What you should do*\n{escape(message.todo)}"),
+        _section(
+            " | ".join(
+                [
+                    _link(message.runbook_url, "Open the runbook"),
+                    _link(message.incident_url, f"Incident {incident.id}"),
+                    *(_link(link.href, link.text) for link in message.links[:_LINES]),
+                ]
+            )
+        ),
+        {"type": "context", "elements": [_mrkdwn(_status(incident), SECTION)]},
+    ]
+    colour = _RESOLVED_COLOUR if calm else _COLOUR[incident.severity]
+    return {
+        "text": clip(escape(one_line(message.headline)), SECTION),
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}}
+        ],
+        "attachments": [{"color": colour, "blocks": body}],
+    }
+
+
+def _status(incident: Incident) -> str:
+    owner = incident.labels.get("owner", "")
+    parts = [f"{incident.severity.value} · {incident.state.value}"]
+    if owner:
+        parts.append(f"owner {escape(owner)}")
+    return " · ".join(parts)
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _mrkdwn(text, SECTION)}
+
+
+def _mrkdwn(text: str, limit: int) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": clip(text, limit)}
+
+
+def _link(href: str, text: str) -> str:
+    safe = escape(href).replace("|", "%7C").replace(" ", "%20")
+    return f"<{safe}|{escape(text).replace('|', '/')}>"
+
+
+def escape(text: str) -> str:
+    """The three characters that Slack asks to escape, in a text of bounded length."""
+    short = clip(text, _TEXT)
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def clip(text: str, limit: int) -> str:
+    """At most ``limit`` characters, the last an ellipsis where some were cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
