@@ -326,7 +326,7 @@ class ReasonLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RelabelItem:
-    """``image`` is a data URI of a PNG, or None where privacy keeps no pixels."""
+    """``image`` is where the page finds it, or None where privacy keeps no pixels."""
 
     record_id: str
     rank: int

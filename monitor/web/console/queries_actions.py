@@ -3,9 +3,8 @@ is missing or of another shape is left out rather than raised."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -13,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from dashboards.console.readmodels import ActionView, DeliveryView, ReasonLine, RelabelItem
 from monitor.store.tables import ActionRow, OutboxRow, RelabelItemRow
+from vigil.errors import NotFoundError
 
 MOST_ITEMS = 24
+MOST_IMAGE_BYTES = 4 * 2**20
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -71,7 +72,7 @@ def _action(session: Session, row: ActionRow, class_names: Sequence[str]) -> Act
         executed_at=row.executed_at,
         finished_at=row.finished_at,
         approved_by=row.approved_by,
-        items=tuple(_item(item, class_names) for item in items),
+        items=tuple(_item(item, class_names, row.result.get("location")) for item in items),
         item_count=total or 0,
     )
 
@@ -94,23 +95,39 @@ def reasons_of(decision: Mapping[str, Any]) -> tuple[ReasonLine, ...]:
     return tuple(out)
 
 
-def image_of(data: Mapping[str, Any]) -> str | None:
-    """The item's thumbnail as a data URI; only what really is a PNG is let through."""
-    for key in ("thumbnail", "thumbnail_png", "image_png", "png"):
-        value = data.get(key)
-        if not isinstance(value, str):
-            continue
-        encoded = value.removeprefix("data:image/png;base64,")
-        try:
-            raw = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            continue
-        if raw.startswith(_PNG):
-            return f"data:image/png;base64,{encoded}"
-    return None
+def image_of(row: RelabelItemRow, location: Any) -> str | None:
+    """Where the page finds the item's thumbnail; None where no pixels were kept."""
+    return f"/relabel/{row.id}.png" if _file_of(row, location) is not None else None
 
 
-def _item(row: RelabelItemRow, class_names: Sequence[str]) -> RelabelItem:
+def image_bytes(session: Session, item_id: int) -> bytes:
+    """The thumbnail of a queued item, as it was exported.
+
+    Raises:
+        NotFoundError: no such item, none of its pixels were kept, or the file is gone.
+    """
+    row = session.get(RelabelItemRow, item_id)
+    action = session.get(ActionRow, row.action_id) if row else None
+    file = _file_of(row, action.result.get("location")) if row and action else None
+    if file is None or file.stat().st_size > MOST_IMAGE_BYTES:
+        raise NotFoundError(f"item {item_id}: no image is kept")
+    raw = file.read_bytes()
+    if not raw.startswith(_PNG):
+        raise NotFoundError(f"item {item_id}: its file is not a PNG")
+    return raw
+
+
+def _file_of(row: RelabelItemRow, location: Any) -> Path | None:
+    """The exported file, if it lies where the export says that it does."""
+    name = row.data.get("image")
+    if not (isinstance(name, str) and isinstance(location, str) and location):
+        return None
+    folder = Path(location).resolve()
+    file = (folder / name).resolve()
+    return file if file.is_relative_to(folder) and file.is_file() else None
+
+
+def _item(row: RelabelItemRow, class_names: Sequence[str], location: Any) -> RelabelItem:
     metadata = row.data.get("metadata")
     where = (
         " · ".join(f"{key}={value}" for key, value in metadata.items())
@@ -122,7 +139,7 @@ def _item(row: RelabelItemRow, class_names: Sequence[str]) -> RelabelItem:
         rank=row.rank,
         reason=row.reason,
         score=row.score,
-        image=image_of(row.data),
+        image=image_of(row, location),
         prediction=_prediction(row.data.get("prediction"), class_names),
         where=where,
     )

@@ -14,6 +14,7 @@ from monitor.store.database import is_away
 from monitor.web import auth
 from monitor.web.console import (
     forms,
+    queries_actions,
     queries_fleet,
     queries_incident,
     queries_incidents,
@@ -147,6 +148,14 @@ def incident(request: Request, actor: Reader, incident_id: int) -> Response:
         book = queries_runbooks.for_incident(services.settings, row)
         view = queries_incident.incident_page(session, services, chrome.now, incident_id, book)
     return html(pages.render_incident(view, chrome))
+
+
+@router.get("/relabel/{item_id}.png")
+def relabel_image(request: Request, actor: Reader, item_id: int) -> Response:
+    with auth.services_of(request).sessions() as session:
+        raw = queries_actions.image_bytes(session, item_id)
+    headers = {**SECURITY_HEADERS, "Cache-Control": "private, max-age=3600"}
+    return Response(raw, media_type="image/png", headers=headers)
 
 
 @router.get("/runbooks")

@@ -1,0 +1,168 @@
+"""Every page, over a seeded database."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from console_browser import TestClient, browser_on
+from console_seed import BAD_SLICE, DEPLOYMENT, HOSTILE, MODEL, Fleet
+
+from dashboards.console import pages
+
+MODEL_PATH = f"/models/{MODEL}/{DEPLOYMENT}"
+
+
+def test_the_fleet_page_says_what_is_open_and_who_is_silent(client: TestClient) -> None:
+    """The front page names the open incidents, the furthest signal and silent sources."""
+    page = client.get("/").text
+    assert "3 open incidents" in page
+    assert "images of camera cam-04 at site south lost sharpness" in page
+    assert "+ 1 silent" in page
+    assert "unverified" in page  # plate-finder has no baseline
+
+
+def test_the_model_page_draws_every_view(client: TestClient) -> None:
+    """Series, slice table, distribution, classes, embedding map, reliability: all drawn."""
+    page = client.get(MODEL_PATH, params={"slice": BAD_SLICE, "signal": "sharpness"}).text
+    for label in (
+        "sharpness on site=south &amp; camera=cam-04: effect",
+        "distribution of sharpness on site=south &amp; camera=cam-04",
+        "predicted classes on site=south",
+        "current embeddings over",
+        "reliability over 180 labels",
+    ):
+        assert label in page, label
+    assert page.count('class="plot series"') == 14
+    assert re.search(r'class="cell level[34]" title="sharpness on site=south &amp; camera', page)
+    assert "rollback" in page  # among the releases
+
+
+def test_an_unknown_slice_span_or_signal_shows_the_default(client: TestClient) -> None:
+    """A stale or mistyped link still shows the model, with all traffic."""
+    answer = client.get(MODEL_PATH, params={"slice": "x=y", "span": "9y", "signal": "nope"})
+    assert answer.status_code == 200
+    assert "all traffic" in answer.text
+
+
+@pytest.mark.parametrize("span", list(pages.SPANS))
+def test_every_time_range_is_shown(client: TestClient, span: str) -> None:
+    """Each range of the switch gives a page."""
+    page = client.get(MODEL_PATH, params={"span": span})
+    assert page.status_code == 200
+    assert 'aria-current="true">' + span in page.text
+
+
+def test_the_incident_page_tells_the_whole_story(client: TestClient, fleet: Fleet) -> None:
+    """Times, findings, all reasons of the refusal, deliveries, timeline and runbook."""
+    page = client.get(f"/incidents/{fleet.incidents['input_fault']}").text
+    for told in (
+        "+1 min 39 s",  # onset to detection
+        "4.7×",
+        "Refused because",
+        "every version would see them",
+        "v0 would be no better",
+        "it began 30 minutes after the last release",
+        "Would it help?",
+        "asked the site to refocus",
+        "429 from Slack",
+        "Runbook",
+        "named",
+    ):
+        assert told in page, told
+    assert page.count('class="plot series"') == 4
+    assert "during the incident" in page
+
+
+def test_an_incidents_runbook_is_filled_with_its_context(client: TestClient, fleet: Fleet) -> None:
+    """The runbook beside the incident speaks of this slice and this model."""
+    page = client.get(f"/incidents/{fleet.incidents['input_fault']}").text
+    beside = page[page.index('<aside class="runbook">') :]
+    assert "Input fault" in beside or "input" in beside
+    assert "cam-04" in beside
+
+
+def test_relabel_items_show_their_thumbnails(client: TestClient, fleet: Fleet) -> None:
+    """The first 24 of 40 queued images are shown, and load as PNG."""
+    page = client.get(f"/incidents/{fleet.incidents['domain_shift']}").text
+    found = re.findall(r'<img src="(/relabel/\d+\.png)"', page)
+    assert len(found) == 24
+    assert "40 images queued" in page
+    image = client.get(found[0])
+    assert image.headers["content-type"] == "image/png"
+    assert image.content.startswith(b"\x89PNG")
+
+
+def test_an_image_outside_the_export_is_not_served(client: TestClient, fleet: Fleet) -> None:
+    """A queued item that points out of its folder shows no file of the machine."""
+    from monitor.store.tables import ActionRow, RelabelItemRow
+
+    (fleet.folder / "outside.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with fleet.sessions.begin() as session:
+        action = session.query(ActionRow).filter_by(kind="relabel").one()
+        item = RelabelItemRow(
+            action_id=action.id,
+            record_id="evil",
+            rank=99,
+            reason="",
+            score=0.0,
+            data={"image": "../outside.png"},
+        )
+        session.add(item)
+        session.flush()
+        key = item.id
+    assert client.get(f"/relabel/{key}.png").status_code == 404
+
+
+def test_hostile_metadata_is_shown_as_text_everywhere(client: TestClient, fleet: Fleet) -> None:
+    """A script in a slice, a version, a reason or an actor never becomes markup."""
+    for path in ("/", "/incidents?state=all", f"/incidents/{fleet.incidents['hostile']}"):
+        page = client.get(path).text
+        assert HOSTILE not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_pages_load_nothing_from_elsewhere(client: TestClient, fleet: Fleet) -> None:
+    """No inline script or style, nothing from another host, and a policy that forbids it."""
+    paths = ["/", MODEL_PATH, "/incidents", "/runbooks", "/login"]
+    paths += [f"/incidents/{key}" for key in fleet.incidents.values()]
+    for path in paths:
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not re.search(r'(src=|<link[^>]*href=)"(https?:)?//', answer.text), path
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script>", answer.text), path
+
+
+def test_runbooks_are_listed_and_shown(client: TestClient) -> None:
+    """Every runbook of the library has a page; an unknown one says so."""
+    names = re.findall(r'href="/runbooks/([a-z_]+)"', client.get("/runbooks").text)
+    assert "model_regression" in names
+    for name in names:
+        assert client.get(f"/runbooks/{name}").status_code == 200, name
+    assert client.get("/runbooks/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/incidents/9999", "/incidents/x", "/models/none/production", "/static/../x"]
+)
+def test_what_is_not_there_is_a_page_that_says_so(client: TestClient, path: str) -> None:
+    """Unknown incidents and models give a 404, never a stack trace."""
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "Traceback" not in answer.text
+
+
+def test_an_empty_fleet_explains_how_to_begin(new_fleet: Fleet) -> None:
+    """Before the first window every page works and says what will appear."""
+    browser = browser_on(new_fleet)
+    assert "no data" in browser.get("/").text
+    assert "Nothing was judged in this time" in browser.get(MODEL_PATH).text
+    assert "No open incident." in browser.get("/incidents").text
+
+
+def test_static_files_are_typed(client: TestClient) -> None:
+    """Style sheet and script come with their types, so that nosniff lets them through."""
+    assert client.get("/static/console.css").headers["content-type"].startswith("text/css")
+    assert client.get("/static/console.js").headers["content-type"].startswith("text/javascript")
+    assert client.get("/static/pages.py").status_code == 404
