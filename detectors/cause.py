@@ -1,4 +1,5 @@
-"""Why a model went wrong: plain rules over what drifted, where, since when, and under which version."""
+"""Why a model went wrong: plain rules over what drifted, where, since when, and under which
+version."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from detectors.direction import worse
 from vigil.types import WHOLE, Cause, Effect, SignalKind, Slice
 
 NOVEL_IMAGE_FACTOR = 2.0
-"""A camera never seen before has its own look: its image statistics count as a fault only in the harmful
-direction and beyond so many tolerances."""
+"""A camera never seen before has its own look: its image statistics count as a fault only in the
+harmful direction and beyond so many tolerances."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,11 +48,11 @@ class CauseFacts:
     """What is known when a cause is asked for.
 
     * ``findings``: what drifted. ``slice``: the slice that was named.
-    * ``image_effects``: image signals on the named slice since the onset, whether or not their evidence
-      has crossed yet; ``image_changes`` their signed changes.
+    * ``image_effects``: image signals on the named slice since the onset, whether or not their
+      evidence has crossed yet; ``image_changes`` their signed changes.
     * ``onset``: when it began. ``window_s``: length of a window.
-    * ``release``: what serves now. ``previous_healthy``: the previous version was healthy on the same
-      cells; None where that is not known.
+    * ``release``: what serves now. ``previous_healthy``: the previous version was healthy on the
+      same cells; None where that is not known.
     * ``silent``: windows stopped or shrank.
     * ``release_reach_windows``: an onset later than so many windows after a release did not start
       with it.
@@ -94,11 +95,11 @@ class CauseDecision:
 def classify(facts: CauseFacts) -> CauseDecision:
     """Tell causes apart.
 
-    In this order: nothing came (no data); only service signals drifted (service fault); image statistics
-    moved beyond tolerance on the named slice (input fault); the slice is new to the baseline
-    (domain shift); it began with a release, the previous version was healthy on the same traffic and the
-    new one is worse (model regression); embeddings or predictions moved while images are sane and no
-    release explains it (domain shift); otherwise unknown.
+    In this order: nothing came (no data); only service signals drifted (service fault); image
+    statistics moved beyond tolerance on the named slice (input fault); the slice is new to the
+    baseline (domain shift); it began with a release, the previous version was healthy on the same
+    traffic and the new one is worse (model regression); embeddings or predictions moved while
+    images are sane and no release explains it (domain shift); otherwise unknown.
     """
     if not facts.findings:
         if facts.silent:
@@ -124,9 +125,7 @@ def classify(facts: CauseFacts) -> CauseDecision:
         )
     sane = f"image statistics are sane on {facts.slice}"
     if facts.novel:
-        return _decide(
-            Cause.DOMAIN_SHIFT, f"{facts.slice} is new: the baseline never saw it", sane
-        )
+        return _decide(Cause.DOMAIN_SHIFT, f"{facts.slice} is new: the baseline never saw it", sane)
     if facts.began_with_release:
         return _after_release(facts, sane)
     moved = _names(facts, SignalKind.EMBEDDING, SignalKind.PREDICTION)
@@ -162,7 +161,9 @@ def _after_release(facts: CauseFacts, sane: str) -> CauseDecision:
         )
     if not harm:
         return _decide(
-            Cause.UNKNOWN, began, f"{release.version} is different, but nothing shows that it is worse"
+            Cause.UNKNOWN,
+            began,
+            f"{release.version} is different, but nothing shows that it is worse",
         )
     return _decide(
         Cause.MODEL_REGRESSION,

@@ -17,9 +17,9 @@ from vigil.types import Harm
 def changes(parts: Sequence[Part], streams: Iterable[StreamKey]) -> dict[StreamKey, float]:
     """Signed changes over the sum of some ticks.
 
-    Scalars: change of the mean, in baseline standard deviations, against the slice's own cells (novel slices:
-    against the whole baseline). Accuracy: change of the share. Calibration: change of the squared error.
-    Classes and embeddings have no direction and are left out.
+    Scalars: change of the mean, in baseline standard deviations, against the slice's own cells
+    (novel slices: against the whole baseline). Accuracy: change of the share. Calibration: change
+    of the squared error. Classes and embeddings have no direction and are left out.
     """
     wanted = list(streams)
     slices = tuple(dict.fromkeys(stream.slice for stream in wanted))

@@ -41,14 +41,16 @@ def effects(
         parts: one per version, each summed over the ticks.
         streams: all of one model.
         tolerances: signal to tolerance; the catalogue's where not stated.
-        objectives: signal to objective, in the signal's unit: its effect is then the 99th percentile less
-            the objective. A service signal (latency) without an objective has no effect.
+        objectives: signal to objective, in the signal's unit: its effect is then the 99th
+            percentile less the objective. A service signal (latency) without an objective has no
+            effect.
 
     * scalars: KS distance, Dvoretzky-Kiefer-Wolfowitz interval, finite reference included;
     * classes: total variation, bias-aware bounded-differences interval;
     * embedding: root of the unbiased MMD^2, normal approximation (not exact);
     * accuracy: the loss, Newcombe's interval; calibration: the rise of ECE, normal approximation;
-    * novel slices: out-of-range share beyond the expected (Wilson), or the same against the whole baseline.
+    * novel slices: out-of-range share beyond the expected (Wilson), or the same against the whole
+      baseline.
 
     Intervals take records as independent: correlated frames make them too narrow.
 

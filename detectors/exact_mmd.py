@@ -36,7 +36,8 @@ def permutation_test(
         rng: draws them.
         bandwidth: l; the median distance of the pooled rows where None.
 
-    Memory and time grow with (m + n)^2: meant for some thousand rows. Not for looking again and again
+    Memory and time grow with (m + n)^2: meant for some thousand rows. Not for looking again and
+    again
     at one growing sample: that is what evidence is for.
 
     Raises:

@@ -52,7 +52,8 @@ def fit_baseline(
 
     Args:
         model: what it is the baseline of.
-        batches: records known to be good, each with its labels (n,), negative where unknown, or None.
+        batches: records known to be good, each with its labels (n,), negative where unknown, or
+            None.
         keys: the metadata keys that make the leaf cells, at most four.
         dataset: where the data came from, in words.
         created_at: now, aware.
@@ -63,8 +64,8 @@ def fit_baseline(
         seed: of the projection and the pseudo-windows: the same data give the same baseline.
         progress: called with the number of records read so far.
 
-    The data are read once. Scalars stay in memory (about 100 bytes a record), embeddings up to 512 MB, then
-    in a temporary file. The projection is fitted to a uniform sample of 5000 embeddings.
+    The data are read once. Scalars stay in memory (about 100 bytes a record), embeddings up to 512
+    MB, then in a temporary file. The projection is fitted to a uniform sample of 5000 embeddings.
 
     Raises:
         BaselineError: no records, nothing measured in them, labels of another length, a key that no
@@ -217,7 +218,9 @@ class _Reader:
             )
         for position, key in enumerate(self.keys):
             if all(values[position] is None for values in self._shared):
-                raise BaselineError(f"key {key!r}: expected metadata with it, found no record that has")
+                raise BaselineError(
+                    f"key {key!r}: expected metadata with it, found no record that has"
+                )
 
     def measure_distances(self, projection: Projection) -> None:
         """Fill in the embedding's distance, which needs the projection."""

@@ -1,4 +1,5 @@
-"""What was seen in one span of time, lined up with the references: cells, slices, who belongs where."""
+"""What was seen in one span of time, lined up with the references: cells, slices, who belongs
+where."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ Cells = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Part:
-    """What one version did: its summary and the labels that arrived, with the baseline that judges it."""
+    """What one version did: its summary and the labels that arrived, with the baseline that judges
+    it."""
 
     baseline: Baseline
     summary: Summary
@@ -76,9 +78,13 @@ def frame_of(parts: Sequence[Part], slices: Sequence[Slice] | None = None) -> Fr
     for part in parts:
         layout, ruler = part.summary.layout, part.baseline.ruler.layout
         if layout != ruler:
-            raise RulerMismatchError(f"summary of {part.baseline.model}: not of its baseline's layout")
+            raise RulerMismatchError(
+                f"summary of {part.baseline.model}: not of its baseline's layout"
+            )
         if (layout.signals, layout.bins) != (first.signals, first.bins):
-            raise RulerMismatchError("parts with different signals or bins can't be judged together")
+            raise RulerMismatchError(
+                "parts with different signals or bins can't be judged together"
+            )
     keys = tuple(key for key in first.keys if all(key in p.summary.layout.keys for p in parts))
     own = [_reduce(part.summary.cells, part.summary.layout.keys, keys) for part in parts]
     labelled = [

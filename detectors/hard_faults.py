@@ -50,9 +50,11 @@ def value_faults(
     """Missing values, blank and frozen frames in one span of time.
 
     * missing: a signal that the baseline had is missing (NaN, infinite, not supplied) in more than
-      ``missing_share`` of the records, beyond its share in the baseline and beyond doubt (Wilson, 95 %);
+      ``missing_share`` of the records, beyond its share in the baseline and beyond doubt (Wilson,
+      95 %);
     * blank: the mean contrast of a leaf cell is below 1 % of full scale, in the baseline above 3 %;
-    * frozen: at least 8 frames of a leaf cell whose brightness, contrast and sharpness are all the same.
+    * frozen: at least 8 frames of a leaf cell whose brightness, contrast and sharpness are all the
+      same.
 
     Args:
         parts: one per version.
@@ -101,7 +103,7 @@ def silence_faults(
                     kind=HardFaultKind.SILENCE,
                     signal="",
                     slice=WHOLE,
-                    reason=f"source {source}: no records {since}; expected some every {limit:.0f} s",
+                    reason=f"source {source}: no records {since}; expected every {limit:.0f} s",
                 )
             )
     return faults
@@ -198,9 +200,7 @@ def _moments(piece: Piece, s: int) -> tuple[Floats, Floats, Floats]:
     return mean, np.sqrt(np.maximum(square - mean**2, 0.0)), n
 
 
-def _where(
-    frame: Frame, piece: Piece, bad: NDArray[np.bool_], judged: NDArray[np.bool_]
-) -> Slice:
+def _where(frame: Frame, piece: Piece, bad: NDArray[np.bool_], judged: NDArray[np.bool_]) -> Slice:
     records = piece.part.summary.records
     position = [piece.part.summary.layout.keys.index(key) for key in frame.keys]
     effects: dict[tuple[str, ...], tuple[bool, float]] = {}

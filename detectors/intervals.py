@@ -26,9 +26,11 @@ def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
 def newcombe(
     expected: Floats, expected_noise: Floats, successes: Floats, trials: Floats
 ) -> tuple[Floats, Floats]:
-    """Interval of ``expected - share``, the share with Wilson's interval, the expectation with a normal one.
+    """Interval of ``expected - share``, the share with Wilson's interval, the expectation with a
+    normal one.
 
-    Source: Newcombe, Interval Estimation for the Difference between Independent Proportions, 1998, method 10.
+    Source: Newcombe, Interval Estimation for the Difference between Independent Proportions, 1998,
+    method 10.
     """
     share = successes / np.maximum(trials, 1e-9)
     low, high = wilson(successes, trials)

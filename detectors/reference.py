@@ -67,7 +67,9 @@ class Reference:
         pmf = self.whole.pmf[0]
         self.low_bins: NDArray[np.bool_] = cdf <= TAIL_SHARE
         self.high_bins: NDArray[np.bool_] = (1.0 - cdf + pmf) <= TAIL_SHARE
-        self.tail_bins: NDArray[np.bool_] = (self.low_bins | self.high_bins) & self.has_signal[:, None]
+        self.tail_bins: NDArray[np.bool_] = (self.low_bins | self.high_bins) & self.has_signal[
+            :, None
+        ]
         self.tail_share: Floats = (pmf * self.tail_bins).sum(axis=1)
         self.has_classes = bool(self.whole.class_records[0] > 0) and summary.layout.classes > 0
         self.has_embedding = bool(self.whole.embedded[0] > 0) and summary.layout.features > 0
@@ -140,16 +142,18 @@ class Reference:
 
     @cached_property
     def outcome_table(self) -> Floats | None:
-        """(15, 3): labels, sum of confidence, number correct per confidence bin; None: no labels."""
+        """(15, 3): labels, sum of confidence, number correct per confidence bin; None: no
+        labels."""
         outcomes = self.baseline.outcomes
         if outcomes is None or outcomes.total_labels == 0:
             return None
-        table = outcomes.table.sum(axis=0).astype(np.float64)
+        table: Floats = outcomes.table.sum(axis=0).astype(np.float64)
         table[:, 1] /= CONFIDENCE_UNIT
         return table
 
     def outcome_cells(self, keys: tuple[str, ...], cells: tuple[tuple[str, ...], ...]) -> Floats:
-        """(C, 2): labels and number correct of each cell in the baseline; zeros where it has none."""
+        """(C, 2): labels and number correct of each cell in the baseline; zeros where it has
+        none."""
         out = np.zeros((len(cells), 2))
         outcomes = self.baseline.outcomes
         if outcomes is None or any(key not in outcomes.keys for key in keys):

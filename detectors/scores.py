@@ -1,4 +1,5 @@
-"""Scores of one tick: how far each signal of each slice is from what the baselines make expected."""
+"""Scores of one tick: how far each signal of each slice is from what the baselines make
+expected."""
 
 from __future__ import annotations
 
@@ -26,12 +27,13 @@ __all__ = ["Part", "ScoreBatch", "score"]
 class ScoreBatch:
     """N scores of one tick.
 
-    * ``score`` (N,): the statistic; ``noise`` (N,): its sampling standard deviation under no drift for
-      a window of this size; ``records`` (N,): what it rests on.
+    * ``score`` (N,): the statistic; ``noise`` (N,): its sampling standard deviation under no drift
+      for a window of this size; ``records`` (N,): what it rests on.
     * ``novel`` (N,): the slice is unknown to the baselines; its score is the open one.
     * ``open_score``, ``open_noise`` (N,): the statistic that known and novel slices share, against
       the whole baseline, so that a novel slice can be judged beside its siblings.
-    * ``healthy``: (model, deployment, signal) to standardised scores of pseudo-windows of the baseline.
+    * ``healthy``: (model, deployment, signal) to standardised scores of pseudo-windows of the
+      baseline.
     """
 
     streams: tuple[StreamKey, ...]

@@ -40,7 +40,8 @@ TAILS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Bets:
-    """``edges`` (J + 1,) of the cells, ``widths`` (J,), ``payoff`` (arms, J), ``prior`` (arms,) summing to 1."""
+    """``edges`` (J + 1,) of the cells, ``widths`` (J,), ``payoff`` (arms, J), ``prior`` (arms,)
+    summing to 1."""
 
     edges: Floats
     widths: Floats

@@ -1,24 +1,26 @@
 """Fleet evidence: conformal p-values, bets, injection Shiryaev-Roberts; one budget for all streams.
 
-Per tick and stream i the score becomes a p-value against the stream's growing pool, every arm theta of
-the bets pays ``L_theta(p)``, and ::
+Per tick and stream i the score becomes a p-value against the stream's growing pool, every arm theta
+of the bets pays ``L_theta(p)``, and ::
 
     R_theta <- (R_theta + omega_i pi_theta) L_theta,     evidence = sum_theta R_theta
 
-with ``sum_i omega_i <= 1`` over the fleet: 30 % for whole-model streams, 30 % for ``key=value`` slices, 40 % for
-finer ones (levels without streams give theirs to the others).
+with ``sum_i omega_i <= 1`` over the fleet: 30 % for whole-model streams, 30 % for ``key=value``
+slices, 40 % for finer ones (levels without streams give theirs to the others).
 
-**Guarantee.** A page is an evidence that reaches A = ``threshold`` (in ticks), after which that stream is reset
-or held. Then ``E[pages in T ticks] <= T / A``, whatever the dependence between streams, also at
+**Guarantee.** A page is an evidence that reaches A = ``threshold`` (in ticks), after which that
+stream is reset or held. Then ``E[pages in T ticks] <= T / A``, whatever the dependence between
+streams, also at
 stopping times, however many streams there are, and while they come and go: each R has conditional
 expectation ``R + omega`` per tick, and a page takes at least A out of the sum.
 
 **Assumptions.** The healthy windows of one stream are exchangeable after the score is studentised.
-Seasons, slow drift and autocorrelation between windows break it; correlation inside a window does not.
-The location m and variance b are estimated once, from the history itself; with a history of
-200 windows and more the effect on p-values is below their resolution 1/(N + 1). Provisional verdicts (see
-``history``) are guardrails and carry no such guarantee. Taking windows out of the pool while an alarm is
-open makes the pool cleaner after a true alarm, and slightly too clean after a false one.
+Seasons, slow drift and autocorrelation between windows break it; correlation inside a window does
+not. The location m and variance b are estimated once, from the history itself; with a history of
+200 windows and more the effect on p-values is below their resolution 1/(N + 1). Provisional
+verdicts (see ``history``) are guardrails and carry no such guarantee. Taking windows out of the
+pool while an alarm is open makes the pool cleaner after a true alarm, and slightly too clean after
+a false one.
 
 **When not to use it.** For drift slower than the history: a growing pool absorbs it.
 
@@ -53,9 +55,9 @@ CAP = 1e6
 class StepResult:
     """One tick of N streams.
 
-    ``z`` studentised score, ``p`` conformal p-value (NaN: the stream was left out because the table is
-    full), ``evidence`` in ticks, ``onset_tick`` the start that explains the scores best, ``provisional``:
-    the stream has no history of its own yet, ``exceeded``: evidence >= threshold.
+    ``z`` studentised score, ``p`` conformal p-value (NaN: the stream was left out because the table
+    is full), ``evidence`` in ticks, ``onset_tick`` the start that explains the scores best,
+    ``provisional``: the stream has no history of its own yet, ``exceeded``: evidence >= threshold.
     """
 
     streams: tuple[StreamKey, ...]
@@ -75,7 +77,8 @@ class FleetEvidence:
         threshold: A, in ticks: on average at most one false page in A ticks.
         min_history: windows that a stream needs before it is judged on its own history.
         retire_after: ticks without a score after which a stream is forgotten.
-        max_streams: the table's bound. Beyond it new streams are left out (p is NaN) until others retire.
+        max_streams: the table's bound. Beyond it new streams are left out (p is NaN) until others
+            retire.
     """
 
     def __init__(
@@ -118,7 +121,8 @@ class FleetEvidence:
     def learn(self, batches: Sequence[ScoreBatch]) -> None:
         """Take windows declared healthy as history: locations, variances and pools, no bets.
 
-        Streams with at least ``min_history`` windows in one call settle; the others start to warm up.
+        Streams with at least ``min_history`` windows in one call settle; the others start to warm
+        up.
         """
         if not batches:
             return
@@ -155,7 +159,9 @@ class FleetEvidence:
             ConflictError: the tick has been judged already.
         """
         if self.last_tick is not None and tick <= self.last_tick:
-            raise ConflictError(f"evidence: tick {tick} is not after {self.last_tick}, the last judged")
+            raise ConflictError(
+                f"evidence: tick {tick} is not after {self.last_tick}, the last judged"
+            )
         self.last_tick = tick
         if len(self._table) + len(batch) > self.max_streams or tick % 256 == 0:
             self._retire(tick, batch.streams)
@@ -196,8 +202,8 @@ class FleetEvidence:
         )
 
     def hold(self, streams: Iterable[StreamKey], *, since_tick: int) -> None:
-        """While an alarm is open: take the windows since its onset out of the pools again (the last 64
-        at most), and let no more in."""
+        """While an alarm is open: take the windows since its onset out of the pools again (the last
+        64 at most), and let no more in."""
         table = self._table
         rows = table.rows(streams)
         if len(rows) == 0:
@@ -258,7 +264,8 @@ class FleetEvidence:
         return engine
 
     def _rows(self, streams: tuple[StreamKey, ...]) -> NDArray[np.int64]:
-        """The row of each stream, -1 where the table is full. Ticks of one layout share the tuple."""
+        """The row of each stream, -1 where the table is full. Ticks of one layout share the
+        tuple."""
         found = self._seen.get(id(streams))
         if found is not None and found[0] is streams:
             return found[1]
@@ -334,7 +341,7 @@ class FleetEvidence:
     def _retire(self, tick: int, present: tuple[StreamKey, ...]) -> None:
         table = self._table
         table.last_seen[table.last_seen == 0] = tick
-        old = (tick - table.last_seen > self.retire_after)
+        old = tick - table.last_seen > self.retire_after
         old[table.rows(present)] = False
         if old.any():
             table.keep(np.flatnonzero(~old))

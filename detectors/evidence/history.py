@@ -1,11 +1,12 @@
-"""Where a stream's history comes from: learned, borrowed from siblings, seeded by the baseline, grown.
+"""Where a stream's history comes from: learned, borrowed from siblings, seeded by the baseline,
+grown.
 
-A settled stream is judged against its own healthy scores: ``z = (score - m) / sqrt(noise^2 + b)`` with
-location m and between-window variance b frozen when it settled. Until then it borrows, and its
+A settled stream is judged against its own healthy scores: ``z = (score - m) / sqrt(noise^2 + b)``
+with location m and between-window variance b frozen when it settled. Until then it borrows, and its
 verdicts are *provisional*:
 
-* **siblings** (same model, metadata keys and signal, e.g. all other cameras): their mean location and
-  pool, behind a guardrail. One stream's location is one draw from its siblings' spread, however
+* **siblings** (same model, metadata keys and signal, e.g. all other cameras): their mean location
+  and pool, behind a guardrail. One stream's location is one draw from its siblings' spread, however
   many windows it lasts, so only the excess over the guardrail counts: half-width
   ``t_{k-1}(0.998) s sqrt(1 + 1/k)`` for k siblings whose locations have standard deviation s;
 * **the baseline's pseudo-windows**, where there are no siblings with history;
@@ -20,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from detectors.evidence.pool import CELLS, cells_of, histogram
-from detectors.evidence.table import NEW, SETTLED, WARMING, StreamTable
+from detectors.evidence.pool import cells_of, histogram
+from detectors.evidence.table import SETTLED, WARMING, StreamTable
 
 Floats = NDArray[np.float64]
 Healthy = Mapping[tuple[str, str, str], NDArray[np.float32]]
@@ -58,28 +59,25 @@ def learn(
     table.counts[rows[enough]] = 0
     table.state[rows[enough]] = SETTLED
     table.history[rows[enough]] = 0
+    table.evidence[rows[enough]] = 0.0
+    table.cusum[rows[enough]] = 0.0
     use = settled_before | enough
     chosen = rows[use]
-    z = (score[:, use] - table.mean[chosen]) / np.sqrt(
-        noise[:, use] ** 2 + table.between[chosen]
-    )
+    z = (score[:, use] - table.mean[chosen]) / np.sqrt(noise[:, use] ** 2 + table.between[chosen])
     table.counts[chosen] += histogram(z)
     table.history[chosen] += n[use]
     for column in np.flatnonzero(~use & (n > 0)):
         row, mine = rows[column], present[:, column]
         have = int(table.history[row])
         room = table.min_history - 1 - have
-        pairs = np.stack([score[mine, column], noise[mine, column]], axis=1)[-room:] if room else []
+        pairs = np.stack([score[mine, column], noise[mine, column]], axis=1)[:room]
         table.warm[row, have : have + len(pairs)] = pairs
         table.history[row] += len(pairs)
     known = ~table.novel[rows]
-    open_here = np.where(np.isfinite(open_noise[:, known]), open_score[:, known], np.nan)
-    _learn_open(table, rows[known], open_here, open_noise[:, known])
+    _learn_open(table, rows[known], open_score[:, known], open_noise[:, known])
 
 
-def _learn_open(
-    table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats
-) -> None:
+def _learn_open(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats) -> None:
     if len(rows) == 0:
         return
     present = np.isfinite(score)
@@ -101,9 +99,7 @@ def open_moments(table: StreamTable, rows: NDArray[np.int64]) -> tuple[Floats, F
     return mean, np.maximum((squares - noise) / safe - mean**2, 0.0)
 
 
-def join_open(
-    table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats
-) -> None:
+def join_open(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats) -> None:
     """One more open score for each row; (n,) each."""
     mean, between = open_moments(table, rows)
     ready = table.open_sums[rows, 0] >= MIN_SIBLINGS
@@ -142,14 +138,8 @@ def borrow(table: StreamTable, rows: NDArray[np.int64], healthy: Healthy) -> Non
         table.state[row] = WARMING
 
 
-def grow(
-    table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats
-) -> NDArray[np.int64]:
-    """Remember one more score of warming rows; those with enough settle on their own history.
-
-    Returns:
-        The rows that settled just now.
-    """
+def grow(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats) -> None:
+    """Count one more window; warming rows remember its score, and settle when they have enough."""
     warming = table.state[rows] == WARMING
     mine = rows[warming]
     place = table.history[mine]
@@ -169,7 +159,6 @@ def grow(
         table.cusum[ripe] = 0.0
         table.ring_cells[ripe] = -1
     table.history[rows[~warming]] += 1
-    return ripe
 
 
 def _moments(score: Floats, noise: Floats) -> tuple[Floats, Floats]:
@@ -180,5 +169,3 @@ def _moments(score: Floats, noise: Floats) -> tuple[Floats, Floats]:
     sampling = np.where(present, noise, 0.0)
     between = ((deviation**2).sum(axis=0) - (sampling**2).sum(axis=0)) / n
     return mean, np.maximum(between, 0.0)
-
-

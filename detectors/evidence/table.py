@@ -27,13 +27,15 @@ class StreamTable:
     """What is remembered of each stream.
 
     * ``state`` (n,): NEW (nothing known), WARMING (borrowed history), SETTLED (its own).
-    * ``mean``, ``between``, ``band`` (n,): location, variance between windows beyond sampling, and half
-      the width of the guardrail, in units of the score.
+    * ``mean``, ``between``, ``band`` (n,): location, variance between windows beyond sampling, and
+      half the width of the guardrail, in units of the score.
     * ``counts`` (n, CELLS): the pool. ``history`` (n,): own windows in it.
     * ``warm`` (n, H, 2): scores and noises until there are H of them.
     * ``open_sums`` (n, 4): number, sum, sum of squares of the open score, sum of squared noise.
-    * ``evidence``, ``cusum`` (n, arms) and ``start`` (n, arms): Shiryaev-Roberts terms, CUSUM and its start tick.
-    * ``ring_cells`` (n, RING), ``ring_ticks`` (RING,): the last joins, so that they can be taken back.
+    * ``evidence``, ``cusum`` (n, arms) and ``start`` (n, arms): Shiryaev-Roberts terms, CUSUM and
+      its start tick.
+    * ``ring_cells`` (n, RING), ``ring_ticks`` (RING,): the last joins, so that they can be taken
+      back.
     * ``held``, ``novel`` (n,), ``last_seen`` (n,).
     * ``group_counts`` (groups, CELLS): open scores of known siblings.
     """
@@ -122,7 +124,7 @@ class StreamTable:
         for name in self._columns():
             setattr(self, name, getattr(self, name)[rows])
         old = self.group_counts
-        kept = {group: row for group, row in self.groups.items()}
+        kept = dict(self.groups)
         self.groups, self.group_counts = {}, np.zeros((0, CELLS), np.int32)
         self.group_of = np.array([self._group(key) for key in self.keys], np.int64)
         for group, row in self.groups.items():
@@ -147,7 +149,10 @@ class StreamTable:
             [key.model, key.deployment, [list(pair) for pair in key.slice.pairs], key.signal]
             for key in self.keys
         ]
-        groups = [[model, deployment, list(keys), signal] for model, deployment, keys, signal in self.groups]
+        groups = [
+            [model, deployment, list(keys), signal]
+            for model, deployment, keys, signal in self.groups
+        ]
         meta = {
             **header,
             "what": "evidence",

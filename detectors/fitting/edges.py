@@ -21,10 +21,12 @@ def fit_edges(values: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
         bins: B.
 
     Returns:
-        Edges (S, B - 1), non-decreasing; mean (S,) and standard deviation (S,), 1 where there is none.
+        Edges (S, B - 1), non-decreasing; mean (S,) and standard deviation (S,), 1 where there is
+        none.
 
-    Service signals get half quantiles, half steps of equal ratio up to their range: their tails matter beyond
-    what the baseline saw. A signal that the baseline never saw gets steps over its whole range.
+    Service signals get half quantiles, half steps of equal ratio up to their range: their tails
+    matter beyond what the baseline saw. A signal that the baseline never saw gets steps over its
+    whole range.
     """
     edges = np.empty((len(SCALARS), bins - 1))
     center, scale = np.zeros(len(SCALARS)), np.ones(len(SCALARS))
@@ -36,7 +38,9 @@ def fit_edges(values: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
             center[s] = column.mean()
             deviation = float(column.std())
             tiny = 1e-6 * max(1e-6, float(np.abs(column).max()))
-            scale[s] = deviation if deviation > tiny else max(tiny, 1e-3 * (signal.high - signal.low))
+            scale[s] = (
+                deviation if deviation > tiny else max(tiny, 1e-3 * (signal.high - signal.low))
+            )
         else:
             center[s] = 0.5 * (signal.low + signal.high)
             scale[s] = 0.25 * (signal.high - signal.low)

@@ -14,7 +14,8 @@ DISTANCE_PAIRS = 2000
 def fit_projection(
     embeddings: NDArray[np.float32], *, feature_pairs: int, rng: np.random.Generator
 ) -> Projection:
-    """Random Fourier features with the median distance as length, and the leading whitened components.
+    """Random Fourier features with the median distance as length, and the leading whitened
+    components.
 
     Args:
         embeddings: (n, d), finite, n >= 2.

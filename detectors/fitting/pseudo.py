@@ -1,4 +1,5 @@
-"""Scores of random pseudo-windows of the baseline: what a healthy window looks like before there are any."""
+"""Scores of random pseudo-windows of the baseline: what a healthy window looks like before there
+are any."""
 
 from __future__ import annotations
 
@@ -60,8 +61,11 @@ class _Prepared:
         self.classes = np.where(known, records.prediction, layout.classes).astype(np.int64)
         self.features = np.zeros((len(records), layout.features), np.float64)
         self.embedded = np.zeros(len(records), bool)
-        if ruler.projection is not None and records.embedding.shape[1] == ruler.projection.dimension:
-            self.embedded = np.isfinite(records.embedding).all(axis=1)
+        if (
+            ruler.projection is not None
+            and records.embedding.shape[1] == ruler.projection.dimension
+        ):
+            self.embedded |= np.isfinite(records.embedding).all(axis=1)
             chosen = records.embedding[self.embedded]
             self.features[self.embedded] = ruler.projection.transform(chosen)
 
@@ -90,8 +94,6 @@ class _Prepared:
         return summary
 
 
-def with_scores(
-    baseline: Baseline, records: RecordBatch, rng: np.random.Generator
-) -> Baseline:
+def with_scores(baseline: Baseline, records: RecordBatch, rng: np.random.Generator) -> Baseline:
     """The baseline with its pseudo-windows' scores, and the hash that belongs to it."""
     return replace(baseline, healthy_scores=pseudo_scores(baseline, records, rng), sha256="")

@@ -47,7 +47,9 @@ class Spill:
             self._blocks.append(matrix)
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="vigil-baseline-")
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed in __exit__)
+                prefix="vigil-baseline-"
+            )
         self._file.seek(0, 2)
         self._file.write(matrix.tobytes())
         self._blocks.append((matrix.shape[0], matrix.shape[1]))

@@ -1,8 +1,8 @@
 """Categories: chi-square and total variation against a stratified reference.
 
 With O_k seen and E_k expected, ``X = sum_k (O_k - E_k)^2 / max(E_k, 1/2)``. Its mean under no drift
-is known exactly, ``sum_k V_k / max(E_k, 1/2)`` with V_k the variance of O_k, reference included, and
-the score is ``(X - mean) / n``: zero under no drift, and as large for many records as for few.
+is known exactly, ``sum_k V_k / max(E_k, 1/2)`` with V_k the variance of O_k, reference included,
+and the score is ``(X - mean) / n``: zero under no drift, and as large for many records as for few.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from detectors.reference import Floats
 class CategoryStatistics:
     """Per slice, (slices,). ``score``, ``noise``: of chi-square over n.
 
-    ``variation`` is the total variation distance ``1/2 sum_k |O_k - E_k| / n``, ``variation_bias`` its
-    expectation under no drift.
+    ``variation`` is the total variation distance ``1/2 sum_k |O_k - E_k| / n``, ``variation_bias``
+    its expectation under no drift.
     """
 
     records: Floats

@@ -1,7 +1,8 @@
 """Labels joined to predictions: accuracy and calibration against the baseline's.
 
-Accuracy: the share correct less what the baseline's cells make expected (cells without labels in the
-baseline count as the whole of it). Calibration: per confidence bin b the squared gap between accuracy and
+Accuracy: the share correct less what the baseline's cells make expected (cells without labels in
+the baseline count as the whole of it). Calibration: per confidence bin b the squared gap between
+accuracy and
 mean confidence, less its sampling variance, weighted by labels: an unbiased squared calibration
 error; the baseline's own is subtracted. A baseline without labels leaves both to their own history.
 
@@ -91,7 +92,8 @@ def outcome_statistics(frame: Frame) -> OutcomeStatistics | None:
 
 
 def squared_calibration(table: Floats) -> tuple[Floats, Floats]:
-    """Debiased squared calibration error of tables (m, 15, 3), and its standard deviation when calibrated."""
+    """Debiased squared calibration error of tables (m, 15, 3), and its standard deviation when
+    calibrated."""
     n, weight, gap, variance = _bins(table)
     value = (weight * (gap**2 - variance) * (n > 0)).sum(axis=1)
     noise = np.sqrt(2.0 * ((weight * variance) ** 2).sum(axis=1) + 1e-8)
@@ -99,7 +101,8 @@ def squared_calibration(table: Floats) -> tuple[Floats, Floats]:
 
 
 def ece(table: Floats) -> tuple[Floats, Floats, Floats]:
-    """Expected calibration error of tables (m, 15, 3): estimate, its bias when calibrated, standard error."""
+    """Expected calibration error of tables (m, 15, 3): estimate, its bias when calibrated, standard
+    error."""
     _, weight, gap, variance = _bins(table)
     value = (weight * np.abs(gap)).sum(axis=1)
     bias = (weight * np.sqrt(2.0 / np.pi * variance)).sum(axis=1)

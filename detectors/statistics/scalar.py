@@ -21,8 +21,8 @@ from detectors.reference import Floats
 from vigil.summary import MOMENT_UNIT
 
 KS_RMS_PER_SD = 1.81
-"""Root mean square of sqrt(n) D for a continuous distribution, pi / sqrt(12), over the largest standard
-deviation 1/2 of the empirical distribution function."""
+"""Root mean square of sqrt(n) D for a continuous distribution, pi / sqrt(12), over the largest
+standard deviation 1/2 of the empirical distribution function."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -32,8 +32,8 @@ class ScalarStatistics:
     * ``records``: values in known cells; ``distance``: signed KS; ``noise``: its sampling standard
       deviation under no drift; ``reference_records``: the size the reference counts for.
     * ``shift``: change of the mean, in baseline standard deviations.
-    * ``all_records``, ``outside``, ``outside_expected``, ``outside_noise``: the out-of-range share in
-      all cells against the whole baseline.
+    * ``all_records``, ``outside``, ``outside_expected``, ``outside_noise``: the out-of-range share
+      in all cells against the whole baseline.
     * ``rank``, ``rank_noise``: mean rank in [-1, 1].
     * ``has_reference`` (S,).
     """

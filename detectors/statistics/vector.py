@@ -1,6 +1,7 @@
 """Embeddings: the squared maximum mean discrepancy in random Fourier features.
 
-With z(x) the features of one record, ``|z| = 1``, d the difference of the sums seen and expected, ::
+With z(x) the features of one record, ``|z| = 1``, d the difference of the sums seen and expected,
+::
 
     MMD^2 = (|d|^2 - bias) / n^2,   bias = sum_c n_c (1 - |mu_c|^2) (1 + n_c / N_c)
 
@@ -23,8 +24,8 @@ from vigil.summary import FEATURE_UNIT
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VectorStatistics:
-    """Per slice, (slices,). ``score``: unbiased MMD^2, ``noise``: its standard deviation under no drift,
-    ``slope``: standard deviation of MMD^2 for each unit of MMD where there is drift."""
+    """Per slice, (slices,). ``score``: unbiased MMD^2, ``noise``: its standard deviation under no
+    drift, ``slope``: standard deviation of MMD^2 for each unit of MMD where there is drift."""
 
     records: Floats
     score: Floats
