@@ -54,8 +54,8 @@ class Shape:
             batch, probabilities=probabilities, embedding=embedding, thumbnails=thumbnails
         )
 
-    def fit_sample(self, sample: Sample) -> Sample:
-        thumbnail = self.thumbnail if sample.has_thumbnails else sample.thumbnails.shape[1:]
+    def fit_sample(self, sample: Sample, *, keep_thumbnails: bool) -> Sample:
+        thumbnail = self.thumbnail if keep_thumbnails else sample.thumbnails.shape[1:]
         return replace(
             sample,
             probabilities=_columns(sample.probabilities, self.classes),

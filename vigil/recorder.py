@@ -256,11 +256,12 @@ class _Open:
         if len(self._ledgers) == 1:
             self.sample, self.informative = new
         else:
+            keep = self._keep_thumbnails
+            old = [self.sample, self.informative]
+            if shape != self._shape:
+                old = [shape.fit_sample(sample, keep_thumbnails=keep) for sample in old]
             self.sample, self.informative = (
-                Sample.merge([shape.fit_sample(old) if shape != self._shape else old, part], k)
-                for old, part, k in zip(
-                    (self.sample, self.informative), new, self._sizes, strict=True
-                )
+                Sample.merge(pair, k) for *pair, k in zip(old, new, self._sizes, strict=True)
             )
         self._shape = shape
 

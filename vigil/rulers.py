@@ -17,15 +17,16 @@ from vigil.shipping.transport import Transport
 
 SOON_S = 5.0
 LATER_S = 300.0
+MAX_VERSIONS = 64
 
 
 class RulerCache:
     """Rulers of one model's versions.
 
     ``get`` answers at once from memory or disk and asks the service only for a version that it has
-    never seen; ``refresh`` asks again, every few seconds while a version has no baseline, every few
-    minutes afterwards. Whoever holds a window open keeps its ruler; a new one is seen by the next
-    window.
+    never seen (at most 64 of them, as a caller may pass anything for a version). ``refresh`` asks
+    again, every few seconds while a version has no baseline, every few minutes afterwards. Whoever
+    holds a window open keeps its ruler; a new one is seen by the next window.
 
     ``counts``: ``fetched``, ``unreachable``, and ``unusable`` for a ruler that is damaged, of
     another model or version, or written by a newer vigil.
@@ -58,7 +59,7 @@ class RulerCache:
 
     def get(self, version: str, now_s: float) -> Ruler:
         """The ruler to open a window with; ``now_s`` is monotonic."""
-        if version not in self._rulers:
+        if version not in self._due_s and len(self._due_s) < MAX_VERSIONS:
             kept = self._from_disk(version)
             if kept is not None:
                 self._rulers[version] = kept
