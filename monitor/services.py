@@ -16,6 +16,8 @@ from monitor.settings.secrets import Secret, read_secret
 from monitor.store.database import Sessions, open_engine
 from monitor.store.migrate import upgrade
 from monitor.store.samples import FsspecSamples, SampleStore
+from runbooks.library import Library
+from runbooks.library import load as load_runbooks
 from vigil.clock import Clock, SystemClock
 
 
@@ -35,6 +37,7 @@ class Services:
     samples: SampleStore
     ingest: Ingest
     metrics: Metrics
+    runbooks: Library
     session_secret: Secret
     new_id: Callable[[], str]
     started_at: datetime
@@ -85,6 +88,7 @@ def open_services(
         samples=store,
         ingest=ingest,
         metrics=metrics,
+        runbooks=load_runbooks(settings.runbooks),
         session_secret=Secret(_optional(service, "session_secret") or uuid.uuid4().hex),
         new_id=new_id,
         started_at=clock.now(),

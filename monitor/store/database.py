@@ -7,6 +7,9 @@ instead of failing in the middle.
 
 from __future__ import annotations
 
+import json
+import math
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -45,7 +48,14 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     if backend == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=10)
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+            json_serializer=to_json,
+            connect_args={"connect_timeout": 10},
+        )
     raise ConfigError(
         "settings", "service.database", expected="sqlite or postgresql", found=backend
     )
@@ -58,7 +68,7 @@ def _sqlite(url: URL) -> Engine:
         arguments["connect_args"]["check_same_thread"] = False
     else:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, **arguments)
+    engine = create_engine(url, json_serializer=to_json, **arguments)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -76,6 +86,24 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def to_json(value: Any) -> str:
+    """JSON that every database takes: NaN becomes null, an infinity the largest number."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
 
 
 def writer(engine: Engine) -> Engine:

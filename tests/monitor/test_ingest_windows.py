@@ -130,9 +130,7 @@ def test_window_without_known_ruler_is_kept_unverified(services: Services) -> No
     assert found.verified is False
 
 
-def test_window_of_a_retired_baseline_is_unverified(
-    services: Services, baseline: Baseline
-) -> None:
+def test_window_of_a_retired_baseline_is_unverified(services: Services, baseline: Baseline) -> None:
     """After a new baseline was accepted, windows measured with the old ruler are not judged."""
     with services.sessions.begin() as session:
         baselines.add(session, stored.baseline(seed=9))

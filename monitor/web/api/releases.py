@@ -1,0 +1,51 @@
+"""Releases: announced by a pipeline, listed for people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor.settings.schema import Name
+from monitor.store import releases
+from monitor.web.api.answers import ReleaseOut
+from monitor.web.auth import Operator, Reader, services_of
+
+router = APIRouter(prefix="/v1/releases", tags=["releases"])
+
+
+class Release(BaseModel):
+    """This version serves from now on. ``known_good``: a rollback may come back to it."""
+
+    model_config = ConfigDict(extra="forbid")
+    model: Name
+    version: Annotated[str, Field(min_length=1, max_length=200)]
+    deployment: Name = "production"
+    known_good: bool = False
+    note: Annotated[str, Field(max_length=2000)] = ""
+
+
+@router.post("", status_code=201)
+def announce(request: Request, actor: Operator, body: Release) -> ReleaseOut:
+    """Announce a release, so that a fault that starts with it is known as its fault."""
+    services = services_of(request)
+    with services.sessions.begin() as session:
+        row = releases.announce(
+            session, actor=actor.name, at=services.clock.now(), **body.model_dump()
+        )
+        return ReleaseOut.model_validate(row)
+
+
+@router.get("")
+def list_releases(
+    request: Request,
+    actor: Reader,
+    model: str | None = None,
+    deployment: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[ReleaseOut]:
+    """Releases, announced and observed, newest first."""
+    with services_of(request).sessions() as session:
+        found = releases.rows(session, model, deployment, limit=limit)
+        return [ReleaseOut.model_validate(row) for row in found]

@@ -1,0 +1,51 @@
+"""Errors as answers: what the caller did wrong, or that it should come again."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor.store.database import is_away
+from vigil.errors import ConflictError, NotFoundError, VigilError, WireError
+
+RETRY_AFTER_S = 5
+_log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Answer what vigil and its database raise."""
+    app.add_exception_handler(VigilError, _ours)
+    app.add_exception_handler(SQLAlchemyError, _database)
+    app.add_exception_handler(OSError, _storage)
+
+
+def _ours(_request: Request, error: Exception) -> JSONResponse:
+    status = 422
+    if isinstance(error, NotFoundError):
+        status = 404
+    elif isinstance(error, ConflictError):
+        status = 409
+    elif isinstance(error, WireError):
+        status = 400
+    return JSONResponse({"detail": str(error)}, status)
+
+
+def _database(_request: Request, error: Exception) -> JSONResponse:
+    """503 where the database is away or busy: nothing was stored, so the sender sends again."""
+    if not is_away(error):
+        raise error
+    _log.warning("the database can't be used: %s", type(error).__name__)
+    return come_again("the database can't be used at the moment")
+
+
+def _storage(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("a file or bucket can't be used", exc_info=error)
+    return come_again("the storage can't be used at the moment")
+
+
+def come_again(detail: str) -> JSONResponse:
+    """503 with the time after which another try makes sense."""
+    return JSONResponse({"detail": detail}, 503, headers={"Retry-After": str(RETRY_AFTER_S)})
