@@ -143,7 +143,9 @@ class _Backfill:
         if not len(rows):
             return
         part = batch.take(rows)
-        confidence = part.probabilities.max(axis=1) if part.probabilities.size else np.ones(len(rows))
+        confidence = (
+            part.probabilities.max(axis=1) if part.probabilities.size else np.ones(len(rows))
+        )
         keys = self._watched.keys
         cells = [tuple(meta.get(key, MISSING) for key in keys) for meta in part.metadata]
         tick = int(np.floor(part.time_s[-1] / self._window_s)) + 1
@@ -241,5 +243,3 @@ class _Backfill:
                 )
             )
         return score(parts, self._watched.name, self._watched.deployment)
-
-

@@ -1,1 +1,1 @@
-"""The fleet tick: windows and labels in, verdicts and evidence out, once per closed window."""
+"""Judging: what arrived, what it is evidence of, which slice and cause a drift has."""

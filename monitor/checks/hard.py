@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from detectors.hard_faults import HardFault, hard_faults
+from detectors.frame import Part
+from detectors.hard_faults import HardFault, value_faults
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.gather import Gathered, Haul
+from monitor.checks.recent import Seen
 from monitor.checks.silence import Silence, silences
 from monitor.settings.schema import Settings
 from vigil.types import WHOLE, Cause, ModelRef, Slice
@@ -21,6 +23,7 @@ def hard_diagnoses(
     haul: Haul,
     settings: Settings,
     *,
+    to_parts: Callable[[Iterable[Seen]], list[Part]],
     end: datetime,
     at: datetime,
     watch_silence: bool,
@@ -31,7 +34,11 @@ def hard_diagnoses(
         watch_silence: whether the service has been up long enough to miss anyone.
     """
     for model in haul.models:
-        faults = [fault for one in model.on_time for fault in _faults(one, settings)]
+        faults = value_faults(
+            to_parts(model.on_time),
+            missing_share=settings.checks.missing_share,
+            min_records=settings.checks.min_records,
+        )
         if faults:
             yield _broken(model, faults, at=at, end=end)
     if watch_silence:
@@ -44,13 +51,7 @@ def hard_diagnoses(
             yield _silent(silence, at)
 
 
-def _faults(one: object, settings: Settings) -> list[HardFault]:
-    return hard_faults(one.summary, missing_share=settings.checks.missing_share)  # type: ignore[attr-defined]
-
-
-def _broken(
-    model: Gathered, faults: list[HardFault], *, at: datetime, end: datetime
-) -> Diagnosis:
+def _broken(model: Gathered, faults: list[HardFault], *, at: datetime, end: datetime) -> Diagnosis:
     name, deployment = model.family
     slices = {fault.slice for fault in faults}
     return Diagnosis(
@@ -59,8 +60,7 @@ def _broken(
         cause=Cause.INPUT_FAULT,
         reasons=tuple(dict.fromkeys(fault.reason for fault in faults)),
         drifts=tuple(
-            _by_rule(name, deployment, fault.slice, fault.signal, fault.reason)
-            for fault in faults
+            _by_rule(name, deployment, fault.slice, fault.signal, fault.reason) for fault in faults
         ),
         onset=end,
         at=at,

@@ -68,9 +68,7 @@ def onset_of(exceeded: Sequence[Standing], tick: int) -> int:
 def measure(
     parts: Sequence[Part], streams: Sequence[StreamKey], rules: Rules
 ) -> dict[StreamKey, Effect]:
-    return effects(
-        parts, streams, tolerances=rules.tolerances, objectives=rules.objectives
-    )
+    return effects(parts, streams, tolerances=rules.tolerances, objectives=rules.objectives)
 
 
 def outcome_of(standing: Standing, effect: Effect | None) -> tuple[Outcome, str]:

@@ -41,9 +41,7 @@ def load(
     return engine, revision
 
 
-def save(
-    session: Session, engine: FleetEvidence, *, tick_id: int | None, at: datetime
-) -> Revision:
+def save(session: Session, engine: FleetEvidence, *, tick_id: int | None, at: datetime) -> Revision:
     """Write the engine in the session's transaction."""
     row = session.scalar(select(StateRow).where(StateRow.name == EVIDENCE).with_for_update())
     if row is None:

@@ -85,9 +85,7 @@ class Bridge:
         alert = to_alert(diagnosis)
         kind = kind_of(diagnosis)
         findings = tuple(to_finding(drift) for drift in diagnosis.drifts)
-        severity = severity_of(
-            kind, diagnosis.slice, findings, provisional=diagnosis.provisional
-        )
+        severity = severity_of(kind, diagnosis.slice, findings, provisional=diagnosis.provisional)
         place = self._place(session, diagnosis, alert)
         if place.incident is None:
             incident = self._open(session, diagnosis, alert, findings)

@@ -91,8 +91,6 @@ def _effects(
         metadata=sample.metadata,
     )
     summary, _, _ = summarise(batch, baseline.ruler)
-    streams = [
-        StreamKey(versions.model, versions.deployment, slice, signal) for signal in COMPARED
-    ]
+    streams = [StreamKey(versions.model, versions.deployment, slice, signal) for signal in COMPARED]
     found = effects([Part(baseline=baseline, summary=summary)], streams)
     return {stream.signal: effect for stream, effect in found.items()}

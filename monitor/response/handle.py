@@ -120,9 +120,7 @@ class Responder:
             recent,
             measure,
             version=str(action.plan["to_version"]),
-            since_tick=max(
-                tick_after(executed.timestamp(), service.window_s), tick - 63
-            ),
+            since_tick=max(tick_after(executed.timestamp(), service.window_s), tick - 63),
             tick=tick,
             windows=checks.recovered_windows,
         )

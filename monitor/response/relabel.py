@@ -80,9 +80,7 @@ class Relabelling:
             if watched is None or queue is None:
                 return
             sample = self._sample(session, incident)
-            baseline = self._references.of_version(
-                session, incident.model, incident.model_version
-            )
+            baseline = self._references.of_version(session, incident.model, incident.model_version)
         reference = baseline.sample if baseline else Sample.empty()
         names = watched.class_names or (baseline.class_names if baseline else ())
         picks = pick(

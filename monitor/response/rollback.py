@@ -47,7 +47,7 @@ _UNDER_WAY = ("executing", "verifying")
 def propose(
     session: Session, watched: WatchedModel, incident: Incident, *, at: datetime
 ) -> ActionRow | None:
-    """Write down that a rollback is to be considered; None where the model has no target for one."""
+    """Note that a rollback is to be considered; None where the model has no target for one."""
     if watched.rollback.target == "none" or incident.cause is Cause.NO_DATA:
         return None
     target = previous_version(session, incident)
@@ -121,7 +121,8 @@ class Rollbacks:
             known = _interlock_from(row)
             versions, sample = (None, Sample.empty())
             if known is None and row.plan:
-                versions, sample = self._evidence(session, incident, RollbackPlan.from_json(row.plan))
+                plan = RollbackPlan.from_json(row.plan)
+                versions, sample = self._evidence(session, incident, plan)
         if known is None:
             family = (incident.model, incident.deployment)
             if versions is None:

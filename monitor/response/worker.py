@@ -23,9 +23,7 @@ PATIENCE_S = 2.0
 class ActionWorker:
     """Calls the right hands for every action that can move."""
 
-    def __init__(
-        self, services: Services, rollbacks: Rollbacks, relabelling: Relabelling
-    ) -> None:
+    def __init__(self, services: Services, rollbacks: Rollbacks, relabelling: Relabelling) -> None:
         self._services = services
         self._rollbacks = rollbacks
         self._relabelling = relabelling

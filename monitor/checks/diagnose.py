@@ -1,0 +1,191 @@
+"""After the alarm: which slice, since when, under which release, and so: why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from detectors.attribution import name_slice
+from detectors.cause import CauseFacts, DriftFact, ReleaseFact, classify
+from detectors.direction import changes
+from detectors.frame import Part
+from detectors.streams import StreamKey
+from monitor.checks.diagnosis import Diagnosis, Drift
+from monitor.checks.judge import Rules, measure
+from monitor.checks.recent import Family, RecentTicks
+from monitor.store.tables import ReleaseRow
+from vigil.catalogue import CATALOGUE
+from vigil.types import Effect, ModelRef, SignalForm, SignalKind, Slice
+
+HEALTHY_TICKS = 10
+"""How far before the onset the previous version is looked at."""
+
+FEWEST_RECORDS = 15
+_LEADS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a diagnosis is made from: one model since the onset of its drift.
+
+    ``alarming``: the streams that passed evidence and tolerance. ``drifts``: all that are beyond
+    tolerance, largest first. ``to_parts`` gives the parts of other spans.
+    """
+
+    family: Family
+    version: str
+    alarming: Sequence[StreamKey]
+    drifts: Sequence[Drift]
+    parts: Sequence[Part]
+    rules: Rules
+    recent: RecentTicks
+    onset_tick: int
+    onset: datetime
+    at: datetime
+    window_s: float
+    to_parts: Callable[[int, int, str | None], Sequence[Part]]
+
+
+def diagnose(session: Session, scene: Scene) -> Diagnosis:
+    """Name the slice and the cause of what drifts."""
+    named = _named_slice(scene)
+    release = latest_release(session, scene.family, scene.at)
+    named_drifts = _on_slice(scene, named)
+    images = [name for name, s in CATALOGUE.items() if s.kind is SignalKind.IMAGE]
+    streams = [_stream(scene.family, named, name) for name in images]
+    effects = measure(scene.parts, streams, scene.rules)
+    moved = changes(scene.parts, [*streams, *(drift.stream for drift in named_drifts)])
+    decision = classify(
+        CauseFacts(
+            findings=tuple(_fact(drift, moved) for drift in named_drifts),
+            slice=named,
+            image_effects={stream.signal: effect for stream, effect in effects.items()},
+            image_changes={s.signal: moved[s] for s in streams if s in moved},
+            onset=scene.onset,
+            window_s=scene.window_s,
+            release=release,
+            previous_healthy=_previous_healthy(scene, named, release, named_drifts),
+        )
+    )
+    return Diagnosis(
+        model=ModelRef(name=scene.family[0], version=scene.version, deployment=scene.family[1]),
+        slice=named,
+        cause=decision.cause,
+        reasons=decision.reasons,
+        drifts=tuple(named_drifts),
+        onset=scene.onset,
+        at=scene.at,
+        previous_version=release.previous if release else None,
+        release_started_at=release.started_at if release else None,
+    )
+
+
+def latest_release(session: Session, family: Family, at: datetime) -> ReleaseFact | None:
+    """The release that serves now."""
+    row = session.scalar(
+        select(ReleaseRow)
+        .where(
+            ReleaseRow.model == family[0],
+            ReleaseRow.deployment == family[1],
+            ReleaseRow.started_at <= at,
+        )
+        .order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc())
+        .limit(1)
+    )
+    if row is None:
+        return None
+    return ReleaseFact(version=row.version, previous=row.previous, started_at=row.started_at)
+
+
+def _named_slice(scene: Scene) -> Slice:
+    """The slice that covers the leaf cells which drift in the strongest signals."""
+    keys = scene.parts[0].summary.layout.keys if scene.parts else ()
+    weights: dict[tuple[str, ...], float] = {}
+    for part in scene.parts:
+        for cell, count in zip(part.summary.cells, part.summary.records, strict=True):
+            weights[cell] = weights.get(cell, 0.0) + float(count)
+    weights = {cell: weight for cell, weight in weights.items() if weight > 0}
+    if not keys or not weights:
+        return Slice()
+    signals = _leading_signals(scene)
+    streams = {
+        StreamKey(*scene.family, Slice(tuple(zip(keys, cell, strict=True))), signal): cell
+        for cell in weights
+        for signal in signals
+    }
+    found = measure(scene.parts, list(streams), scene.rules)
+    drifting = dict.fromkeys(weights, False)
+    for stream, effect in found.items():
+        if effect.is_large or (stream.signal == signals[0] and _likely(effect)):
+            drifting[streams[stream]] = True
+    return name_slice({cell: (drifting[cell], weights[cell]) for cell in weights}, keys)
+
+
+def _likely(effect: Effect) -> bool:
+    """More probably beyond tolerance than not: leaf cells hold few records."""
+    return effect.value > effect.tolerance and effect.low > 0
+
+
+def _leading_signals(scene: Scene) -> list[str]:
+    """The signals of the alarming streams, those with the largest effect first."""
+    order = {drift.stream: rank for rank, drift in enumerate(scene.drifts)}
+    ranked = sorted(scene.alarming, key=lambda stream: order.get(stream, len(order)))
+    names = list(dict.fromkeys(stream.signal for stream in ranked))
+    measurable = [
+        name
+        for name in names
+        if name not in CATALOGUE or CATALOGUE[name].form is not SignalForm.OUTCOME
+    ]
+    return (measurable or names)[:_LEADS]
+
+
+def _on_slice(scene: Scene, named: Slice) -> list[Drift]:
+    """The drifts of the named slice first; where it has no streams of its own, all of them."""
+    inside = [drift for drift in scene.drifts if drift.stream.slice == named]
+    around = [drift for drift in scene.drifts if drift.stream.slice != named]
+    return [*inside, *around] if inside else list(scene.drifts)
+
+
+def _fact(drift: Drift, moved: Mapping[StreamKey, float]) -> DriftFact:
+    signal = CATALOGUE.get(drift.stream.signal)
+    return DriftFact(
+        signal=drift.stream.signal,
+        kind=signal.kind if signal else SignalKind.SERVICE,
+        slice=drift.stream.slice,
+        effect=drift.effect,
+        novel=drift.novel,
+        change=moved.get(drift.stream),
+    )
+
+
+def _previous_healthy(
+    scene: Scene, named: Slice, release: ReleaseFact | None, drifts: Sequence[Drift]
+) -> bool | None:
+    """Whether the version before was within tolerance on the same slice and signals, while the
+    fault lasts (a rollout) or just before it began; None where it was not seen."""
+    if release is None or release.previous is None:
+        return None
+    signals = list(dict.fromkeys(drift.stream.signal for drift in drifts))[:6]
+    streams = [
+        _stream(scene.family, named, name)
+        for name in signals
+        if name not in CATALOGUE or CATALOGUE[name].form is not SignalForm.OUTCOME
+    ]
+    first, last = scene.onset_tick, scene.onset_tick - 1
+    spans = [(first, 2**62), (last - HEALTHY_TICKS, last), (0, last)]
+    for start, end in spans:
+        parts = scene.to_parts(start, end, release.previous)
+        if not parts or sum(part.summary.total_records for part in parts) < FEWEST_RECORDS:
+            continue
+        found = measure(parts, streams, scene.rules)
+        if found:
+            return not any(effect.is_large for effect in found.values())
+    return None
+
+
+def _stream(family: Family, piece: Slice, signal: str) -> StreamKey:
+    return StreamKey(family[0], family[1], piece, signal)

@@ -1,0 +1,95 @@
+"""The jobs of a service process. One leader runs ticks, deliveries, actions and retention."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from threading import Lock
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor import leases
+from monitor.retention import sweep
+from monitor.schedule.wiring import Works
+from monitor.services import Services
+from monitor.store.database import is_away
+
+log = logging.getLogger("vigil.schedule")
+
+LEASE_S = 15.0
+SHORTEST_POLL_S = 0.1
+LONGEST_POLL_S = 5.0
+
+
+class Leader:
+    """Whether this process holds the scheduler's lease; asked for before each job."""
+
+    def __init__(self, services: Services, *, holder: str) -> None:
+        self._services = services
+        self._holder = holder
+        self._lease: leases.Lease | None = None
+        self._lock = Lock()
+
+    def is_mine(self) -> bool:
+        """Renews the lease once a third of it has passed; takes it where it is free."""
+        with self._lock:
+            now = self._services.clock.now()
+            fresh = timedelta(seconds=LEASE_S * 2 / 3)
+            if self._lease is not None and self._lease.expires_at - now > fresh:
+                return True
+            with self._services.sessions.begin() as session:
+                self._lease = leases.acquire(
+                    session, leases.SCHEDULER, holder=self._holder, now=now, seconds=LEASE_S
+                )
+            return self._lease is not None
+
+    def resign(self) -> None:
+        """Give the lease back at an orderly end, so that another takes over at once."""
+        with self._lock:
+            if self._lease is not None:
+                with self._services.sessions.begin() as session:
+                    leases.release(session, self._lease, now=self._services.clock.now())
+                self._lease = None
+
+
+def start(services: Services, works: Works, leader: Leader) -> BackgroundScheduler:
+    """Start the scheduler's thread; the caller shuts it down."""
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    poll = min(LONGEST_POLL_S, max(SHORTEST_POLL_S, services.settings.service.window_s / 10))
+
+    def every(seconds: float, name: str, work: Callable[[], object]) -> None:
+        scheduler.add_job(
+            _guarded(name, leader, work), "interval", seconds=seconds, id=name, name=name
+        )
+
+    every(poll, "fleet-tick", works.ticks.run_due)
+    every(min(poll, 0.5), "deliveries", works.outbox.deliver_due)
+    every(min(poll, 1.0), "actions", works.actions.run_due)
+    every(3600.0, "retention", lambda: _sweep(services))
+    scheduler.start()
+    return scheduler
+
+
+def _sweep(services: Services) -> None:
+    now = services.clock.now()
+    sweep(services.sessions, services.samples, services.settings.retention, now=now)
+
+
+def _guarded(name: str, leader: Leader, work: Callable[[], object]) -> Callable[[], None]:
+    """A job that only the leader does, and whose failure is logged, not fatal."""
+
+    def run() -> None:
+        try:
+            if leader.is_mine():
+                work()
+        except Exception as error:
+            if is_away(error):
+                log.warning("%s: the database is away, tried again: %s", name, type(error).__name__)
+            else:
+                log.exception("%s failed; tried again", name)
+
+    return run

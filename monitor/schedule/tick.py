@@ -1,0 +1,291 @@
+"""One fleet tick, in one transaction: what arrived is counted, judged, and acted upon, once.
+
+The engine's state, the verdicts, the incidents and the messages they cause commit together with the
+tick's own row. A tick that fails leaves nothing behind, and the next process does it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from detectors.evidence.engine import FleetEvidence, StepResult
+from detectors.scores import EMPTY, ScoreBatch, score
+from detectors.streams import StreamKey
+from monitor.checks import state
+from monitor.checks.diagnose import Scene, diagnose
+from monitor.checks.due import due_ticks, end_of
+from monitor.checks.gather import Gathered, Haul, gather, parts_of
+from monitor.checks.hard import hard_diagnoses
+from monitor.checks.history import refill
+from monitor.checks.judge import Rules, drifts, measure, onset_of, standings, verdicts
+from monitor.checks.points import Points
+from monitor.checks.recent import Family, RecentTicks, Seen
+from monitor.checks.references import References
+from monitor.checks.verdict_rows import write_verdicts
+from monitor.response.handle import Measures, Responder
+from monitor.response.recovery import Measure
+from monitor.services import Services
+from monitor.store.tables import LabelRow, TickRow, WindowRow
+from monitor.store.windows import mark_judged
+from vigil.types import Effect, Outcome
+
+LATE = "~late"
+"""Late windows are judged as streams of their own, beside those of their deployment."""
+
+_RNG_STREAM = 0x7691
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TickReport:
+    """What one tick did."""
+
+    tick: int
+    windows: int
+    streams: int
+    drifted: int
+    duration_ms: float
+
+
+class FleetTick:
+    """Runs ticks. Holds the evidence engine between them; reads it again where another wrote."""
+
+    def __init__(self, services: Services, responder: Responder, *, holder: str) -> None:
+        self._services = services
+        self._responder = responder
+        self._holder = holder
+        self._window_s = services.settings.service.window_s
+        self._references = References()
+        self._points = Points(self._references, self._rules)
+        self._engine: FleetEvidence | None = None
+        self._revision: state.Revision | None = None
+        self._recent = RecentTicks()
+
+    def run_due(self) -> list[TickReport]:
+        """Every tick that is due now, oldest first."""
+        service = self._services.settings.service
+        with self._services.sessions() as session:
+            last = session.scalar(select(func.max(TickRow.id)))
+            oldest = session.scalar(
+                select(func.min(WindowRow.end_at)).where(
+                    WindowRow.judged_by.is_(None), WindowRow.origin == "live"
+                )
+            )
+        due = due_ticks(
+            self._services.clock.now(),
+            window_s=service.window_s,
+            lateness_s=service.lateness_s,
+            last=last,
+            oldest_waiting=oldest,
+            up_since=self._services.started_at,
+            catch_up_s=max(service.lateness_s, 2.0),
+        )
+        done = [self.run(tick) for tick in due]
+        return [report for report in done if report is not None]
+
+    def run(self, tick: int) -> TickReport | None:
+        """One tick; None where it was done already."""
+        began = time.perf_counter()
+        try:
+            with self._services.sessions.begin() as session:
+                report = self._run(session, tick, began)
+        except IntegrityError:
+            self._engine = None
+            with self._services.sessions() as session:
+                if session.get(TickRow, tick) is not None:
+                    return None
+            raise
+        except BaseException:
+            self._engine = None  # memory may be ahead of the database: read it again
+            raise
+        if report is not None:
+            metrics = self._services.metrics
+            metrics.count("vigil_ticks_total")
+            metrics.observe("vigil_tick_duration_seconds", report.duration_ms / 1000.0)
+            metrics.gauge("vigil_last_tick_timestamp_seconds", tick * self._window_s)
+            self._points.export(metrics)
+        return report
+
+    def _run(self, session: Session, tick: int, began: float) -> TickReport | None:
+        if session.get(TickRow, tick) is not None:
+            return None
+        end, now = end_of(tick, self._window_s), self._services.clock.now()
+        row = TickRow(
+            id=tick,
+            end_at=end,
+            started_at=now,
+            duration_ms=0.0,
+            windows=0,
+            streams=0,
+            holder=self._holder,
+        )
+        session.add(row)
+        session.flush()
+        engine = self._refresh(session, tick)
+        haul = gather(session, self._references, tick=tick, end=end, window_s=self._window_s)
+        batch = self._scores(session, haul)
+        result = engine.step(batch, tick=tick, rng=np.random.default_rng([tick, _RNG_STREAM]))
+        novel = frozenset(
+            stream for stream, flag in zip(batch.streams, batch.novel, strict=True) if flag
+        )
+        for model in haul.models:
+            self._recent.add(model.family, tick, model.on_time)
+        drifted = sum(
+            self._judge(session, engine, model, result, novel, tick, now, late=late)
+            for model in haul.models
+            for late in (False, True)
+        )
+        self._plain_rules(session, haul, end, now)
+        self._points.write(session, haul, result, self._recent, tick=tick, at=end)
+        self._responder.follow_up(
+            session, engine, self._recent, self._measures(session), tick=tick, at=now
+        )
+        mark_judged(session, haul.window_ids, tick)
+        _mark_labels(session, haul.label_ids, tick)
+        self._revision = state.save(session, engine, tick_id=tick, at=now)
+        row.windows, row.streams = len(haul.window_ids), len(batch)
+        row.duration_ms = 1000.0 * (time.perf_counter() - began)
+        return TickReport(
+            tick=tick,
+            windows=row.windows,
+            streams=row.streams,
+            drifted=drifted,
+            duration_ms=row.duration_ms,
+        )
+
+    def _scores(self, session: Session, haul: Haul) -> ScoreBatch:
+        batches = []
+        for model in haul.models:
+            name, deployment = model.family
+            for seen, suffix in ((model.on_time, ""), (model.late, LATE)):
+                parts = parts_of(session, self._references, seen)
+                if parts:
+                    batches.append(score(parts, name, deployment + suffix))
+        return ScoreBatch.join(batches) if batches else EMPTY
+
+    def _judge(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        model: Gathered,
+        result: StepResult,
+        novel: frozenset[StreamKey],
+        tick: int,
+        now: datetime,
+        *,
+        late: bool,
+    ) -> int:
+        """Verdicts of one model's streams; drift becomes an incident. Returns how many drifted."""
+        name, deployment = model.family
+        family = standings(result, name, deployment + LATE if late else deployment)
+        exceeded = [one for one in family if one.exceeded]
+        if not exceeded:
+            return 0
+        onset = tick if late else onset_of(exceeded, tick)
+        seen = model.late if late else self._recent.between(model.family, onset).values()
+        parts = parts_of(session, self._references, seen)
+        if not parts:
+            return 0
+        rules = self._rules(model.family)
+        found = measure(parts, [one.stream for one in family], rules)
+        began = end_of(onset - 1, self._window_s)
+        said = verdicts(
+            exceeded, found, version=model.main_version, rules=rules, at=now, onset=began
+        )
+        write_verdicts(session, said, tick)
+        by_outcome = list(zip(exceeded, said, strict=True))
+        engine.reset([one.stream for one, v in by_outcome if v.outcome is Outcome.HEALTHY])
+        alarming = [one.stream for one, v in by_outcome if v.outcome is Outcome.DRIFTED]
+        if alarming:
+            scene = Scene(
+                family=model.family,
+                version=model.main_version,
+                alarming=alarming,
+                drifts=drifts(family, found, parts, rules, novel),
+                parts=parts,
+                rules=rules,
+                recent=self._recent,
+                onset_tick=onset,
+                onset=began,
+                at=now,
+                window_s=self._window_s,
+                to_parts=lambda first, last, version: parts_of(
+                    session,
+                    self._references,
+                    self._recent.between(model.family, first, last, version=version).values(),
+                ),
+            )
+            diagnosis = diagnose(session, scene)
+            self._responder.respond(session, engine, diagnosis, alarming, onset_tick=onset)
+        return len(alarming)
+
+    def _plain_rules(self, session: Session, haul: Haul, end: datetime, now: datetime) -> None:
+        settings = self._services.settings
+        missed = settings.checks.silent_after_windows * self._window_s
+        settled = now - self._services.started_at > timedelta(
+            seconds=missed + settings.service.lateness_s
+        )
+        for diagnosis in hard_diagnoses(
+            session,
+            haul,
+            settings,
+            to_parts=lambda seen: parts_of(session, self._references, seen),
+            end=end,
+            at=now,
+            watch_silence=settled,
+        ):
+            self._responder.respond_hard(session, diagnosis)
+
+    def _rules(self, family: Family) -> Rules:
+        watched = self._services.settings.model(*family)
+        return Rules(
+            tolerances=watched.tolerance if watched else {},
+            objectives={"latency_s": watched.latency_objective_s} if watched else {},
+            threshold=self._services.settings.threshold_ticks,
+        )
+
+    def _measures(self, session: Session) -> Measures:
+        """Each model's way of measuring effects, within one session."""
+
+        def of(family: Family) -> Measure:
+            def look(
+                seen: Sequence[Seen], streams: Sequence[StreamKey]
+            ) -> Mapping[StreamKey, Effect]:
+                parts = parts_of(session, self._references, seen)
+                return measure(parts, streams, self._rules(family)) if parts else {}
+
+            return look
+
+        return of
+
+    def _refresh(self, session: Session, tick: int) -> FleetEvidence:
+        """The engine as of the last tick, whoever ran that."""
+        loaded = state.load(
+            session,
+            threshold=self._services.settings.threshold_ticks,
+            min_history=self._services.settings.checks.min_history,
+            known=self._revision if self._engine is not None else None,
+        )
+        if loaded is not None:
+            self._engine, self._revision = loaded
+            self._recent = refill(session, self._references, before=tick, window_s=self._window_s)
+        if self._engine is None:
+            raise RuntimeError("the evidence engine can't be read")
+        return self._engine
+
+
+def _mark_labels(session: Session, ids: Sequence[int], tick: int) -> None:
+    for first in range(0, len(ids), 500):
+        session.execute(
+            update(LabelRow)
+            .where(LabelRow.id.in_(ids[first : first + 500]))
+            .values(judged_by=tick)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,128 @@
+"""The hands that the settings name: receivers, rollback targets, replay endpoints, label queues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alerts.actions.label_queue import FolderLabelQueue, LabelQueue
+from alerts.actions.replay import ReplayClient
+from alerts.actions.targets.protocol import RollbackTarget
+from alerts.actions.targets.registry import LocalRegistry
+from alerts.actions.targets.webhook import SignedWebhook
+from alerts.notifiers.console import ConsoleNotifier
+from alerts.types import AlertKind
+from monitor.receivers import open_receivers
+from monitor.response.announce import Announcer
+from monitor.response.bridge import Bridge
+from monitor.response.handle import Responder
+from monitor.response.outbox import Outbox
+from monitor.response.relabel import Relabelling
+from monitor.response.rollback import Rollbacks
+from monitor.response.worker import ActionWorker
+from monitor.schedule.tick import FleetTick
+from monitor.services import Services
+from monitor.settings.schema import (
+    ConsoleReceiver,
+    Settings,
+    WatchedModel,
+)
+from monitor.settings.secrets import read_secret
+from runbooks.library import Library, load
+from vigil.errors import ConfigError
+
+Family = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Works:
+    """What runs by the clock, wired together."""
+
+    ticks: FleetTick
+    outbox: Outbox
+    actions: ActionWorker
+    announcer: Announcer
+    library: Library
+
+
+def wire(services: Services, *, holder: str) -> Works:
+    """Build everything that the settings ask for.
+
+    Raises:
+        ConfigError: a secret that is not there, or a kind of alert without a runbook.
+    """
+    settings = services.settings
+    library = load(settings.runbooks)
+    library.check(kind.value for kind in AlertKind)
+    announcer = Announcer(settings, library)
+    responder = Responder(services, announcer, Bridge(announcer, library, services.metrics))
+    notifiers = open_receivers(settings)
+    notifiers.setdefault("console", ConsoleNotifier("console"))
+    silent = {name for name, one in settings.receivers.items() if isinstance(one, ConsoleReceiver)}
+    return Works(
+        ticks=FleetTick(services, responder, holder=holder),
+        outbox=Outbox(
+            services,
+            notifiers,
+            silent=frozenset({*silent, "console"}),
+            rng=np.random.default_rng(),
+        ),
+        actions=ActionWorker(
+            services,
+            Rollbacks(services, announcer, rollback_targets(settings), replays(settings)),
+            Relabelling(services, announcer, label_queues(settings)),
+        ),
+        announcer=announcer,
+        library=library,
+    )
+
+
+def rollback_targets(settings: Settings) -> dict[Family, RollbackTarget]:
+    """The target of each model that has one."""
+    targets = {}
+    for watched in settings.models:
+        target = _target(watched)
+        if target is not None:
+            targets[watched.name, watched.deployment] = target
+    return targets
+
+
+def _target(watched: WatchedModel) -> RollbackTarget | None:
+    rules, key = watched.rollback, f"models.{watched.name}.rollback"
+    if rules.target == "registry":
+        if rules.registry is None:
+            raise ConfigError("vigil.toml", f"{key}.registry", expected="a file", found="nothing")
+        return LocalRegistry(rules.registry)
+    if rules.target == "webhook":
+        if rules.url is None or rules.secret is None:
+            raise ConfigError("vigil.toml", key, expected="url and secret", found="not both")
+        secret = read_secret(rules.secret, key=f"{key}.secret")
+        return SignedWebhook(rules.url, secret.reveal())
+    return None
+
+
+def replays(settings: Settings) -> dict[Family, ReplayClient]:
+    """The replay endpoint of each model that has one."""
+    clients = {}
+    for watched in settings.models:
+        replay, key = watched.replay, f"models.{watched.name}.replay"
+        if replay.url is None:
+            continue
+        if replay.secret is None:
+            raise ConfigError("vigil.toml", f"{key}.secret", expected="a secret", found="none")
+        clients[watched.name, watched.deployment] = ReplayClient(
+            replay.url,
+            read_secret(replay.secret, key=f"{key}.secret").reveal(),
+            timeout_s=replay.timeout_s,
+        )
+    return clients
+
+
+def label_queues(settings: Settings) -> dict[Family, LabelQueue]:
+    """The re-label queue of each model that has one."""
+    return {
+        (watched.name, watched.deployment): FolderLabelQueue(watched.relabel.folder)
+        for watched in settings.models
+        if watched.relabel.folder is not None
+    }

@@ -1,0 +1,46 @@
+"""``vigil serve``: ingest, checks, pages, actions, console and API in one process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+import uvicorn
+
+from monitor.schedule.jobs import Leader, start
+from monitor.schedule.wiring import wire
+from monitor.services import open_services
+from monitor.settings.schema import Settings
+from monitor.web.app import create_app
+
+
+def run(settings: Settings) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        ConfigError: a setting or a secret that can't be used.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    holder = f"{socket.gethostname()}-{os.getpid()}"
+    services = open_services(settings)
+    works = wire(services, holder=holder)
+    leader = Leader(services, holder=holder)
+    host, _, port = settings.service.listen.rpartition(":")
+    scheduler = start(services, works, leader)
+    try:
+        uvicorn.run(
+            create_app(services, announcer=works.announcer),
+            host=host.strip("[]"),
+            port=int(port),
+            log_level="warning",
+            timeout_graceful_shutdown=5,
+        )
+    finally:
+        scheduler.shutdown(wait=True)
+        leader.resign()
+        services.close()
