@@ -96,9 +96,7 @@ def take_labels(
 
 def find_predictions(session: Session, ids: Iterable[str]) -> dict[str, Prediction]:
     """What was predicted for these records, where a ledger still has them."""
-    wanted = list(dict.fromkeys(ids))
-    places = _chosen_ids(session, wanted)
-    places |= _counted_ids(session, [one for one in wanted if one not in places])
+    places = find_places(session, ids)
     by_window: dict[int, list[str]] = {}
     for record_id, (window_id, _) in places.items():
         by_window.setdefault(window_id, []).append(record_id)
@@ -136,6 +134,13 @@ def find_predictions(session: Session, ids: Iterable[str]) -> dict[str, Predicti
                     at=start,
                 )
     return found
+
+
+def find_places(session: Session, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """The window of each record, with its position there (chosen ids) or its counter."""
+    wanted = list(dict.fromkeys(ids))
+    places = _chosen_ids(session, wanted)
+    return places | _counted_ids(session, [one for one in wanted if one not in places])
 
 
 def _chosen_ids(session: Session, ids: Sequence[str]) -> dict[str, tuple[int, int]]:

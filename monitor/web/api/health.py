@@ -68,7 +68,10 @@ def _refresh(services: Services) -> None:
     """Gauges that are read from the database when they are asked for."""
     metrics = services.metrics
     with services.sessions() as session:
-        metrics.replace("vigil_incidents_open", {**overview.open_incidents(session)})
+        open_now: dict[tuple[str, ...], float] = {
+            labels: count for labels, count in overview.open_incidents(session).items()
+        }
+        metrics.replace("vigil_incidents_open", open_now)
         metrics.gauge("vigil_outbox_waiting", overview.outbox_waiting(session))
         metrics.replace(
             "vigil_source_last_window_timestamp_seconds",
