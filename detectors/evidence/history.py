@@ -110,12 +110,17 @@ def join_open(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise:
 
 def borrow(table: StreamTable, rows: NDArray[np.int64], healthy: Healthy) -> None:
     """Give new rows a history that is not their own, as the module says."""
+    groups = np.unique(table.group_of[rows])
+    candidates = np.flatnonzero(
+        (table.state == SETTLED) & ~table.novel & np.isin(table.group_of, groups)
+    )
+    members: dict[int, list[int]] = {}
+    for candidate in candidates.tolist():
+        members.setdefault(int(table.group_of[candidate]), []).append(candidate)
     for row in rows.tolist():
         key = table.keys[row]
         seeds = healthy.get((key.model, key.deployment, key.signal))
-        siblings = np.flatnonzero(
-            (table.group_of == table.group_of[row]) & (table.state == SETTLED) & ~table.novel
-        )
+        siblings = np.array(members.get(int(table.group_of[row]), []), np.int64)
         if table.novel[row]:
             siblings = siblings[table.open_sums[siblings, 0] >= table.min_history]
             locations, within = open_moments(table, siblings)

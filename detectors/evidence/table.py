@@ -106,16 +106,15 @@ class StreamTable:
         for name, (shape, dtype, fill) in self._columns().items():
             more = np.full((len(fresh), *shape), fill, dtype)
             setattr(self, name, np.concatenate([getattr(self, name), more]))
-        groups = [self._group(stream) for stream in fresh]
-        self.group_of = np.concatenate([self.group_of, np.array(groups, np.int64)])
+        self.group_of = np.concatenate([self.group_of, self._groups_of(fresh)])
 
-    def _group(self, stream: StreamKey) -> int:
-        group = (stream.model, stream.deployment, stream.keys, stream.signal)
-        if group not in self.groups:
-            self.groups[group] = len(self.groups)
-            empty = np.zeros((1, CELLS), np.int32)
-            self.group_counts = np.concatenate([self.group_counts, empty])
-        return self.groups[group]
+    def _groups_of(self, streams: Sequence[StreamKey]) -> NDArray[np.int64]:
+        names = [(key.model, key.deployment, key.keys, key.signal) for key in streams]
+        rows = [self.groups.setdefault(name, len(self.groups)) for name in names]
+        missing = max(0, len(self.groups) - len(self.group_counts))
+        empty = np.zeros((missing, CELLS), np.int32)
+        self.group_counts = np.concatenate([self.group_counts, empty])
+        return np.array(rows, np.int64)
 
     def keep(self, rows: NDArray[np.int64]) -> None:
         """Forget all streams but those of ``rows``; groups that lose all members go too."""
@@ -126,7 +125,7 @@ class StreamTable:
         old = self.group_counts
         kept = dict(self.groups)
         self.groups, self.group_counts = {}, np.zeros((0, CELLS), np.int32)
-        self.group_of = np.array([self._group(key) for key in self.keys], np.int64)
+        self.group_of = self._groups_of(self.keys)
         for group, row in self.groups.items():
             self.group_counts[row] = old[kept[group]]
 
