@@ -5,7 +5,6 @@ from __future__ import annotations
 OURS = ("vigil", "detectors", "runbooks", "alerts", "monitor", "dashboards", "migrations")
 EXTRA_OF = {
     "evidently": "reports",
-    "grafana_client": "grafana",
     "pandas": "reports",
     "psycopg": "postgres",
     "psycopg2": "postgres",

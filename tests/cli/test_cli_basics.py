@@ -83,7 +83,7 @@ def test_a_fault_of_ours_keeps_its_trace(run: Any, monkeypatch: pytest.MonkeyPat
     ("module", "extra"),
     [
         ("torch", "demo"),
-        ("grafana_client.api", "grafana"),
+        ("evidently.legacy", "reports"),
         ("psycopg", "postgres"),
         ("jinja2", "server"),
     ],

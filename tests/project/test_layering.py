@@ -26,7 +26,6 @@ OPEN_TO_MIGRATIONS = ("monitor.store.tables", "monitor.store.utctime")
 # Import name -> distribution, where they differ.
 DISTRIBUTION = {
     "PIL": "pillow",
-    "grafana_client": "grafana-client",
     "markdown_it": "markdown-it-py",
     "markupsafe": "jinja2",
     "prometheus_client": "prometheus-client",
@@ -35,7 +34,7 @@ DISTRIBUTION = {
     "starlette": "fastapi",
 }
 # Heavy, or not in the `server` extra: imported only where they are used.
-LAZY = ("torch", "sklearn", "evidently", "grafana_client", "pandas", "psycopg")
+LAZY = ("torch", "sklearn", "evidently", "pandas", "psycopg")
 
 
 def _where(one: structure.Import) -> str:
