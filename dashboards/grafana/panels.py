@@ -1,0 +1,139 @@
+"""Panels as Grafana 11 reads them: plain dictionaries, one function per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
+WIDTH = 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """One PromQL expression and how its series are named."""
+
+    expr: str
+    legend: str = ""
+    instant: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """``steps``: from which value on which colour; the first starts at minus infinity."""
+
+    kind: Literal["stat", "timeseries", "table"]
+    title: str
+    about: str
+    queries: Sequence[Query]
+    width: int
+    height: int = 8
+    unit: str = "short"
+    steps: Sequence[tuple[float | None, str]] = ((None, "text"),)
+    stacked: bool = False
+    log_base: int | None = None
+    line_at: float | None = None
+
+
+def as_json(panel: Panel, *, panel_id: int, x: int, y: int) -> Json:
+    """The panel at a place of the grid."""
+    return {
+        "id": panel_id,
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.about,
+        "datasource": DATASOURCE,
+        "gridPos": {"h": panel.height, "w": panel.width, "x": x, "y": y},
+        "targets": [
+            {
+                "refId": chr(ord("A") + i),
+                "datasource": DATASOURCE,
+                "expr": query.expr,
+                "legendFormat": query.legend or "__auto",
+                "instant": query.instant,
+                "range": not query.instant,
+                "format": "table" if panel.kind == "table" else "time_series",
+            }
+            for i, query in enumerate(panel.queries)
+        ],
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "options": _options(panel),
+    }
+
+
+def _defaults(panel: Panel) -> Json:
+    steps = list(panel.steps)
+    if panel.line_at is not None:
+        steps = [(None, "text"), (panel.line_at, "red")]
+    defaults: Json = {
+        "unit": panel.unit,
+        "min": None if panel.log_base else 0,
+        "color": {"mode": "palette-classic" if panel.kind == "timeseries" else "thresholds"},
+        "thresholds": {
+            "mode": "absolute",
+            "steps": [{"value": value, "color": colour} for value, colour in steps],
+        },
+        "mappings": [],
+    }
+    if panel.kind == "timeseries":
+        scale: Json = (
+            {"type": "log", "log": panel.log_base} if panel.log_base else {"type": "linear"}
+        )
+        defaults["custom"] = {
+            "drawStyle": "line",
+            "lineWidth": 1,
+            "fillOpacity": 20 if panel.stacked else 6,
+            "showPoints": "never",
+            "spanNulls": False,
+            "scaleDistribution": scale,
+            "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
+            "thresholdsStyle": {"mode": "off" if panel.line_at is None else "dashed"},
+        }
+    return defaults
+
+
+def _options(panel: Panel) -> Json:
+    if panel.kind == "stat":
+        return {
+            "colorMode": "value",
+            "graphMode": "area",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "textMode": "auto",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        }
+    if panel.kind == "table":
+        return {"showHeader": True, "cellHeight": "sm"}
+    return {
+        "legend": {"displayMode": "list", "placement": "bottom", "calcs": []},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+
+
+def row(title: str, *, panel_id: int, y: int) -> Json:
+    return {
+        "id": panel_id,
+        "type": "row",
+        "title": title,
+        "collapsed": False,
+        "gridPos": {"h": 1, "w": WIDTH, "x": 0, "y": y},
+        "panels": [],
+    }
+
+
+def laid_out(sections: Sequence[tuple[str, Sequence[Panel]]]) -> list[Json]:
+    """Sections of panels on Grafana's grid of 24 columns, from left to right."""
+    out: list[Json] = []
+    y = 0
+    for title, panels in sections:
+        out.append(row(title, panel_id=len(out) + 1, y=y))
+        x, y, tallest = 0, y + 1, 0
+        for panel in panels:
+            if x + panel.width > WIDTH:
+                x, y, tallest = 0, y + tallest, 0
+            out.append(as_json(panel, panel_id=len(out) + 1, x=x, y=y))
+            x, tallest = x + panel.width, max(tallest, panel.height)
+        y += tallest
+    return out
