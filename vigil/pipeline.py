@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from vigil import wire
 from vigil.batch import make_batch
+from vigil.coalesce import arguments_of, groups
 from vigil.errors import ShapeError
 from vigil.intake import Call, Intake
 from vigil.recorder import Recorder
@@ -64,11 +63,13 @@ class Pipeline:
 
     def collect(self, now_s: float, *, everything: bool = False) -> None:
         """Turn waiting calls into windows; spool what has ended, or ``everything``."""
-        while (call := self.intake.take()) is not None:
+        for group in groups(iter(self.intake.take, None)):
             try:
-                self._spool(self._windows_of(call), now_s)
+                self._spool(self._windows_of(group), now_s)
             finally:
-                self.intake.release(len(call.ids), call.size)
+                self.intake.release(
+                    sum(len(call.ids) for call in group), sum(call.size for call in group)
+                )
         for reason, n in self.intake.lost(forget=True).items():
             self.recorder.drop(reason, n)
         grace_s = min(GRACE_S, self._window_s / 10)
@@ -102,37 +103,44 @@ class Pipeline:
         spooled = Counter({k: v for k, v in self.spool.counts.items() if k.startswith("spool_")})
         return self.recorder.dropped_total + self.intake.lost() + spooled
 
-    def _windows_of(self, call: Call) -> list[Window]:
-        n = len(call.ids)
+    def _windows_of(self, group: list[Call]) -> list[Window]:
+        n = sum(len(call.ids) for call in group)
         try:
-            call.wait()
+            for call in group:
+                call.wait()
             batch = make_batch(
-                ids=call.ids,
-                counter=np.arange(call.first, call.first + n, dtype=np.uint64),
-                custom_ids=call.custom_ids,
-                time_s=call.time_s,
-                version=call.version,
                 outputs_are=self._outputs_are,
                 thumbnails=self._thumbnails,
-                **call.arguments,
+                **arguments_of(group),
             )
             if self.rulers.classes == 0:
                 self.rulers.classes = min(batch.probabilities.shape[1], 1000)
-            return self.recorder.add(batch)
-        except ShapeError as error:
-            self.problem = str(error)
-            self.recorder.drop("bad_shape", n)
         except Exception as error:
-            # Whatever the caller sent must end as a count, never as a dead thread.
+            # Whatever a caller sent must end as a count, never as a dead thread, and must not
+            # cost the calls that happen to be measured with it.
+            if len(group) > 1:
+                return [window for call in group for window in self._windows_of([call])]
+            self.problem = f"{type(error).__name__}: {error}"
+            self.recorder.drop("bad_shape" if isinstance(error, ShapeError) else "error", n)
+            return []
+        try:
+            return self.recorder.add(batch)
+        except Exception as error:
             self.problem = f"{type(error).__name__}: {error}"
             self.recorder.drop("error", n)
-        return []
+            return []
 
     def _spool(self, windows: list[Window], now_s: float) -> None:
         for window in windows:
+            records = window.summary.total_records
+            try:
+                blob = window.to_bytes()
+            except Exception as error:
+                self.problem = f"{type(error).__name__}: {error}"
+                self.recorder.drop("error", records)
+                continue
             self.windows += 1
-            entry = self._entry("window", window.sequence, window.summary.total_records, now_s)
-            self.spool.put(entry, window.to_bytes())
+            self.spool.put(self._entry("window", window.sequence, records, now_s), blob)
 
     def _spool_labels(self, now_s: float, window: int, everything: bool) -> None:
         with self._lock:

@@ -126,6 +126,39 @@ def test_values_that_are_not_finite_are_recorded_as_missing(tap, transport):
     assert tap.dropped == {}
 
 
+def test_calls_measured_together_are_recorded_as_if_alone(transport, clock):
+    """Small calls are joined behind the tap; one that does not fit costs the others nothing."""
+    tap = Tap("reader", "v1", transport=transport, clock=clock, keys=("site", "camera"))
+    with tap._collecting:
+        expected = []
+        for i in range(6):
+            given = arrays(2, seed=i)
+            expected += given["outputs"].argmax(axis=1).tolist()
+            tap.record(**given, metadata={"site": f"s{i % 2}", "camera": ["a", "b"]})
+            tap.record(**given, metadata={"site": ["one too few"]}, uris=["a"])
+            clock.advance(0.5)
+        tap.record(**arrays(2), metadata={"site": ["one too few"]})
+    assert tap.flush()
+    (window,) = [w for w in arrived(transport) if w.summary.total_records]
+    assert window.ledger.prediction.tolist() == expected
+    assert sorted(window.summary.cells) == [("s0", "a"), ("s0", "b"), ("s1", "a"), ("s1", "b")]
+    assert len(set(window.sample.time_s.tolist())) == 6
+    assert sum(tap.dropped.values()) == 14
+    tap.close()
+
+
+def test_joined_calls_that_fail_together_are_measured_one_by_one(transport, clock):
+    tap = Tap("reader", "v1", transport=transport, clock=clock)
+    with tap._collecting:
+        tap.record(**arrays(2))
+        tap.record(**arrays(3), metadata={"site": ["one too few"]})
+        tap.record(**arrays(4))
+    assert tap.flush()
+    assert total(transport) == 6
+    assert tap.dropped == {"bad_shape": 3}
+    tap.close()
+
+
 def test_an_empty_batch_is_no_batch(tap, transport):
     assert tap.record(outputs=np.zeros((0, CLASSES))) == []
     assert tap.flush()
