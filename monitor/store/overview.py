@@ -50,7 +50,7 @@ def outbox_waiting(session: Session) -> int:
     return session.scalar(select(func.count()).where(OutboxRow.state == _WAITING)) or 0
 
 
-def open_incidents(session: Session) -> dict[tuple[str, str, str], int]:
+def open_incidents(session: Session) -> dict[tuple[str, ...], float]:
     """How many incidents are not resolved, by model, deployment and severity."""
     rows = session.execute(
         select(

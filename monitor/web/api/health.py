@@ -68,9 +68,7 @@ def _refresh(services: Services) -> None:
     """Gauges that are read from the database when they are asked for."""
     metrics = services.metrics
     with services.sessions() as session:
-        open_now: dict[tuple[str, ...], float] = {
-            labels: count for labels, count in overview.open_incidents(session).items()
-        }
+        open_now = overview.open_incidents(session)
         metrics.replace("vigil_incidents_open", open_now)
         metrics.gauge("vigil_outbox_waiting", overview.outbox_waiting(session))
         metrics.replace(

@@ -24,7 +24,7 @@ def list_models(request: Request, actor: Reader) -> list[ModelOut]:
         seen = {(one.model, one.deployment): one for one in overview.models_seen(session)}
         incidents: Counter[tuple[str, str]] = Counter()
         for (model, deployment, _), count in overview.open_incidents(session).items():
-            incidents[model, deployment] += count
+            incidents[model, deployment] += int(count)
     found = []
     for name, deployment in sorted({*watched, *seen}):
         settings, one = watched.get((name, deployment)), seen.get((name, deployment))
@@ -57,7 +57,7 @@ def get_status(request: Request, actor: Reader) -> StatusOut:
             threshold_ticks=services.settings.threshold_ticks,
             last_tick_at=overview.last_tick_end(session),
             windows_waiting=overview.windows_waiting(session),
-            incidents_open=sum(overview.open_incidents(session).values()),
+            incidents_open=int(sum(overview.open_incidents(session).values())),
             outbox_waiting=overview.outbox_waiting(session),
             actions_stopped=switches.is_on(session, switches.ACTIONS_STOPPED),
             leader=leases.holder(session, leases.SCHEDULER, now=now),
