@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vigil.batch import make_batch
 from vigil.catalogue import SCALAR_NAMES
@@ -44,10 +46,11 @@ def calls() -> None:
     embeddings = RNG.normal(size=(64, 512)).astype(np.float32)
     outputs = RNG.dirichlet(np.ones(10), 64).astype(np.float32)
     images = RNG.integers(0, 256, (64, 224, 224, 3), dtype=np.uint8)
-    for name, arrays, repeats in (
+    cases: list[tuple[str, list[NDArray[Any]], int]] = [
         ("embeddings and outputs", [embeddings, outputs], 200),
         ("and 224x224 images", [embeddings, outputs, images], 20),
-    ):
+    ]
+    for name, arrays, repeats in cases:
         tap = Tap("m", "v1", transport=MemoryTransport())
         with_images = arrays[2] if len(arrays) == 3 else None
         floor, called = [], []
