@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,3 +50,34 @@ def approve(
     with services_at(config) as services, services.sessions.begin() as session:
         people.approve(session, number, plan_hash=plan_hash, actor=actor(), at=services.clock.now())
     say(f"action {number}: approved")
+
+
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit.")]
+
+
+def _switch(config: Path, *, stopped: bool, reason: str) -> None:
+    from monitor.store import switches
+
+    with services_at(config) as services, services.sessions.begin() as session:
+        switches.set_switch(
+            session,
+            switches.ACTIONS_STOPPED,
+            stopped,
+            actor=actor(),
+            at=services.clock.now(),
+            reason=reason,
+        )
+
+
+@app.command()
+def stop(reason: Reason = "", config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Stop all actions, fleet-wide; pages still go out."""
+    _switch(config, stopped=True, reason=reason)
+    say("actions: stopped, for every model. vigil actions resume lets them run again")
+
+
+@app.command()
+def resume(reason: Reason = "", config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let actions run again."""
+    _switch(config, stopped=False, reason=reason)
+    say("actions: may run")

@@ -15,6 +15,7 @@ from monitor.cli import (
     dashboards,
     db,
     demo,
+    forget,
     incidents,
     models,
     page,
@@ -46,6 +47,7 @@ for command in (
     status.status,
     windows.windows,
     release.release,
+    forget.forget,
 ):
     app.command()(command)
 

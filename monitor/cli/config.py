@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
 from monitor.cli.context import (
@@ -14,21 +17,51 @@ from monitor.cli.context import (
 from monitor.cli.failures import FriendlyGroup
 from monitor.cli.output import as_json, say
 
+if TYPE_CHECKING:
+    from monitor.settings.schema import SecretRef
+
 app = typer.Typer(
     name="config", cls=FriendlyGroup, help="The configuration file.", no_args_is_help=True
 )
 
 
 @app.command()
-def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def check(
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Read every secret too (and show none).")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
     """Validate the file, what it refers to, and that every alert has a runbook."""
     settings = settings_at(config)
     runbooks_of(settings)
+    if secrets:
+        from monitor.settings.secrets import read_secret
+
+        for key, ref in _secrets(settings, ""):
+            read_secret(ref, key=key, file=str(config))
     say(
         f"{config}: good. {len(settings.models)} models, {len(settings.receivers)} receivers, "
         f"{len(settings.routes)} routes; at most {settings.budget.false_pages:g} false pages in "
         f"{settings.budget.per_days:g} days"
     )
+
+
+def _secrets(section: Any, key: str) -> Iterator[tuple[str, SecretRef]]:
+    """Every secret that the settings name, with its key."""
+    from monitor.settings.schema import SecretRef, Section
+
+    if isinstance(section, SecretRef):
+        yield key, section
+    elif isinstance(section, Section):
+        for name in type(section).model_fields:
+            yield from _secrets(getattr(section, name), f"{key}.{name}".lstrip("."))
+    elif isinstance(section, dict):
+        for name, inner in section.items():
+            yield from _secrets(inner, f"{key}.{name}")
+    elif isinstance(section, tuple):
+        for place, inner in enumerate(section):
+            yield from _secrets(inner, f"{key}[{place}]")
 
 
 @app.command()

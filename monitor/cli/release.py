@@ -21,10 +21,10 @@ def release(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Announce a release, so that a fault that starts with it is known as its fault."""
-    from monitor.store import releases
+    from monitor.store.releases import announce
 
     with services_at(config) as services, services.sessions.begin() as session:
-        row = releases.announce(
+        row = announce(
             session,
             model=model,
             deployment=deployment,

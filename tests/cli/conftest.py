@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from monitor.cli.app import app
@@ -31,9 +29,6 @@ kind = "console"
 [[routes]]
 receivers = ["console"]
 """
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -44,11 +39,11 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(config: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(config: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Call a command with the configuration in the environment."""
     monkeypatch.setenv("VIGIL_CONFIG", str(config))
 
-    def call(*arguments: str, code: int = 0) -> Result:
+    def call(*arguments: str, code: int = 0) -> Any:
         result = CliRunner().invoke(app, list(arguments))
         assert result.exit_code == code, (result.output, result.exception)
         return result

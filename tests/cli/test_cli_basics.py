@@ -46,6 +46,28 @@ def test_a_bad_setting_is_one_line_naming_file_and_key(run: Any, config: Path) -
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_secrets_are_read_on_request_and_never_shown(
+    run: Any, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``config check`` passes without its secrets; with --secrets each must be there."""
+    config.write_text(
+        config.read_text()
+        + """
+[receivers.chat]
+kind = "slack"
+token = { env = "VIGIL_TEST_SLACK" }
+channel = "C1"
+"""
+    )
+    run("config", "check")
+    said = run("config", "check", "--secrets", code=2).stderr
+    assert "receivers.chat.token" in said
+    assert "VIGIL_TEST_SLACK" in said
+    monkeypatch.setenv("VIGIL_TEST_SLACK", "xoxb-hidden")
+    assert "xoxb-hidden" not in run("config", "check", "--secrets").output
+    assert "xoxb-hidden" not in run("config", "show").output
+
+
 def test_a_missing_configuration_is_told(run: Any, tmp_path: Path) -> None:
     """A file that is not there is named."""
     result = run("status", "--config", str(tmp_path / "none.toml"), code=2)

@@ -108,6 +108,25 @@ def test_an_approval_holds_for_the_plan_that_was_read(run: Any, sessions: Sessio
     assert approved.endswith("(command line)")
 
 
+def test_all_actions_can_be_stopped_and_resumed(run: Any, sessions: Sessions) -> None:
+    """The switch holds for the fleet, shows in the status, and is audited with its reason."""
+    run("actions", "stop", "--reason", "network work")
+    assert json.loads(run("status", "--json").stdout)["switches"] == {"actions_stopped": "true"}
+    run("actions", "resume")
+    assert json.loads(run("status", "--json").stdout)["switches"] == {"actions_stopped": "false"}
+    with sessions() as session:
+        reasons = [row.data["reason"] for row in session.scalars(select(AuditRow))]
+    assert "network work" in reasons
+
+
+def test_forgetting_a_record_that_is_not_there_is_harmless(run: Any, sessions: Sessions) -> None:
+    """Asking is safe, and audited without the id itself."""
+    run("forget", "host.boot.12")
+    with sessions() as session:
+        (row,) = session.scalars(select(AuditRow)).all()
+    assert "host.boot.12" not in f"{row.subject} {row.data}"
+
+
 def test_a_release_is_announced_with_what_it_replaces(run: Any) -> None:
     """The second release knows the first."""
     assert "nothing known" in run("release", "reader", "v1", "--known-good").stdout
