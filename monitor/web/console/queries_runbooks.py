@@ -47,6 +47,23 @@ def for_incident(settings: Settings, row: IncidentRow) -> RunbookView | None:
     return page_of(book, values_of(settings, row))
 
 
+def general_values(settings: Settings) -> dict[str, str]:
+    """What stands in a runbook that is read without an incident."""
+    url = settings.service.url.rstrip("/")
+    return {
+        "incident_id": "INCIDENT",
+        "incident_url": f"{url}/incidents",
+        "model": "MODEL",
+        "version": "VERSION",
+        "previous_version": "PREVIOUS",
+        "deployment": "DEPLOYMENT",
+        "slice": "the slice that the incident names",
+        "owner": "as the incident names",
+        "onset": "the onset",
+        "service_url": url,
+    }
+
+
 def values_of(settings: Settings, row: IncidentRow) -> dict[str, str]:
     """What a runbook may show of an incident."""
     watched = settings.model(row.model, row.deployment)

@@ -169,11 +169,14 @@ def runbooks(request: Request, actor: Reader) -> Response:
 
 
 @router.get("/runbooks/{name}")
-def runbook(request: Request, actor: Reader, name: str) -> Response:
+def runbook(request: Request, actor: Reader, name: str, incident: int | None = None) -> Response:
     services = auth.services_of(request)
     book = queries_runbooks.library_in(services.settings.runbooks).get(name)
-    values = {"service_url": services.settings.service.url.rstrip("/")}
+    values = queries_runbooks.general_values(services.settings)
     with services.sessions() as session:
+        if incident is not None:
+            row = queries_incident.incident_row(session, incident)
+            values |= queries_runbooks.values_of(services.settings, row)
         chrome = chrome_of(request, session, actor, "runbooks", refresh=False)
     return html(pages.render_runbook(queries_runbooks.page_of(book, values), chrome))
 
