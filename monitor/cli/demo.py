@@ -22,9 +22,20 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Keep the demo's files here.")
     ] = None,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Kill the service in the middle of each fault.")
+    ] = False,
 ) -> None:
     """Watch a real model on real images go wrong three times, and get well."""
     from monitor.demo.run import run_demo
 
-    code = run_demo(seed=seed, exit_when_done=exit_, json_path=json_file, port=port, folder=folder)
-    raise typer.Exit(code)
+    raise typer.Exit(
+        run_demo(
+            seed=seed,
+            exit_when_done=exit_,
+            json_path=json_file,
+            port=port,
+            folder=folder,
+            chaos=chaos,
+        )
+    )
