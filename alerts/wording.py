@@ -75,7 +75,7 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}%"
 
 
 def finding_words(finding: Finding, *, beside: Slice | None = None) -> str:
@@ -134,7 +134,7 @@ def _extent(finding: Finding, effect: Effect) -> str:
         return f"by {effect.value:.2f} MMD, tolerated {effect.tolerance:.2f}"
     low, high = percent(max(0.0, effect.low)), percent(min(1.0, effect.high))
     return (
-        f"{percent(effect.value)} of images affected, {low.removesuffix(' %')} to {high}; "
+        f"{percent(effect.value)} of images affected, {low.removesuffix('%')} to {high}; "
         f"tolerated {percent(effect.tolerance)}"
     )
 

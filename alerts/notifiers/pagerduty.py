@@ -49,6 +49,9 @@ class PagerDutyNotifier:
     def __repr__(self) -> str:
         return f"PagerDutyNotifier({self.name!r})"
 
+    def close(self) -> None:
+        self._client.close()
+
     def deliver(
         self, message: Message, *, thread: Mapping[str, str], unclear: bool = False
     ) -> Delivery:

@@ -18,7 +18,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from alerts.notifiers.protocol import Guarantee
-from alerts.notifiers.slack_blocks import escape, render
+from alerts.notifiers.slack_blocks import SECTION, clip, escape, render
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 METADATA_EVENT = "vigil_message"
@@ -104,7 +104,7 @@ class SlackNotifier:
             answer = self._client.chat_postMessage(
                 channel=channel,
                 thread_ts=ts,
-                text=escape(message.note),
+                text=escape(clip(message.note, SECTION)),
                 metadata=_metadata(message),
                 unfurl_links=False,
                 unfurl_media=False,

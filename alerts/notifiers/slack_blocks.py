@@ -6,6 +6,7 @@ Text is escaped, so that metadata such as ``<!channel>`` calls nobody.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from alerts.types import Incident, Message, MessageEvent, Severity
@@ -13,8 +14,10 @@ from alerts.types import Incident, Message, MessageEvent, Severity
 HEADER = 150
 SECTION = 3000
 FIELD = 2000
-_TEXT = 900
+_MESSAGE = 12_000
+_LIMITS = (900, 400, 150, 60)
 _LINES = 8
+_LINKS = 4
 
 _COLOUR = {
     Severity.CRITICAL: "#b3261e",
@@ -32,43 +35,51 @@ _RESOLVED_COLOUR = "#2e7d4f"
 
 
 def render(message: Message) -> dict[str, Any]:
-    """``text`` (for notifications), ``blocks`` and ``attachments`` of the incident's message."""
+    """``text`` (for notifications), ``blocks`` and ``attachments`` of the incident's message.
+
+    Where the whole is too long, every text is cut shorter until it fits.
+    """
+    for limit in _LIMITS:
+        content = _render(message, limit)
+        if len(json.dumps(content, ensure_ascii=False)) <= _MESSAGE:
+            break
+    return content
+
+
+def _render(message: Message, limit: int) -> dict[str, Any]:
+    def plain(text: str) -> str:
+        return escape(clip(text, limit))
+
     incident = message.incident
     calm = not incident.state.is_open
     sign = ":large_green_circle:" if calm else _SIGN[incident.severity]
     if message.event is MessageEvent.TEST:
         sign = ":test_tube:"
     title = clip(f"{sign} {one_line(message.headline)}", HEADER)
+    did = "\n".join(f"• {plain(each)}" for each in message.done[-_LINES:])
+    links = [
+        _link(message.runbook_url, "Open the runbook"),
+        _link(message.incident_url, f"Incident {incident.id}"),
+        *(_link(link.href, clip(link.text, 60)) for link in message.links[:_LINKS]),
+    ]
     body = [
-        _section("\n".join(escape(line) for line in message.what[:_LINES])),
+        _section("\n".join(plain(line) for line in message.what[:_LINES])),
         {
             "type": "section",
             "fields": [
-                _mrkdwn(f"*Where*\n{escape(message.where)}", FIELD),
-                _mrkdwn(f"*Since*\n{escape(message.since)}", FIELD),
+                _mrkdwn(f"*Where*\n{plain(message.where)}", FIELD),
+                _mrkdwn(f"*Since*\n{plain(message.since)}", FIELD),
             ],
         },
-        _section(f"*How sure*\n{escape(message.how_sure)}"),
-        _section(
-            "*What vigil did*\n"
-            + "\n".join(f"• {escape(each)}" for each in message.done[-_LINES:])
-            + f"\n*Next:* {escape(message.next)}"
-        ),
-        _section(f"*What you should do*\n{escape(message.todo)}"),
-        _section(
-            " | ".join(
-                [
-                    _link(message.runbook_url, "Open the runbook"),
-                    _link(message.incident_url, f"Incident {incident.id}"),
-                    *(_link(link.href, link.text) for link in message.links[:_LINES]),
-                ]
-            )
-        ),
-        {"type": "context", "elements": [_mrkdwn(_status(incident), SECTION)]},
+        _section(f"*How sure*\n{plain(message.how_sure)}"),
+        _section(f"*What vigil did*\n{did}\n*Next:* {plain(message.next)}"),
+        _section(f"*What you should do*\n{plain(message.todo)}"),
+        _section(" | ".join(links)),
+        {"type": "context", "elements": [_mrkdwn(_status(incident), FIELD)]},
     ]
     colour = _RESOLVED_COLOUR if calm else _COLOUR[incident.severity]
     return {
-        "text": clip(escape(one_line(message.headline)), SECTION),
+        "text": plain(one_line(message.headline)),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}}
         ],
@@ -80,7 +91,7 @@ def _status(incident: Incident) -> str:
     owner = incident.labels.get("owner", "")
     parts = [f"{incident.severity.value} · {incident.state.value}"]
     if owner:
-        parts.append(f"owner {escape(owner)}")
+        parts.append(f"owner {escape(clip(owner, 200))}")
     return " · ".join(parts)
 
 
@@ -89,7 +100,7 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _mrkdwn(text: str, limit: int) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": clip(text, limit)}
+    return {"type": "mrkdwn", "text": clip(text.strip() or "–", limit)}
 
 
 def _link(href: str, text: str) -> str:
@@ -98,9 +109,8 @@ def _link(href: str, text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """The three characters that Slack asks to escape, in a text of bounded length."""
-    short = clip(text, _TEXT)
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """The three characters that Slack asks to escape."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def one_line(text: str) -> str:

@@ -6,11 +6,11 @@ JSON, ``GET /`` shows it as people would see it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -155,8 +155,31 @@ def _without_keys(body: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    """Ends its connections when it is closed, so that no thread and no socket is left behind."""
+
+    daemon_threads = False
     standins: StandIns
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.closing = threading.Event()
+        self._connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        self.closing.set()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -170,7 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._handle()
 
     def _handle(self) -> None:
-        standins = cast("_Server", self.server).standins
+        server = cast("_Server", self.server)
+        standins = server.standins
         length = self.headers.get("Content-Length") or "0"
         if not length.isdigit() or int(length) > _MAX_BODY:
             self.close_connection = True
@@ -186,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         hang_s = standins.hang_s(request.path)
         if hang_s:
-            time.sleep(hang_s)
+            server.closing.wait(hang_s)
         reply = standins.answer(request)
         if reply.lost:
             self.close_connection = True

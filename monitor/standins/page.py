@@ -158,9 +158,13 @@ def _incident(incident: PagerDutyIncident) -> str:
         f'<span class="tag sev">{severity}</span></div>'
         f"<h3>{escape(str(payload.get('summary', '')))}</h3>"
         f'<p class="links">{links}</p>'
-        f"<details><summary>Details</summary><dl>{rows}</dl></details>"
+        f"<details{_open(incident)}><summary>Details</summary><dl>{rows}</dl></details>"
         f'<ul class="plain log">{log}</ul></article>'
     )
+
+
+def _open(incident: PagerDutyIncident) -> str:
+    return "" if incident.state == "resolved" else " open"
 
 
 def _detail(value: Any) -> str:

@@ -95,9 +95,9 @@ class PagerDutyStandIn:
             return "routing_key: expected 32 characters"
         if self._routing_key is not None and key != self._routing_key:
             return "routing_key: unknown"
-        payload = event.get("payload")
         if path == "/v2/change/enqueue":
-            return None if _text(payload, "summary", 1024) else "payload.summary is required"
+            changed = _text(event.get("payload"), "summary", 1024)
+            return None if changed else "payload.summary is required"
         action = event.get("event_action")
         if action not in ("trigger", "acknowledge", "resolve"):
             return f"event_action: {action!r}"
@@ -105,6 +105,11 @@ class PagerDutyStandIn:
             return "dedup_key: at most 255 characters"
         if action != "trigger":
             return None if event.get("dedup_key") else "dedup_key is required"
+        return self._trigger_fault(event)
+
+    @staticmethod
+    def _trigger_fault(event: dict[str, Any]) -> str | None:
+        payload = event.get("payload")
         if not _text(payload, "summary", 1024):
             return "payload.summary: 1 to 1024 characters"
         if not _text(payload, "source", 1024):

@@ -205,7 +205,9 @@ def test_the_receiver_refuses_what_is_not_signed():
         now_s = int(SystemClock().now().timestamp())
         stale = sign(SECRET, now_s - 1000, body.encode())
         assert httpx.post(url, content=body, headers=stale).status_code == 401
-        report = SignedWebhook(url, "another secret").execute(PLAN)
+        stranger = SignedWebhook(url, "another secret")
+        report = stranger.execute(PLAN)
+        stranger.close()
         assert report.state is TargetState.FAILED
         assert standins.pipeline.serving("meter-reader", "production") == "v2"
 

@@ -34,7 +34,7 @@ def test_a_page_answers_the_six_questions(make_incident):
     )
     page = written(incident, done=["Rolled back to v1."], todo="Check that v1 serves.")
     assert page.what == (
-        "Confidence fell from 0.97 to 0.71 (62 % of images affected, 55 to 69 %; tolerated 15 %).",
+        "Confidence fell from 0.97 to 0.71 (62% of images affected, 55 to 69%; tolerated 15%).",
     )
     assert page.where == "all traffic of meter-reader v2 in production"
     assert page.since == "02:58:30 UTC, 1 min 30 s ago; 5 s after v2 was released"
@@ -147,14 +147,14 @@ def test_a_headline_leads_with_the_signal_that_shows_the_cause(make_finding, mak
                 "effect": Effect(value=0.31, low=0.28, high=0.4, tolerance=0.1, unit="", records=9),
             },
             "embeddings are unlike anything in the baseline "
-            "(31 % of images affected, 28 to 40 %; tolerated 10 %)",
+            "(31% of images affected, 28 to 40%; tolerated 10%)",
         ),
-        ({"effect": None, "reason": "98 % of frames are black"}, "98 % of frames are black"),
+        ({"effect": None, "reason": "98% of frames are black"}, "98% of frames are black"),
         ({"effect": None}, "confidence is out of bounds"),
         (
             {"before": None, "now": None, "slice": CAMERA},
             "confidence changed on camera north-2 "
-            "(62 % of images affected, 55 to 69 %; tolerated 15 %)",
+            "(62% of images affected, 55 to 69%; tolerated 15%)",
         ),
     ],
 )
