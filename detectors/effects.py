@@ -147,8 +147,10 @@ def _beyond(frame: Frame, s: int, objective: float) -> _Rows:
             continue
         margin = _Z * np.sqrt(TAIL * (1.0 - TAIL) / n)
         shares = np.clip([TAIL, TAIL - margin, TAIL + margin], 0.0, 1.0)
-        value, low, high = (mixed_quantiles(histograms, shares) - objective).tolist()
-        out[row] = (value, low, high, int(n), "s beyond the objective")
+        # What lies inside a bin is not known: the interval ends at edges.
+        value, below, above = (at - objective for at in mixed_quantiles(histograms, shares))
+        entry = (float(value[0]), float(below[1]), float(above[2]))
+        out[row] = (*entry, int(n), "s beyond the objective")
     return out
 
 

@@ -9,13 +9,18 @@ import numpy as np
 from detectors.reference import Floats
 
 
-def mixed_quantiles(histograms: Sequence[tuple[Floats, Floats]], shares: Floats) -> Floats:
-    """Quantiles of the sum of histograms, linear inside a bin.
+def mixed_quantiles(
+    histograms: Sequence[tuple[Floats, Floats]], shares: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Quantiles of the sum of histograms, linear inside a bin; and the edges around them.
 
     Args:
         histograms: (edges (B - 1,), counts (B,)) each. The open first and last bins end at the
             outermost edges: quantiles beyond are reported as those.
         shares: (m,) in [0, 1].
+
+    Returns:
+        Value, edge below and edge above, (m,) each.
     """
     points = np.unique(np.concatenate([edges for edges, _ in histograms]))
     total = sum(float(counts.sum()) for _, counts in histograms)
@@ -32,4 +37,5 @@ def mixed_quantiles(histograms: Sequence[tuple[Floats, Floats]], shares: Floats)
     rise = below[first] - below[previous]
     part = np.where(rise > 0, (shares - below[previous]) / np.where(rise > 0, rise, 1.0), 1.0)
     part = np.clip(part, 0.0, 1.0)
-    return np.asarray(points[previous] + part * (points[first] - points[previous]))
+    lower, upper = points[previous], points[first]
+    return lower + part * (upper - lower), lower, upper

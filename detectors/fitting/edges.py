@@ -24,9 +24,9 @@ def fit_edges(values: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
         Edges (S, B - 1), non-decreasing; mean (S,) and standard deviation (S,), 1 where there is
         none.
 
-    Service signals get half quantiles, half steps of equal ratio up to their range: their tails
-    matter beyond what the baseline saw. A signal that the baseline never saw gets steps over its
-    whole range.
+    Service signals get half quantiles, half steps of equal ratio from there up to their range:
+    their tails matter beyond what the baseline saw. A signal that the baseline never saw gets
+    steps over its whole range.
     """
     edges = np.empty((len(SCALARS), bins - 1))
     center, scale = np.zeros(len(SCALARS)), np.ones(len(SCALARS))
@@ -59,5 +59,6 @@ def _edges(signal: Signal, column: Floats, bins: int) -> Floats:
         return np.asarray(np.quantile(column, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
     fine = (bins - 1) // 2
     own = np.quantile(column, np.linspace(0.0, 1.0, fine + 2)[1:-1])
-    outer = np.geomspace(FASTEST_S, signal.high, bins - 1 - fine)
+    start = float(np.clip(own[-1] if fine else FASTEST_S, FASTEST_S, 0.5 * signal.high))
+    outer = np.geomspace(start, signal.high, bins - 1 - fine)
     return np.sort(np.concatenate([own, outer]))

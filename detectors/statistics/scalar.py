@@ -114,5 +114,5 @@ def scalar_statistics(frame: Frame) -> ScalarStatistics:
 
 
 def _mix(weights: Floats, table: Floats) -> Floats:
-    flat = weights @ table.reshape(len(table), -1)
+    flat = weights @ table.reshape(len(table), table.shape[1] * table.shape[2])
     return np.asarray(flat.reshape((len(weights), *table.shape[1:])))

@@ -30,6 +30,9 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Fleet:
     """Batches of a fleet of cameras; faults on request."""
 
+    start = START
+    cameras = CAMERAS
+    with_new_site = (*CAMERAS, *NEW_CAMERAS)
     seed: int = 0
     looks: dict[tuple[str, str], tuple[float, np.ndarray]] = field(default_factory=dict)
 

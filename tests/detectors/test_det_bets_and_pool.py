@@ -1,4 +1,5 @@
-"""The two exact ingredients: bets that can't gain on uniform p-values, and p-values that are uniform."""
+"""The two exact ingredients: bets that can't gain on uniform p-values, and p-values that are
+uniform."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def test_cells_are_symmetric_and_cover_the_unit_interval():
 
 
 def test_arms_gain_on_the_change_they_are_made_for():
-    """Under a mean shift of 2 the matching arm grows by its Kullback-Leibler rate, near 2 per tick."""
+    """Under a mean shift of 2 the matching arm grows by its Kullback-Leibler rate, near 2 per
+    tick."""
     from scipy.stats import norm
 
     bets = standard_bets()
@@ -54,7 +56,8 @@ def test_p_values_are_uniform_with_heavy_ties():
 
 
 def test_a_frozen_pool_is_not_uniform_for_one_stream():
-    """Why the pool grows: against one fixed short history the p-values of a stream all err alike."""
+    """Why the pool grows: against one fixed short history the p-values of a stream all err
+    alike."""
     rng = np.random.default_rng(3)
     counts = histogram(rng.standard_normal((20, 1)))
     z = rng.standard_normal(4000)
@@ -66,7 +69,9 @@ def test_an_empty_pool_says_nothing():
     """Without a history p is the tie-breaking uniform itself."""
     uniform = np.array([0.25, 0.75])
     empty = np.zeros((2, CELLS), np.int32)
-    np.testing.assert_array_equal(p_values(empty, cells_of(np.array([9.0, -9.0])), uniform), uniform)
+    np.testing.assert_array_equal(
+        p_values(empty, cells_of(np.array([9.0, -9.0])), uniform), uniform
+    )
 
 
 def test_cells_reach_from_far_below_to_far_above():

@@ -44,7 +44,9 @@ def test_budget_holds_for_dependent_streams_of_any_distribution(plain):
     pages = np.zeros(50)
     for trial in range(50):
         engine = FleetEvidence(100.0, 50)
-        engine.learn([plain.scores(streams, np.full(10, rng.exponential() ** 2)) for _ in range(100)])
+        engine.learn(
+            [plain.scores(streams, np.full(10, rng.exponential() ** 2)) for _ in range(100)]
+        )
         for tick in range(300):
             common = np.full(10, rng.exponential() ** 2)
             result = engine.step(plain.scores(streams, common), tick=tick + 1, rng=rng)
@@ -92,7 +94,9 @@ def test_a_whole_model_shift_needs_three_windows_at_least_and_five_at_most(plain
     for tick in range(1, 6):
         values = rng.standard_normal(300)
         values[3] += 9.0
-        seen.append(bool(engine.step(plain.scores(streams, values), tick=tick, rng=rng).exceeded[3]))
+        seen.append(
+            bool(engine.step(plain.scores(streams, values), tick=tick, rng=rng).exceeded[3])
+        )
     assert seen[:2] == [False, False]
     assert seen[4]
 
@@ -199,7 +203,9 @@ def test_new_streams_settle_on_their_own_history(plain):
     streams = plain.streams(3)
     engine = FleetEvidence(500.0, 60)
     for tick in range(1, 61):
-        result = engine.step(plain.scores(streams, 50.0 + rng.standard_normal(3)), tick=tick, rng=rng)
+        result = engine.step(
+            plain.scores(streams, 50.0 + rng.standard_normal(3)), tick=tick, rng=rng
+        )
         assert result.provisional.all()
         assert not result.exceeded.any()
     result = engine.step(plain.scores(streams, 50.0 + rng.standard_normal(3)), tick=61, rng=rng)
@@ -255,7 +261,9 @@ def test_a_new_slice_far_from_all_siblings_is_found(plain):
     streams = siblings(13)
     looks = np.append(rng.normal(0, 0.5, 12), 12.0)
     engine = FleetEvidence(20_000.0, 100)
-    engine.learn([plain.scores(streams[:12], looks[:12] + rng.standard_normal(12)) for _ in range(500)])
+    engine.learn(
+        [plain.scores(streams[:12], looks[:12] + rng.standard_normal(12)) for _ in range(500)]
+    )
     for tick in range(1, 6):
         batch = plain.scores(streams, looks + rng.standard_normal(13), novel=np.arange(13) == 12)
         result = engine.step(batch, tick=tick, rng=rng)
