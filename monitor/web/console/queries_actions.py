@@ -168,7 +168,8 @@ def _interlock(decision: Mapping[str, Any]) -> str:
 def _result(result: Mapping[str, Any]) -> str:
     for key in ("text", "message", "error", "summary"):
         if result.get(key):
-            return str(result[key])
+            proof = result.get("proof")
+            return f"{result[key]} {proof}" if proof else str(result[key])
     return ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in result.items())
 
 
