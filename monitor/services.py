@@ -6,13 +6,16 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 
+from alerts.types import AlertKind
 from monitor.ingest.ingest import Ingest
 from monitor.metrics import Metrics
 from monitor.settings.schema import Settings
 from monitor.settings.secrets import Secret, read_secret
+from monitor.settings.watch import ConfigWatch
 from monitor.store.database import Sessions, open_engine
 from monitor.store.migrate import upgrade
 from monitor.store.samples import FsspecSamples, SampleStore
@@ -41,6 +44,7 @@ class Services:
     session_secret: Secret
     new_id: Callable[[], str]
     started_at: datetime
+    config: ConfigWatch | None = None
 
     def close(self) -> None:
         """Give the database connections back."""
@@ -53,15 +57,20 @@ def open_services(
     clock: Clock | None = None,
     samples: SampleStore | None = None,
     new_id: Callable[[], str] = random_id,
+    config: Path | None = None,
 ) -> Services:
     """Open database (migrated if needed) and samples, and build what works on them.
 
+    ``config`` is the file that the settings came from: the status then tells of edits.
+
     Raises:
-        ConfigError: a setting or a secret that can't be used.
+        ConfigError: a setting, a secret or a runbook that can't be used, or an alert without one.
         SchemaError: the database was written by a newer vigil.
     """
     clock = clock or SystemClock()
     service = settings.service
+    runbooks = load_runbooks(settings.runbooks)
+    runbooks.check(kind.value for kind in AlertKind)
     engine = open_engine(
         service.database,
         password=_optional(service, "database_password"),
@@ -88,10 +97,11 @@ def open_services(
         samples=store,
         ingest=ingest,
         metrics=metrics,
-        runbooks=load_runbooks(settings.runbooks),
+        runbooks=runbooks,
         session_secret=Secret(_optional(service, "session_secret") or uuid.uuid4().hex),
         new_id=new_id,
         started_at=clock.now(),
+        config=ConfigWatch(config) if config else None,
     )
 
 

@@ -118,12 +118,26 @@ def _postgresql(server: str, *, template: str) -> Iterator[str]:
     _statement(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of this test's own, once on SQLite and once on PostgreSQL.
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy for each test."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    engine.dispose()
+    return path
 
-    SQLite's file is not there yet; ``open_services`` or ``upgrade`` creates it.
-    """
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/vigil.db"
-    return str(request.getfixturevalue("postgresql_url"))
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated, empty SQLite database of this test's own."""
+    shutil.copyfile(sqlite_template, tmp_path / "vigil.db")
+    return f"sqlite:///{tmp_path}/vigil.db"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated, empty database of this test's own, once on SQLite and once on PostgreSQL."""
+    return str(request.getfixturevalue(f"{request.param}_url"))

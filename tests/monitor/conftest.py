@@ -10,9 +10,7 @@ import stored
 
 from monitor.services import Services, open_services
 from monitor.settings.schema import Service, Settings
-from monitor.store import baselines
 from monitor.store.samples import MemorySamples
-from vigil.baseline import Baseline
 from vigil.clock import ManualClock
 
 
@@ -32,22 +30,11 @@ def services(database_url: str, clock: ManualClock) -> Iterator[Services]:
 
 
 @pytest.fixture
-def lone_services(tmp_path: Path, clock: ManualClock) -> Iterator[Services]:
+def lone_services(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Services]:
     """Services on SQLite, for what does not depend on the database."""
     opened = open_services(
-        Settings(
-            service=Service(
-                database=f"sqlite:///{tmp_path}/lone.db", samples=str(tmp_path / "samples")
-            )
-        ),
+        Settings(service=Service(database=sqlite_url, samples=str(tmp_path / "samples"))),
         clock=clock,
     )
     yield opened
     opened.close()
-
-
-def add_baseline(services: Services, **how: object) -> Baseline:
-    baseline = stored.baseline(**how)  # type: ignore[arg-type]
-    with services.sessions.begin() as session:
-        baselines.add(session, baseline)
-    return baseline

@@ -160,6 +160,13 @@ class RejectionOut(Answer):
     example: str
 
 
+class ConfigurationOut(Answer):
+    """Whether the file was edited since it was loaded; an edit takes effect at the next start."""
+
+    state: str
+    problems: list[str]
+
+
 class StatusOut(Answer):
     version: str
     started_at: datetime
@@ -172,6 +179,7 @@ class StatusOut(Answer):
     outbox_waiting: int
     actions_stopped: bool
     leader: str | None
+    configuration: ConfigurationOut | None
     rejections: list[RejectionOut]
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from monitor import leases
 from monitor.store import overview, switches
-from monitor.web.api.answers import ModelOut, RejectionOut, StatusOut
+from monitor.web.api.answers import ConfigurationOut, ModelOut, RejectionOut, StatusOut
 from monitor.web.auth import Reader, services_of
 
 router = APIRouter(prefix="/v1", tags=["reading"])
@@ -48,6 +48,7 @@ def get_status(request: Request, actor: Reader) -> StatusOut:
     """Whether ticks run, what waits, what is open, and what was refused in the last day."""
     services = services_of(request)
     now = services.clock.now()
+    file = services.config.state() if services.config else None
     with services.sessions() as session:
         return StatusOut(
             version=request.app.version,
@@ -61,6 +62,11 @@ def get_status(request: Request, actor: Reader) -> StatusOut:
             outbox_waiting=overview.outbox_waiting(session),
             actions_stopped=switches.is_on(session, switches.ACTIONS_STOPPED),
             leader=leases.holder(session, leases.SCHEDULER, now=now),
+            configuration=(
+                ConfigurationOut(state=file.edit.value, problems=list(file.problems))
+                if file
+                else None
+            ),
             rejections=[
                 RejectionOut.model_validate(row)
                 for row in overview.rejections_since(session, now - timedelta(days=1))
