@@ -95,7 +95,10 @@ class SlackNotifier:
             if _code(error) not in _GONE:
                 raise
             return self._first(message, unclear)
-        if not message.note:
+        # An edited message rings nowhere: what fires again must be said in the channel too.
+        rings = message.event is MessageEvent.TRIGGER
+        note = message.note or (message.headline if rings else "")
+        if not note:
             return _delivered(message, channel=channel, ts=ts)
         reply = None
         if unclear:
@@ -104,7 +107,8 @@ class SlackNotifier:
             answer = self._client.chat_postMessage(
                 channel=channel,
                 thread_ts=ts,
-                text=escape(clip(message.note, SECTION)),
+                text=escape(clip(note, SECTION)),
+                reply_broadcast=rings,
                 metadata=_metadata(message),
                 unfurl_links=False,
                 unfurl_media=False,

@@ -181,7 +181,7 @@ def _channel_id(channel: str) -> str | None:
 
 
 def _content(message: dict[str, Any]) -> dict[str, Any]:
-    kept = ("text", "blocks", "attachments", "metadata")
+    kept = ("text", "blocks", "attachments", "metadata", "reply_broadcast")
     return {name: message[name] for name in kept if message.get(name)}
 
 

@@ -233,6 +233,19 @@ def test_slack_finds_a_reply_by_its_id_not_by_its_text(slack, standins, make_mes
     assert len(root["replies"]) == 2
 
 
+def test_slack_rings_again_when_an_incident_reopens(slack, standins, make_message):
+    """Editing the old message notifies nobody: the reply goes to the channel as well."""
+    thread = slack.deliver(make_message(), thread={}).receipt
+    update = make_message(MessageEvent.UPDATE, note="Still firing.")
+    again = make_message(note="", id="again")
+    for message in (update, again):
+        assert slack.deliver(message, thread=thread).outcome is DeliveryOutcome.DELIVERED
+    (root,) = standins.sent()["slack"]
+    quiet, loud = root["replies"]
+    assert not quiet.get("reply_broadcast")
+    assert (loud["reply_broadcast"], loud["text"]) == (True, again.headline)
+
+
 def test_slack_posts_anew_where_someone_deleted_the_message(slack, standins, make_message):
     """The incident does not go silent; the receipt leads to the new message."""
     thread = slack.deliver(make_message(), thread={}).receipt
