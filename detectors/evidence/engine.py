@@ -39,14 +39,14 @@ from numpy.typing import NDArray
 from detectors.evidence.bets import standard_bets
 from detectors.evidence.history import borrow, grow, join_open, learn
 from detectors.evidence.pool import cells_of, p_values
-from detectors.evidence.table import NEW, SETTLED, StreamTable
+from detectors.evidence.shiryaev import bet, onsets, shares
+from detectors.evidence.table import NEW, SETTLED, WARMING, StreamTable
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
 from vigil.errors import ConflictError
 
 Floats = NDArray[np.float64]
 
-LEVEL_WEIGHTS = (0.3, 0.3, 0.4)
 CAP = 1e6
 """Evidence stops growing at so many thresholds; a cap only lowers it."""
 
@@ -98,7 +98,6 @@ class FleetEvidence:
         self.max_streams = max_streams
         self.last_tick: int | None = None
         self._bets = standard_bets()
-        self._log_payoff = np.log(self._bets.payoff.T)
         self._table = StreamTable(arms=self._bets.arms, min_history=min_history)
         self._seen: dict[int, tuple[tuple[StreamKey, ...], NDArray[np.int64]]] = {}
 
@@ -170,6 +169,7 @@ class FleetEvidence:
         rows = located[use]
         table = self._table
         score, noise = batch.score[use], batch.noise[use]
+        judged = [stream for stream, used in zip(batch.streams, use.tolist(), strict=True) if used]
         self._prepare(rows, batch.novel[use], batch)
         table.last_seen[rows] = tick
 
@@ -181,12 +181,17 @@ class FleetEvidence:
         cells = cells_of(excess)
         p = p_values(table.counts[rows], cells, uniform)
         p = np.where((band > 0) & (np.abs(offset) <= band), uniform, p)
-        self._bet(rows, p, _spread(batch.streams, use), tick)
+        bet(
+            table,
+            rows,
+            p,
+            shares(judged),
+            bets=self._bets,
+            tick=tick,
+            ceiling=CAP * self.threshold,
+        )
         evidence = table.evidence[rows].sum(axis=1)
-        cusum = table.cusum[rows]
-        best = cusum.argmax(axis=1)
-        onset = table.start[rows, best]
-        onset[cusum.max(axis=1, initial=0.0) <= 0.0] = tick
+        onset = onsets(table, rows, tick)
         provisional = table.state[rows] != SETTLED
         self._join(rows, cells, score, noise, tick)
         self._join_open(rows, batch, use)
@@ -204,17 +209,9 @@ class FleetEvidence:
     def hold(self, streams: Iterable[StreamKey], *, since_tick: int) -> None:
         """While an alarm is open: take the windows since its onset out of the pools again (the last
         64 at most), and let no more in."""
-        table = self._table
-        rows = table.rows(streams)
-        if len(rows) == 0:
-            return
-        table.held[rows] = True
-        back = table.ring_ticks >= since_tick
-        cells = np.where(back, table.ring_cells[rows], -1)
-        which, slot = np.nonzero(cells >= 0)
-        np.subtract.at(table.counts, (rows[which], cells[which, slot].astype(np.int64)), 1)
-        np.subtract.at(table.history, rows[which], 1)
-        table.ring_cells[np.ix_(rows, np.flatnonzero(back))] = -1
+        rows = self._table.rows(streams)
+        self._table.held[rows] = True
+        self._table.take_back(rows, since_tick)
 
     def release(self, streams: Iterable[StreamKey], *, fresh_start: bool = True) -> None:
         """The alarm is over: windows join the pools again, and evidence starts from nothing."""
@@ -228,8 +225,20 @@ class FleetEvidence:
         self._restart(self._table.rows(streams))
 
     def forget(self, streams: Iterable[StreamKey]) -> None:
-        """The history of these streams no longer holds (a new normal was accepted): begin anew."""
+        """Throw the history of these streams away; they borrow again as on the first day."""
         self._table.clear(self._table.rows(streams))
+
+    def accept(self, streams: Iterable[StreamKey]) -> None:
+        """What these streams do now is the new normal, e.g. a new site that stays.
+
+        They begin anew without borrowing: mute until they have a history of their own.
+        """
+        table = self._table
+        rows = table.rows(streams)
+        novel, seen = table.novel[rows], table.last_seen[rows]
+        table.clear(rows)
+        table.novel[rows], table.last_seen[rows] = novel, seen
+        table.state[rows], table.band[rows] = WARMING, np.inf
 
     def to_bytes(self) -> bytes:
         """All state; the random generator is the caller's."""
@@ -292,18 +301,6 @@ class FleetEvidence:
         if len(fresh):
             borrow(table, fresh, batch.healthy)
 
-    def _bet(self, rows: NDArray[np.int64], p: Floats, omega: Floats, tick: int) -> None:
-        table = self._table
-        cells = self._bets.cell(p)
-        paid = self._bets.payoff.T[cells]
-        evidence = (table.evidence[rows] + omega[:, None] * self._bets.prior) * paid
-        total = evidence.sum(axis=1, keepdims=True)
-        ceiling = CAP * self.threshold
-        table.evidence[rows] = evidence * np.minimum(1.0, ceiling / np.maximum(total, 1e-300))
-        before = table.cusum[rows]
-        table.start[rows] = np.where(before <= 0.0, tick, table.start[rows])
-        table.cusum[rows] = np.maximum(before, 0.0) + self._log_payoff[cells]
-
     def _join(
         self,
         rows: NDArray[np.int64],
@@ -314,18 +311,11 @@ class FleetEvidence:
     ) -> None:
         table = self._table
         free = ~table.held[rows]
-        slot = self._slot(tick)
+        slot = table.next_slot(tick)
         mine, joined = rows[free], cells[free]
         table.counts[mine, joined] += 1
         table.ring_cells[mine, slot] = joined
         grow(table, mine, score[free], noise[free])
-
-    def _slot(self, tick: int) -> int:
-        table = self._table
-        slot = int(table.ring_ticks.argmin())
-        table.ring_ticks[slot] = tick
-        table.ring_cells[:, slot] = -1
-        return slot
 
     def _join_open(
         self, rows: NDArray[np.int64], batch: ScoreBatch, use: NDArray[np.bool_]
@@ -349,15 +339,6 @@ class FleetEvidence:
 
 
 _SCORES = ("score", "noise", "open_score", "open_noise")
-
-
-def _spread(streams: tuple[StreamKey, ...], use: NDArray[np.bool_]) -> Floats:
-    """omega: the share of each stream in use; the shares sum to 1."""
-    level = np.array([stream.level for stream in streams], np.int64)[use]
-    sizes = np.bincount(level, minlength=len(LEVEL_WEIGHTS))
-    weights = np.where(sizes > 0, LEVEL_WEIGHTS, 0.0)
-    weights /= max(weights.sum(), 1e-12)
-    return np.asarray((weights / np.maximum(sizes, 1))[level])
 
 
 def _scatter(use: NDArray[np.bool_], values: NDArray[np.generic], fill: float) -> Floats:

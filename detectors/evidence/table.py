@@ -134,6 +134,22 @@ class StreamTable:
         for name, (_, _, fill) in self._columns().items():
             getattr(self, name)[rows] = fill
 
+    def next_slot(self, tick: int) -> int:
+        """The ring's place for the joins of a tick: the oldest, emptied."""
+        slot = int(self.ring_ticks.argmin())
+        self.ring_ticks[slot] = tick
+        self.ring_cells[:, slot] = -1
+        return slot
+
+    def take_back(self, rows: NDArray[np.int64], since_tick: int) -> None:
+        """Undo the joins of these rows since a tick, as far as the ring reaches."""
+        back = self.ring_ticks >= since_tick
+        cells = np.where(back, self.ring_cells[rows], -1)
+        which, slot = np.nonzero(cells >= 0)
+        np.subtract.at(self.counts, (rows[which], cells[which, slot].astype(np.int64)), 1)
+        np.subtract.at(self.history, rows[which], 1)
+        self.ring_cells[np.ix_(rows, np.flatnonzero(back))] = -1
+
     def to_bytes(self, header: dict[str, Any]) -> bytes:
         """Everything, with ``header`` beside it."""
         names = [name for name in self._columns() if name != "warm"]

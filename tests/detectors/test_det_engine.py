@@ -283,8 +283,24 @@ def test_a_slice_that_the_baseline_learns_of_starts_anew(plain):
     assert engine.history(streams[0]) == 1
 
 
+def test_an_accepted_normal_is_quiet_until_it_has_a_history(plain):
+    """A shift that stays is learned, and a later one is found against it."""
+    rng = np.random.default_rng(22)
+    streams = plain.streams(4)
+    engine = taught(plain, streams, rng, threshold=500.0)
+    engine.accept(streams[:1])
+    shifted = np.array([30.0, 0.0, 0.0, 0.0])
+    for tick in range(1, 61):
+        values = shifted + rng.standard_normal(4)
+        assert not engine.step(plain.scores(streams, values), tick=tick, rng=rng).exceeded.any()
+    assert engine.history(streams[0]) == 60
+    for tick in range(61, 81):
+        result = engine.step(plain.scores(streams, np.zeros(4)), tick=tick, rng=rng)
+    assert result.exceeded.tolist() == [True, False, False, False]
+
+
 def test_forgotten_streams_begin_from_nothing(plain):
-    """Accepting a new normal throws the old pool away."""
+    """The old pool is thrown away."""
     rng = np.random.default_rng(16)
     streams = plain.streams(4)
     engine = taught(plain, streams, rng)
