@@ -295,7 +295,7 @@ def test_an_accepted_normal_is_quiet_until_it_has_a_history(plain):
         assert not engine.step(plain.scores(streams, values), tick=tick, rng=rng).exceeded.any()
     assert engine.history(streams[0]) == 60
     for tick in range(61, 81):
-        result = engine.step(plain.scores(streams, np.zeros(4)), tick=tick, rng=rng)
+        result = engine.step(plain.scores(streams, rng.standard_normal(4)), tick=tick, rng=rng)
     assert result.exceeded.tolist() == [True, False, False, False]
 
 
