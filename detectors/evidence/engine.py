@@ -112,6 +112,11 @@ class FleetEvidence:
     def streams(self) -> tuple[StreamKey, ...]:
         return tuple(self._table.keys)
 
+    @property
+    def held(self) -> tuple[StreamKey, ...]:
+        """The streams whose windows join no pool, because an alarm is open."""
+        return tuple(self._table.keys[row] for row in np.flatnonzero(self._table.held))
+
     def history(self, stream: StreamKey) -> int:
         """Own windows in the pool of a stream; 0 where it is not known."""
         row = self._table.index.get(stream)

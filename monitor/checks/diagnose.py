@@ -24,7 +24,13 @@ from vigil.types import Effect, ModelRef, SignalForm, SignalKind, Slice
 HEALTHY_TICKS = 10
 """How far before the onset the previous version is looked at."""
 
+AROUND = 6
+"""So many drifts of other slices are shown beside those of the named one."""
+
 FEWEST_RECORDS = 15
+COMPARABLE = 0.5
+"""A leaf cell drifts with the others where its effect is at least half of the largest one."""
+
 _LEADS = 3
 
 
@@ -54,7 +60,7 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
     """Name the slice and the cause of what drifts."""
     named = _named_slice(scene)
     release = latest_release(session, scene.family, scene.at)
-    named_drifts = _on_slice(scene, named)
+    named_drifts, around = _on_slice(scene, named)
     images = [name for name, s in CATALOGUE.items() if s.kind is SignalKind.IMAGE]
     streams = [_stream(scene.family, named, name) for name in images]
     effects = measure(scene.parts, streams, scene.rules)
@@ -76,7 +82,7 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
         slice=named,
         cause=decision.cause,
         reasons=decision.reasons,
-        drifts=tuple(named_drifts),
+        drifts=(*named_drifts, *around[:AROUND]),
         onset=scene.onset,
         at=scene.at,
         previous_version=release.previous if release else None,
@@ -118,11 +124,21 @@ def _named_slice(scene: Scene) -> Slice:
         for signal in signals
     }
     found = measure(scene.parts, list(streams), scene.rules)
-    drifting = dict.fromkeys(weights, False)
+    size = dict.fromkeys(weights, 0.0)
     for stream, effect in found.items():
-        if effect.is_large or (stream.signal == signals[0] and _likely(effect)):
-            drifting[streams[stream]] = True
-    return name_slice({cell: (drifting[cell], weights[cell]) for cell in weights}, keys)
+        if _likely(effect):
+            cell = streams[stream]
+            size[cell] = max(size[cell], effect.value / max(effect.tolerance, 1e-9))
+    largest = max(size.values())
+    drifts = {cell: one > 0 and one >= COMPARABLE * largest for cell, one in size.items()}
+    usual = sum(size[cell] for cell in size if drifts[cell]) / max(sum(drifts.values()), 1)
+    return name_slice(
+        {
+            cell: (drifts[cell], weights[cell] * (size[cell] if drifts[cell] else usual))
+            for cell in weights
+        },
+        keys,
+    )
 
 
 def _likely(effect: Effect) -> bool:
@@ -143,11 +159,12 @@ def _leading_signals(scene: Scene) -> list[str]:
     return (measurable or names)[:_LEADS]
 
 
-def _on_slice(scene: Scene, named: Slice) -> list[Drift]:
-    """The drifts of the named slice first; where it has no streams of its own, all of them."""
+def _on_slice(scene: Scene, named: Slice) -> tuple[list[Drift], list[Drift]]:
+    """The drifts of the named slice, and those around it; where it has no streams of its own,
+    those around it speak for it."""
     inside = [drift for drift in scene.drifts if drift.stream.slice == named]
     around = [drift for drift in scene.drifts if drift.stream.slice != named]
-    return [*inside, *around] if inside else list(scene.drifts)
+    return (inside, around) if inside else (around, [])
 
 
 def _fact(drift: Drift, moved: Mapping[StreamKey, float]) -> DriftFact:

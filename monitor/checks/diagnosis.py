@@ -28,7 +28,8 @@ class Drift:
 class Diagnosis:
     """Drift of one model at one tick, named: which slice, since when, and why.
 
-    ``hard``: a plain rule fired, no statistics. ``onset`` is the start of the window in which it began.
+    ``hard``: a plain rule fired, no statistics. ``onset`` is the start of the window in which it
+    began.
     """
 
     model: ModelRef

@@ -27,8 +27,8 @@ from vigil.summary import MISSING, Outcomes, Summary
 class Gathered:
     """One model's share of a tick. ``late`` windows ended before the tick's own window began.
 
-    ``records``: by version. ``unverified``: records of versions without a baseline, which are counted
-    and shown but not judged.
+    ``records``: by version. ``unverified``: records of versions without a baseline, which are
+    counted and shown but not judged.
     """
 
     family: Family

@@ -1,4 +1,4 @@
-"""Plain rules that need no statistics: silence, broken values. They page at once, outside the budget."""
+"""Plain rules without statistics: silence, broken values. They page at once, off the budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From evidence to verdicts: which streams drifted, how much, where, and why. Values in, values out."""
+"""From evidence to verdicts: which streams drifted, and how much. Values in, values out."""
 
 from __future__ import annotations
 

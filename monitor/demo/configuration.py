@@ -1,4 +1,4 @@
-"""The demo's ``vigil.toml``: an ordinary one, with windows of a second and stand-ins for receivers."""
+"""The demo's ``vigil.toml``: an ordinary one, with short windows and stand-ins for receivers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ kind = "pagerduty"
 routing_key = {{ env = "VIGIL_DEMO_PAGERDUTY_KEY" }}
 url = "{standins}/pagerduty"
 
-[[routes]]              # a domain shift wakes nobody: it fills the re-label queue and says so in chat
+# A domain shift wakes nobody: it fills the re-label queue and says so in chat.
+[[routes]]
 match = {{ cause = "domain_shift" }}
 receivers = ["chat", "console"]
 

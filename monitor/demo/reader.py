@@ -89,7 +89,7 @@ def train(
     steps = -(-len(targets) // 128)
     for epoch in range(epochs):
         order = torch.randperm(len(targets), generator=generator)
-        for step, rows in enumerate(order.split(128)):
+        for step, rows in enumerate(torch.split(order, 128)):
             optimiser.zero_grad()
             loss(network(inputs[rows])[0], targets[rows]).backward()
             optimiser.step()

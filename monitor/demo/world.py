@@ -1,7 +1,8 @@
 """What the cameras see: real handwritten digits on the dials of meters at several sites.
 
-The digits are those that ship with scikit-learn (1797 images of 8 x 8, UCI, Alpaydin and Kaynak). Each
-camera has its own lighting, tint, framing and noise. Faults change the world, never the monitor.
+The digits are those that ship with scikit-learn (1797 images of 8 x 8, UCI, Alpaydin and Kaynak).
+Each camera has its own lighting, tint, framing and noise. Faults change the world, never the
+monitor.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def make_cameras(sites: Sequence[str], per_site: int, rng: np.random.Generator) 
             slope=float(rng.uniform(-0.06, 0.06)),
             tint=tuple(float(t) for t in rng.uniform(0.86, 1.0, 3)),  # type: ignore[arg-type]
             frame=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
-            noise=float(rng.uniform(0.010, 0.018)),
+            noise=float(rng.uniform(0.004, 0.008)),
         )
         for site in sites
         for number in range(1, per_site + 1)
@@ -119,7 +120,8 @@ class World:
         luma = luma * self._vignette * exposure
         luma += column("noise") * rng.standard_normal((n, SIDE, SIDE), dtype=np.float32)
         tint = np.array([c.tint for c in cameras], np.float32)[who][:, None, None, :]
-        return np.clip(luma[..., None] * tint * 255.0, 0, 255).astype(np.uint8)
+        pixels: Images = np.clip(luma[..., None] * tint * 255.0, 0, 255).astype(np.uint8)
+        return pixels
 
     @staticmethod
     def _crops(bank: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""From verdicts to what is done: alerts, incidents, messages, actions. Every effect is a row first."""
+"""From a diagnosis to what is done: incidents, messages, actions. Every effect is a row first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from alerts.types import (
     MessageEvent,
     TimelineEntry,
 )
+from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.metrics import Metrics
 from monitor.response import record
@@ -83,9 +85,7 @@ class Bridge:
     def raise_alert(self, session: Session, diagnosis: Diagnosis) -> tuple[Incident, Belongs]:
         """Open, widen or reopen an incident, and queue its messages."""
         alert = to_alert(diagnosis)
-        kind = kind_of(diagnosis)
         findings = tuple(to_finding(drift) for drift in diagnosis.drifts)
-        severity = severity_of(kind, diagnosis.slice, findings, provisional=diagnosis.provisional)
         place = self._place(session, diagnosis, alert)
         if place.incident is None:
             incident = self._open(session, diagnosis, alert, findings)
@@ -96,22 +96,54 @@ class Bridge:
                 incident, at=diagnosis.at, actor="vigil", text=f"Reopened: {place.reason}."
             )
             incident = record.save(session, moved)
-        before = incident
-        moved = incidents.fired_again(
-            incident,
-            at=diagnosis.at,
-            findings=findings,
-            severity=severity,
-            reason=place.reason if place.belongs is Belongs.JOINS else "",
-        )
-        incident = record.save(session, moved)
+        reason = place.reason if place.belongs is Belongs.JOINS else ""
+        incident = self._widen(session, incident, findings, diagnosis.at, reason)
         if place.belongs is Belongs.REOPENS:
             self._announcer.tell(session, incident, MessageEvent.TRIGGER, at=diagnosis.at)
-        elif incident.severity is not before.severity:
-            self._announcer.tell(
-                session, incident, MessageEvent.UPDATE, at=diagnosis.at, note=moved.reason
-            )
         return incident, place.belongs
+
+    def owner(self, session: Session, stream: StreamKey) -> Incident | None:
+        """The open incident that this stream's drift is part of."""
+        for incident in record.open_incidents(session, stream.model, stream.deployment):
+            if incident.kind in _SEPARATE:
+                continue
+            known = any(
+                (one.signal, one.slice) == (stream.signal, stream.slice)
+                for one in incident.findings
+            )
+            if known or within(stream.slice, incident.slice):
+                return incident
+        return None
+
+    def still_firing(
+        self, session: Session, incident: Incident, drifts: Sequence[Drift], at: datetime
+    ) -> Incident:
+        """The fault lasts: newer figures, perhaps a higher severity, no new incident."""
+        findings = tuple(to_finding(drift) for drift in drifts)
+        return self._widen(session, incident, findings, at, reason="")
+
+    def _widen(
+        self,
+        session: Session,
+        incident: Incident,
+        findings: tuple[Finding, ...],
+        at: datetime,
+        reason: str,
+    ) -> Incident:
+        severity = severity_of(
+            incident.kind,
+            incident.slice,
+            findings,
+            provisional=all(finding.provisional for finding in findings),
+        )
+        before = incident.severity
+        moved = incidents.fired_again(
+            incident, at=at, findings=findings, severity=severity, reason=reason
+        )
+        incident = record.save(session, moved)
+        if incident.severity is not before:
+            self._announcer.tell(session, incident, MessageEvent.UPDATE, at=at, note=moved.reason)
+        return incident
 
     def _place(self, session: Session, diagnosis: Diagnosis, alert: Alert) -> GroupDecision:
         model = diagnosis.model
@@ -119,7 +151,7 @@ class Bridge:
         for incident in known:
             if incident.kind in _SEPARATE or kind_of(diagnosis) in _SEPARATE:
                 continue
-            if within(diagnosis.slice, incident.slice) and _may_share(incident):
+            if within(diagnosis.slice, incident.slice):
                 return GroupDecision(
                     belongs=Belongs.JOINS,
                     incident=incident,
@@ -204,10 +236,6 @@ class Bridge:
 
 _SEPARATE = frozenset({AlertKind.NO_DATA, AlertKind.HARD_FAULT, AlertKind.SERVICE_FAULT})
 """Kinds that stand for themselves: they join only incidents of their own kind."""
-
-
-def _may_share(incident: Incident) -> bool:
-    return incident.state is not IncidentState.RESOLVED
 
 
 def _seconds(later: datetime, earlier: datetime) -> float:

@@ -1,4 +1,4 @@
-"""The interlock's figures: the incident's own images, replayed through the version that would return.
+"""The interlock's figures: the incident's own images, run through the version that would return.
 
 Each version is measured against its own baseline, on the same images and the same slice.
 """

@@ -17,7 +17,7 @@ from alerts.grouping import Belongs
 from alerts.types import AlertKind, Incident, MessageEvent, Severity
 from detectors.evidence.engine import FleetEvidence
 from detectors.streams import StreamKey
-from monitor.checks.diagnosis import Diagnosis
+from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.due import number_containing
 from monitor.checks.recent import Family, RecentTicks
 from monitor.response import record, relabel, rollback
@@ -58,6 +58,32 @@ class Responder:
         engine.hold(touched(engine.streams, incident), since_tick=onset_tick)
         return incident
 
+    def join(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        drifts: Sequence[Drift],
+        alarming: Sequence[StreamKey],
+        *,
+        at: datetime,
+        onset_tick: int,
+    ) -> list[StreamKey]:
+        """Give the streams that belong to an open incident to it; returns the others."""
+        fresh: list[StreamKey] = []
+        joined: dict[int, tuple[Incident, list[StreamKey]]] = {}
+        for stream in alarming:
+            incident = self._bridge.owner(session, stream)
+            if incident is None:
+                fresh.append(stream)
+            else:
+                joined.setdefault(incident.id, (incident, []))[1].append(stream)
+        for incident, streams in joined.values():
+            mine = [drift for drift in drifts if drift.stream in streams]
+            moved = self._bridge.still_firing(session, incident, mine, at)
+            engine.reset(streams)
+            engine.hold(touched(engine.streams, moved), since_tick=onset_tick)
+        return fresh
+
     def respond_hard(self, session: Session, diagnosis: Diagnosis) -> Incident:
         """A plain rule fired: no evidence to reset, no pool to keep clean."""
         incident, belongs = self._bridge.raise_alert(session, diagnosis)
@@ -95,17 +121,24 @@ class Responder:
             )
             measure = measures((incident.model, incident.deployment))
             if verifying is not None:
-                self._verify(session, engine, recent, measure, incident, verifying, tick, at)
+                self._verify(session, recent, measure, incident, verifying, tick, at)
             elif incident.kind in _RULES:
-                self._quiet(session, engine, incident, at)
+                self._quiet(session, incident, at)
             else:
-                self._trailing(session, engine, recent, measure, incident, tick, at)
+                self._trailing(session, recent, measure, incident, tick, at)
+        self._release(session, engine)
         self._export(session)
+
+    def _release(self, session: Session, engine: FleetEvidence) -> None:
+        """Streams are held while an incident that touches them is open, whoever closed it."""
+        held = set(engine.held)
+        for incident in record.open_incidents(session):
+            held.difference_update(touched(engine.streams, incident))
+        engine.release(held, fresh_start=True)
 
     def _verify(
         self,
         session: Session,
-        engine: FleetEvidence,
         recent: RecentTicks,
         measure: Measure,
         incident: Incident,
@@ -127,7 +160,7 @@ class Responder:
         if health.recovered:
             action.state, action.finished_at, action.updated_at = "recovered", at, at
             action.result = {**action.result, "proof": health.text}
-            self._close(session, engine, incident, health, at, cure=str(action.result["text"]))
+            self._close(session, incident, health, at, cure=str(action.result["text"]))
         elif at > executed + timedelta(seconds=checks.unproven_after_s):
             action.state, action.finished_at, action.updated_at = "unproven", at, at
             text = f"The rollback has not proved to help: {health.text}."
@@ -146,7 +179,6 @@ class Responder:
     def _trailing(
         self,
         session: Session,
-        engine: FleetEvidence,
         recent: RecentTicks,
         measure: Measure,
         incident: Incident,
@@ -163,22 +195,19 @@ class Responder:
             windows=self._services.settings.checks.recovered_windows,
         )
         if health.recovered:
-            self._close(session, engine, incident, health, at, cure="")
+            self._close(session, incident, health, at, cure="")
 
-    def _quiet(
-        self, session: Session, engine: FleetEvidence, incident: Incident, at: datetime
-    ) -> None:
+    def _quiet(self, session: Session, incident: Incident, at: datetime) -> None:
         """A plain rule's incident is over when the rule has been silent for m windows."""
         settings = self._services.settings
         quiet = settings.checks.recovered_windows * settings.service.window_s
         if at - incident.last_firing_at > timedelta(seconds=quiet + settings.service.lateness_s):
             health = Health(recovered=True, text="the rule that fired is kept again")
-            self._close(session, engine, incident, health, at, cure="")
+            self._close(session, incident, health, at, cure="")
 
     def _close(
         self,
         session: Session,
-        engine: FleetEvidence,
         incident: Incident,
         health: Health,
         at: datetime,
@@ -193,7 +222,6 @@ class Responder:
         )
         note = f"{cure} {text}".strip()
         self._announcer.tell(session, incident, MessageEvent.RESOLVE, at=at, note=note)
-        engine.release(touched(engine.streams, incident), fresh_start=True)
 
     def _export(self, session: Session) -> None:
         counts: dict[tuple[str, ...], float] = {}

@@ -1,8 +1,8 @@
 """Whether an incident is over: the detector that raised it looks again, at what came after.
 
-Recovered means that the *upper* bound of every finding's effect lies below its tolerance, as seen at
-each of the last m ticks. Quality signals, whose labels come late, can only object: none of them may
-be surely beyond its tolerance.
+Recovered means that the *upper* bound of every finding's effect lies below its tolerance, as seen
+at each of the last m ticks. Quality signals, whose labels come late, can only object: none of them
+may be surely beyond its tolerance.
 """
 
 from __future__ import annotations

@@ -203,12 +203,14 @@ class FleetTick:
         by_outcome = list(zip(exceeded, said, strict=True))
         engine.reset([one.stream for one, v in by_outcome if v.outcome is Outcome.HEALTHY])
         alarming = [one.stream for one, v in by_outcome if v.outcome is Outcome.DRIFTED]
-        if alarming:
+        beyond = drifts(family, found, parts, rules, novel) if alarming else []
+        fresh = self._responder.join(session, engine, beyond, alarming, at=now, onset_tick=onset)
+        if fresh:
             scene = Scene(
                 family=model.family,
                 version=model.main_version,
-                alarming=alarming,
-                drifts=drifts(family, found, parts, rules, novel),
+                alarming=fresh,
+                drifts=beyond,
                 parts=parts,
                 rules=rules,
                 recent=self._recent,
@@ -223,7 +225,7 @@ class FleetTick:
                 ),
             )
             diagnosis = diagnose(session, scene)
-            self._responder.respond(session, engine, diagnosis, alarming, onset_tick=onset)
+            self._responder.respond(session, engine, diagnosis, fresh, onset_tick=onset)
         return len(alarming)
 
     def _plain_rules(self, session: Session, haul: Haul, end: datetime, now: datetime) -> None:
