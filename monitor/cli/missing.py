@@ -5,9 +5,11 @@ from __future__ import annotations
 OURS = ("vigil", "detectors", "runbooks", "alerts", "monitor", "dashboards", "migrations")
 EXTRA_OF = {
     "evidently": "reports",
+    "grafana_client": "grafana",
     "pandas": "reports",
     "psycopg": "postgres",
     "psycopg2": "postgres",
+    "requests": "grafana",
     "sklearn": "demo",
     "torch": "demo",
 }

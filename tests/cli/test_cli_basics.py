@@ -107,6 +107,7 @@ def test_a_fault_of_ours_keeps_its_trace(run: Any, monkeypatch: pytest.MonkeyPat
         ("torch", "demo"),
         ("evidently.legacy", "reports"),
         ("psycopg", "postgres"),
+        ("grafana_client.api", "grafana"),
         ("jinja2", "server"),
     ],
 )

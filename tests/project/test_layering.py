@@ -34,7 +34,7 @@ DISTRIBUTION = {
     "starlette": "fastapi",
 }
 # Heavy, or not in the `server` extra: imported only where they are used.
-LAZY = ("torch", "sklearn", "evidently", "pandas", "psycopg")
+LAZY = ("torch", "sklearn", "evidently", "pandas", "psycopg", "grafana_client", "requests")
 
 
 def _where(one: structure.Import) -> str:
