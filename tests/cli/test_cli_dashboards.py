@@ -28,7 +28,10 @@ class _Grafana(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
     def do_GET(self) -> None:
-        self._answer(404, {"message": "folder not found"})
+        if self.path == "/api/folders":
+            self._answer(200, [])
+        else:
+            self._answer(404, {"message": "folder not found"})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
