@@ -203,14 +203,15 @@ def fired_again(
     """An alert of this incident fires still, or another joined it.
 
     Findings of the same signal and slice are replaced by the newer one; the severity only grows.
-    The entry says what is new; where nothing is, the timeline stays quiet (``entry`` is None
+    The entry names signals that are new; where none is, the timeline stays quiet (``entry`` is None
     though the row changed).
     """
     if not incident.state.is_open:
         return _is_over(incident)
     known = {(each.signal, each.slice): each for each in incident.findings}
     arrived = list(findings)
-    fresh = [each for each in arrived if (each.signal, each.slice) not in known]
+    signals = {each.signal for each in incident.findings}
+    fresh = [each for each in arrived if each.signal not in signals]
     known.update({(each.signal, each.slice): each for each in arrived})
     ranked = sorted(known.values(), key=lambda each: -each.size)[:MAX_FINDINGS]
     worse = severity.rank > incident.severity.rank

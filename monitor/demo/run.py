@@ -22,12 +22,13 @@ from monitor.demo.configuration import (
 )
 from monitor.demo.fleet import Fleet
 from monitor.demo.outcome import DemoResult, faults
+from monitor.demo.past import Past
 from monitor.demo.replay_server import ReplayServer
 from monitor.demo.service import ServiceClient, ServiceProcess
 from monitor.demo.stage import (
     HISTORY_WINDOWS,
     IMAGES_PER_CAMERA_S,
-    Fleet0,
+    Stage,
     build_baselines,
     build_model,
     make_history,
@@ -105,16 +106,19 @@ def _play(
             log=folder / "sent.jsonl",
         )
     )
-    fleet0 = _train(telling, seed)
-    replay = ReplayServer(fleet0.versions, SECRETS["VIGIL_DEMO_REPLAY_SECRET"])
+    past = Past(seed)
+    stack.callback(past.close)
+    stage = _train(telling, seed)
+    replay = ReplayServer(stage.versions, SECRETS["VIGIL_DEMO_REPLAY_SECRET"])
     replay.start()
     stack.callback(replay.close)
     config = write_configuration(folder, port=port, replay_port=replay.port, standins=standins.url)
     settings = load_settings(config)
     services = open_services(settings)
     ingest_token, operator_token = _fill(
-        telling, services, settings, fleet0, seed, folder, history_windows
+        telling, services, settings, stage, past, seed, folder, history_windows
     )
+    past.close()
     services.close()
 
     process = ServiceProcess(config, folder / "service.log")
@@ -140,9 +144,9 @@ def _play(
     )
     stack.callback(tap.close)
     fleet = Fleet(
-        fleet0.world,
-        fleet0.cameras,
-        fleet0.versions,
+        stage.world,
+        stage.cameras,
+        stage.versions,
         tap=tap,
         serving=lambda: registry.serving(MODEL, DEPLOYMENT) or "v1",
         images_per_camera_s=IMAGES_PER_CAMERA_S,
@@ -152,7 +156,7 @@ def _play(
     stack.callback(fleet.stop)
     budget = settings.budget
     telling.line(
-        f"live: {len(fleet0.cameras)} cameras, {len(fleet0.cameras) * IMAGES_PER_CAMERA_S} "
+        f"live: {len(stage.cameras)} cameras, {len(stage.cameras) * IMAGES_PER_CAMERA_S} "
         f"images/s; console {url}   pages and chat {standins.url}"
     )
     telling.line(
@@ -168,7 +172,7 @@ def _play(
         process.start()
 
     story = Story(
-        stage=fleet0,
+        stage=stage,
         fleet=fleet,
         client=client,
         registry=registry.path,
@@ -179,22 +183,23 @@ def _play(
     return story.play(), story.slices, url
 
 
-def _train(telling: Telling, seed: int) -> Fleet0:
+def _train(telling: Telling, seed: int) -> Stage:
     began = time.monotonic()
     with telling.progress("training the digit reader") as bar:
-        fleet0 = build_model(seed, lambda share: bar.update(bar.task_ids[0], completed=share))
+        stage = build_model(seed, lambda share: bar.update(bar.task_ids[0], completed=share))
     telling.line(
-        f"v1 is trained: {fleet0.accuracy:.1%} right on held-out digits "
+        f"v1 is trained: {stage.accuracy:.1%} right on held-out digits "
         f"({time.monotonic() - began:.1f} s)"
     )
-    return fleet0
+    return stage
 
 
 def _fill(
     telling: Telling,
     services: Services,
     settings: Settings,
-    fleet0: Fleet0,
+    stage: Stage,
+    past: Past,
     seed: int,
     folder: Path,
     windows: int,
@@ -202,7 +207,7 @@ def _fill(
     began = time.monotonic()
     with telling.progress("building baselines") as bar:
         built = build_baselines(
-            services, fleet0, seed, lambda share: bar.update(bar.task_ids[0], completed=share)
+            services, stage, seed, lambda share: bar.update(bar.task_ids[0], completed=share)
         )
     telling.line(
         f"baselines of {', '.join(built)}: {built['v1'].records} records each, v1 is "
@@ -214,8 +219,8 @@ def _fill(
         report = make_history(
             services,
             settings.models[0],
-            fleet0,
-            seed,
+            stage,
+            past,
             windows=windows,
             progress=lambda share: bar.update(bar.task_ids[0], completed=share),
         )

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alerts.actions.targets.registry import LocalRegistry
 from detectors.fit import fit_baseline
 from monitor.backfill import BackfillReport, backfill
 from monitor.demo.configuration import DEPLOYMENT, KEYS, MODEL, SECRETS, WINDOW_S
+from monitor.demo.past import Labelled, Past
 from monitor.demo.reader import DigitReader, ReaderVersion, standardised_bottom_up, train
 from monitor.demo.world import Camera, World, make_cameras
 from monitor.services import Services
@@ -25,7 +25,7 @@ from monitor.settings.schema import WatchedModel
 from monitor.store import baselines
 from monitor.store.tables import ReleaseRow
 from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
+from vigil.batch import make_batch
 from vigil.types import ModelRef, utc
 
 SITES = ("north", "south", "east", "west")
@@ -33,14 +33,11 @@ CAMERAS_PER_SITE = 3
 IMAGES_PER_CAMERA_S = 20
 HISTORY_WINDOWS = 2000
 TRAINING_LOOKS = 500
-BASELINE_LOOKS = 600
-LABEL_SHARE = 0.06
-
-Labelled = tuple[RecordBatch, NDArray[np.int64] | None]
+BASELINE_LOOKS = 1200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fleet0:
+class Stage:
     """What exists before anything is watched: the world, its cameras, the model's versions."""
 
     world: World
@@ -49,7 +46,7 @@ class Fleet0:
     accuracy: float
 
 
-def build_model(seed: int, progress: Callable[[float], None]) -> Fleet0:
+def build_model(seed: int, progress: Callable[[float], None]) -> Stage:
     """Train v1; then v2, which ships with a preprocessing mistake, and v3, which has it mended."""
     world = World(seed)
     rng = np.random.default_rng([seed, 2])
@@ -68,7 +65,7 @@ def build_model(seed: int, progress: Callable[[float], None]) -> Fleet0:
     held_out = rng.choice(world.held_out_indices(), 1000)
     probabilities, _ = versions["v1"].infer(world.render(cameras[0], held_out, rng))
     accuracy = float((probabilities.argmax(axis=1) == world.labels[held_out]).mean())
-    return Fleet0(world=world, cameras=tuple(cameras), versions=versions, accuracy=accuracy)
+    return Stage(world=world, cameras=tuple(cameras), versions=versions, accuracy=accuracy)
 
 
 def _versions(first: DigitReader, second: DigitReader) -> dict[str, ReaderVersion]:
@@ -80,15 +77,19 @@ def _versions(first: DigitReader, second: DigitReader) -> dict[str, ReaderVersio
 
 
 def build_baselines(
-    services: Services, fleet: Fleet0, seed: int, progress: Callable[[float], None]
+    services: Services, fleet: Stage, seed: int, progress: Callable[[float], None]
 ) -> dict[str, Baseline]:
     """A baseline for each version, from held-out digits and the preprocessing of its training."""
     built: dict[str, Baseline] = {}
+    looks: dict[DigitReader, list[Labelled]] = {}
     for place, version in enumerate(fleet.versions):
-        trained = ReaderVersion(version, fleet.versions[version].network)
+        network = fleet.versions[version].network
+        if network not in looks:
+            trained = ReaderVersion(version, network)
+            looks[network] = list(_looks(fleet, trained, np.random.default_rng([seed, 5])))
         built[version] = fit_baseline(
             model=ModelRef(name=MODEL, version=version, deployment=DEPLOYMENT),
-            batches=_looks(fleet, trained, np.random.default_rng([seed, 5])),
+            batches=looks[network],
             keys=KEYS,
             dataset="held-out handwritten digits, as every camera sees them",
             created_at=services.clock.now(),
@@ -104,7 +105,7 @@ def build_baselines(
     return built
 
 
-def _looks(fleet: Fleet0, version: ReaderVersion, rng: np.random.Generator) -> Iterator[Labelled]:
+def _looks(fleet: Stage, version: ReaderVersion, rng: np.random.Generator) -> Iterator[Labelled]:
     counter = 0
     for camera in fleet.cameras:
         picked = rng.choice(fleet.world.held_out_indices(), BASELINE_LOOKS)
@@ -131,46 +132,24 @@ def _looks(fleet: Fleet0, version: ReaderVersion, rng: np.random.Generator) -> I
 def make_history(
     services: Services,
     watched: WatchedModel,
-    fleet: Fleet0,
-    seed: int,
+    fleet: Stage,
+    past: Past,
     *,
     windows: int = HISTORY_WINDOWS,
     progress: Callable[[float], None],
 ) -> BackfillReport:
     """Thousands of healthy windows of v1, ending now, through recorder, wire format and ingest."""
-    end = np.floor(services.clock.now().timestamp() / WINDOW_S)
+    end = int(np.floor(services.clock.now().timestamp() / WINDOW_S))
     total = windows * len(fleet.cameras) * IMAGES_PER_CAMERA_S
-    return backfill(
-        services,
-        watched,
-        _past(fleet, np.random.default_rng([seed, 7]), int(end) - windows, windows),
-        progress=lambda records: progress(records / total),
+    batches = past.windows(
+        "v1",
+        fleet.versions["v1"].network,
+        fleet.cameras,
+        first=end - windows,
+        windows=windows,
+        images_per_camera=IMAGES_PER_CAMERA_S,
     )
-
-
-def _past(fleet: Fleet0, rng: np.random.Generator, first: int, windows: int) -> Iterator[Labelled]:
-    version = fleet.versions["v1"]
-    digits = fleet.world.held_out_indices()
-    metadata = [c.metadata for c in fleet.cameras for _ in range(IMAGES_PER_CAMERA_S)]
-    n = len(metadata)
-    for window in range(first, first + windows):
-        picked = [rng.choice(digits, IMAGES_PER_CAMERA_S) for _ in fleet.cameras]
-        images = fleet.world.render_many(fleet.cameras, picked, rng)
-        probabilities, embeddings = version.infer(images)
-        numbers = np.arange((window - first) * n, (window - first + 1) * n, dtype=np.uint64)
-        batch = make_batch(
-            ids=[f"log-{i}" for i in numbers],
-            counter=numbers,
-            custom_ids=False,
-            time_s=(window + 0.5) * WINDOW_S,
-            version=version.name,
-            images=images,
-            embeddings=embeddings,
-            outputs=probabilities,
-            metadata=metadata,
-        )
-        truth = fleet.world.labels[np.concatenate(picked)]
-        yield batch, np.where(rng.random(n) < LABEL_SHARE, truth, -1)
+    return backfill(services, watched, batches, progress=lambda records: progress(records / total))
 
 
 def release_first(services: Services, registry: Path) -> None:

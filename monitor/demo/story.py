@@ -19,7 +19,7 @@ from monitor.demo.configuration import DEPLOYMENT, MODEL, WINDOW_S
 from monitor.demo.fleet import Fleet
 from monitor.demo.outcome import DemoResult, ScenarioResult
 from monitor.demo.service import DemoError, ServiceClient
-from monitor.demo.stage import CAMERAS_PER_SITE, Fleet0
+from monitor.demo.stage import CAMERAS_PER_SITE, Stage
 from monitor.demo.telling import Telling
 from monitor.demo.world import defocus, new_site
 
@@ -40,7 +40,7 @@ class Story:
     def __init__(
         self,
         *,
-        stage: Fleet0,
+        stage: Stage,
         fleet: Fleet,
         client: ServiceClient,
         registry: Path,

@@ -92,7 +92,7 @@ def _look(
 ) -> Health:
     family: Family = (incident.model, incident.deployment)
     seen = list(recent.between(family, first, last, version=version).values())
-    findings = [f for f in incident.findings if f.effect is not None][:MOST_FINDINGS]
+    findings = _telling(incident)
     streams = {
         StreamKey(incident.model, incident.deployment, f.slice, f.signal): f for f in findings
     }
@@ -117,6 +117,14 @@ def _look(
     if widest is None:
         return Health(recovered=False, text="nothing was seen yet")
     return Health(recovered=True, text=_figure(*widest))
+
+
+def _telling(incident: Incident) -> list[Finding]:
+    """The findings of the incident's own slice; those around it only where it has none."""
+    measured = [finding for finding in incident.findings if finding.effect is not None]
+    own = [finding for finding in measured if finding.slice == incident.slice]
+    has_more = any(finding.kind is not SignalKind.QUALITY for finding in own)
+    return (own if has_more else measured)[:MOST_FINDINGS]
 
 
 def _figure(finding: Finding, effect: Effect) -> str:
