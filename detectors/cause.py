@@ -118,7 +118,9 @@ def classify(facts: CauseFacts) -> CauseDecision:
             Cause.INPUT_FAULT,
             f"image statistics moved on {facts.slice}: {', '.join(image)}",
             *(
-                [f"it began with release {facts.release.version}: check its preprocessing too"]
+                [
+                    f"it began soon after release {facts.release.version}: check its preprocessing"
+                ]
                 if facts.began_with_release and facts.release is not None
                 else []
             ),

@@ -1,14 +1,105 @@
-"""Verdicts in the database."""
+"""Verdicts in the database: every one that is not healthy, and the change back to healthy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from detectors.streams import StreamKey
 from monitor.store.tables import VerdictRow
-from vigil.types import Verdict
+from vigil.types import ModelRef, Outcome, Slice, Verdict
+
+LOOK_BACK = timedelta(days=30)
+
+
+class VerdictLog:
+    """Writes verdicts, and knows which streams have yet to be seen healthy again."""
+
+    def __init__(self) -> None:
+        self._unsettled: dict[StreamKey, str] = {}
+
+    @classmethod
+    def read(cls, session: Session, *, at: datetime) -> VerdictLog:
+        """As the database has it: the streams whose last verdict is not healthy."""
+        log = cls()
+        rows = session.execute(
+            select(
+                VerdictRow.model,
+                VerdictRow.deployment,
+                VerdictRow.slice,
+                VerdictRow.signal,
+                VerdictRow.outcome,
+                VerdictRow.version,
+            )
+            .where(VerdictRow.at > at - LOOK_BACK)
+            .order_by(VerdictRow.at, VerdictRow.id)
+        )
+        for model, deployment, piece, signal, outcome, version in rows:
+            stream = StreamKey(model, deployment, Slice.parse(piece), signal)
+            log._note(stream, Outcome(outcome), version)
+        return log
+
+    def write(self, session: Session, verdicts: Iterable[Verdict], tick: int) -> None:
+        """Keep verdicts; healthy ones only where the stream was not healthy before."""
+        kept = []
+        for verdict in verdicts:
+            stream = _stream_of(verdict)
+            if verdict.outcome is not Outcome.HEALTHY or stream in self._unsettled:
+                kept.append(verdict)
+            self._note(stream, verdict.outcome, verdict.model.version)
+        write_verdicts(session, kept, tick)
+
+    def settle(
+        self,
+        session: Session,
+        still: Iterable[StreamKey],
+        *,
+        tick: int,
+        at: datetime,
+        threshold: float,
+    ) -> None:
+        """Write the change back to healthy of all streams but those that ``still`` drift."""
+        calm = set(self._unsettled).difference(still)
+        self.write(
+            session,
+            [
+                _healthy(stream, self._unsettled[stream], at=at, threshold=threshold)
+                for stream in sorted(calm)
+            ],
+            tick,
+        )
+
+    def _note(self, stream: StreamKey, outcome: Outcome, version: str) -> None:
+        if outcome is Outcome.HEALTHY:
+            self._unsettled.pop(stream, None)
+        else:
+            self._unsettled[stream] = version
+
+
+def _stream_of(verdict: Verdict) -> StreamKey:
+    model = verdict.model
+    return StreamKey(model.name, model.deployment, verdict.slice, verdict.signal)
+
+
+def _healthy(stream: StreamKey, version: str, *, at: datetime, threshold: float) -> Verdict:
+    return Verdict(
+        check="change",
+        model=ModelRef(name=stream.model, version=version, deployment=stream.deployment),
+        signal=stream.signal,
+        slice=stream.slice,
+        outcome=Outcome.HEALTHY,
+        score=0.0,
+        effect=None,
+        evidence=0.0,
+        threshold=threshold,
+        onset=None,
+        at=at,
+        reason="the evidence has passed and no incident holds it",
+    )
 
 
 def write_verdicts(session: Session, verdicts: Iterable[Verdict], tick: int) -> None:

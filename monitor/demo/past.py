@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -107,7 +108,9 @@ def infer_chunk(chunk: Chunk) -> list[Labelled]:
     for window in range(chunk.windows):
         picked = [rng.choice(digits, each) for _ in chunk.cameras]
         images = world.render_many(chunk.cameras, picked, rng)
+        began = time.perf_counter()
         probabilities, embeddings = reader.infer(images)
+        took = time.perf_counter() - began
         low = chunk.offset + window * n
         numbers = np.arange(low, low + n, dtype=np.uint64)
         batch = make_batch(
@@ -119,6 +122,7 @@ def infer_chunk(chunk: Chunk) -> list[Labelled]:
             images=images,
             embeddings=embeddings,
             outputs=probabilities,
+            latency_s=took,
             metadata=metadata,
         )
         truth = world.labels[np.concatenate(picked)]

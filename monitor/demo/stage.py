@@ -7,6 +7,7 @@ digits, and the history is thousands of windows of its inference, back-filled by
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,9 @@ def _looks(fleet: Stage, version: ReaderVersion, rng: np.random.Generator) -> It
     for camera in fleet.cameras:
         picked = rng.choice(fleet.world.held_out_indices(), BASELINE_LOOKS)
         images = fleet.world.render(camera, picked, rng)
+        began = time.perf_counter()
         probabilities, embeddings = version.infer(images)
+        took = time.perf_counter() - began
         numbers = np.arange(counter, counter + len(picked), dtype=np.uint64)
         counter += len(picked)
         batch = make_batch(
@@ -122,7 +125,7 @@ def _looks(fleet: Stage, version: ReaderVersion, rng: np.random.Generator) -> It
             images=images,
             embeddings=embeddings,
             outputs=probabilities,
-            latency_s=None,
+            latency_s=took,
             metadata=camera.metadata,
             thumbnails=True,
         )

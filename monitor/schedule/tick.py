@@ -29,7 +29,7 @@ from monitor.checks.judge import Rules, drifts, measure, onset_of, standings, ve
 from monitor.checks.points import Points
 from monitor.checks.recent import Family, RecentTicks, Seen
 from monitor.checks.references import References
-from monitor.checks.verdict_rows import write_verdicts
+from monitor.checks.verdict_rows import VerdictLog
 from monitor.response.handle import Measures, Responder
 from monitor.response.recovery import Measure
 from monitor.services import Services
@@ -67,6 +67,7 @@ class FleetTick:
         self._engine: FleetEvidence | None = None
         self._revision: state.Revision | None = None
         self._recent = RecentTicks()
+        self._verdicts = VerdictLog()
 
     def run_due(self) -> list[TickReport]:
         """Every tick that is due now, oldest first."""
@@ -147,6 +148,10 @@ class FleetTick:
         self._responder.follow_up(
             session, engine, self._recent, self._measures(session), tick=tick, at=now
         )
+        loud = [s for s, flag in zip(result.streams, result.exceeded, strict=True) if flag]
+        self._verdicts.settle(
+            session, [*loud, *engine.held], tick=tick, at=now, threshold=engine.threshold
+        )
         mark_judged(session, haul.window_ids, tick)
         _mark_labels(session, haul.label_ids, tick)
         self._revision = state.save(session, engine, tick_id=tick, at=now)
@@ -199,7 +204,7 @@ class FleetTick:
         said = verdicts(
             exceeded, found, version=model.main_version, rules=rules, at=now, onset=began
         )
-        write_verdicts(session, said, tick)
+        self._verdicts.write(session, said, tick)
         by_outcome = list(zip(exceeded, said, strict=True))
         engine.reset([one.stream for one, v in by_outcome if v.outcome is Outcome.HEALTHY])
         alarming = [one.stream for one, v in by_outcome if v.outcome is Outcome.DRIFTED]
@@ -277,6 +282,7 @@ class FleetTick:
         )
         if loaded is not None:
             self._engine, self._revision = loaded
+            self._verdicts = VerdictLog.read(session, at=self._services.clock.now())
             self._recent = refill(session, self._references, before=tick, window_s=self._window_s)
         if self._engine is None:
             raise RuntimeError("the evidence engine can't be read")
