@@ -10,6 +10,10 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 
+SLOW = ("demo_seeds",)
+"""Run only when named: more than half an hour."""
+
+
 def names() -> list[str]:
     """The benchmarks that there are."""
     return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
@@ -22,7 +26,7 @@ def main(wanted: list[str]) -> int:
         sys.stderr.write(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}\n")
         return 2
     failed = []
-    for name in wanted or known:
+    for name in wanted or [name for name in known if name not in SLOW]:
         sys.stdout.write(f"== {name}\n")
         sys.stdout.flush()
         start = time.monotonic()

@@ -17,7 +17,7 @@ from monitor.store.database import is_away
 
 log = logging.getLogger("vigil.schedule")
 
-LEASE_S = 15.0
+LEASE_S = 8.0
 SHORTEST_POLL_S = 0.1
 LONGEST_POLL_S = 5.0
 
