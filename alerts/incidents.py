@@ -213,7 +213,9 @@ def fired_again(
     signals = {each.signal for each in incident.findings}
     fresh = [each for each in arrived if each.signal not in signals]
     known.update({(each.signal, each.slice): each for each in arrived})
-    ranked = sorted(known.values(), key=lambda each: -each.size)[:MAX_FINDINGS]
+    ranked = sorted(known.values(), key=lambda each: (each.slice != incident.slice, -each.size))[
+        :MAX_FINDINGS
+    ]
     worse = severity.rank > incident.severity.rank
     following = replace(
         incident,
@@ -227,7 +229,9 @@ def fired_again(
     if worse:
         parts.append(f"severity {incident.severity.value} -> {severity.value}")
     if fresh:
-        parts.append("also " + ", ".join(f"{each.signal} on {each.slice}" for each in fresh[:5]))
+        first = {each.signal: each for each in reversed(fresh)}
+        told = [f"{each.signal} on {each.slice}" for each in list(first.values())[::-1][:5]]
+        parts.append("also " + ", ".join(told))
     if not parts:
         return Transition(
             change=Change.CHANGED, incident=following, entry=None, reason="it fires still"

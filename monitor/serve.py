@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -15,8 +16,8 @@ from monitor.settings.schema import Settings
 from monitor.web.app import create_app
 
 
-def run(settings: Settings) -> None:
-    """Serve until interrupted.
+def run(settings: Settings, *, config: Path | None = None) -> None:
+    """Serve until interrupted. ``config`` is the file the settings came from: edits are noticed.
 
     Raises:
         ConfigError: a setting or a secret that can't be used.
@@ -27,7 +28,7 @@ def run(settings: Settings) -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     holder = f"{socket.gethostname()}-{os.getpid()}"
-    services = open_services(settings)
+    services = open_services(settings, config=config)
     works = wire(services, holder=holder)
     leader = Leader(services, holder=holder)
     host, _, port = settings.service.listen.rpartition(":")

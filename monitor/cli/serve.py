@@ -10,4 +10,4 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     settings = settings_at(config)
     from monitor.serve import run
 
-    run(settings)
+    run(settings, config=config)
