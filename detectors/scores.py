@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,7 +213,12 @@ def _streams(
     model: str, deployment: str, slices: tuple[Slice, ...], names: tuple[str, ...], used: bytes
 ) -> tuple[StreamKey, ...]:
     """One tuple for all ticks of one layout, so that the engine finds its rows by identity."""
-    use = np.frombuffer(used, bool).reshape(len(slices), len(names))
-    return tuple(
-        StreamKey(model, deployment, slices[i], names[j]) for i, j in np.argwhere(use).tolist()
-    )
+    return tuple(compress(_grid(model, deployment, slices, names), used))
+
+
+@lru_cache(maxsize=32)
+def _grid(
+    model: str, deployment: str, slices: tuple[Slice, ...], names: tuple[str, ...]
+) -> tuple[StreamKey, ...]:
+    """The stream of every slice and signal, whether it has a score or not."""
+    return tuple(StreamKey(model, deployment, piece, name) for piece in slices for name in names)

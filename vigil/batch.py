@@ -157,7 +157,7 @@ def make_batch(
     if embeddings is not None:
         embedding = as_rows(embeddings, "embeddings", n)
     return RecordBatch(
-        ids=tuple([clean_text(str(record_id)) for record_id in ids]),
+        ids=_clean_texts(tuple(map(str, ids))),
         counter=np.asarray(counter, np.uint64),
         custom_ids=custom_ids,
         time_s=as_column(time_s, "time_s", n),
@@ -196,7 +196,11 @@ def as_metadata(metadata: Metadata, n: int) -> tuple[dict[str, str], ...]:
         raise ShapeError("metadata", expected=f"a mapping or {n} mappings", found=_brief(rows_in))
     if not all(isinstance(row, Mapping) for row in rows_in):
         raise ShapeError("metadata", expected=f"{n} mappings", found="other values")
-    return tuple({_text(key): _text(value) for key, value in row.items()} for row in rows_in)
+    shared = {
+        id(row): {_text(key): _text(value) for key, value in row.items()}
+        for row in {id(row): row for row in rows_in}.values()
+    }
+    return tuple([shared[id(row)] for row in rows_in])
 
 
 def _from_columns(
@@ -221,6 +225,9 @@ def _column(value: Any, what: str, n: int) -> list[str]:
     values = value.tolist() if hasattr(value, "tolist") else list(value)
     if not isinstance(values, list) or len(values) != n:
         raise ShapeError(what, expected=f"{n} values", found=_brief(value))
+    if set(map(type, values)) == {str}:
+        known = {item: _text(item) for item in set(values)}
+        return [known[item] for item in values]
     return [_text(item) for item in values]
 
 
@@ -229,7 +236,7 @@ def _texts(values: Sequence[str | None] | None, what: str, n: int) -> tuple[str,
         return ("",) * n
     if isinstance(values, str | bytes) or len(values) != n:
         raise ShapeError(what, expected=f"{n} strings", found=_brief(values))
-    return tuple("" if value is None else clean_text(str(value)) for value in values)
+    return _clean_texts(tuple(["" if value is None else str(value) for value in values]))
 
 
 def _text(value: Any) -> str:
@@ -241,6 +248,10 @@ def clean_text(text: str) -> str:
     if text.isprintable():
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _clean_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return texts if "".join(texts).isprintable() else tuple(map(clean_text, texts))
 
 
 def _brief(value: Any) -> str:

@@ -163,5 +163,12 @@ _COLUMNS = tuple(
 
 def unit_hash(record_id: str) -> float:
     """A number in (0, 1) that depends on nothing but the id: 53 bits of BLAKE2b."""
-    raw = hashlib.blake2b(record_id.encode(), digest_size=8).digest()
-    return ((int.from_bytes(raw, "little") >> 11) + 0.5) / 2**53
+    return float(unit_hashes([record_id])[0])
+
+
+def unit_hashes(record_ids: Iterable[str]) -> NDArray[np.float64]:
+    """``unit_hash`` of n ids, (n,)."""
+    hasher = hashlib.blake2b
+    raw = b"".join([hasher(one.encode(), digest_size=8).digest() for one in record_ids])
+    bits = np.frombuffer(raw, "<u8") >> np.uint64(11)
+    return (bits.astype(np.float64) + 0.5) / 2.0**53

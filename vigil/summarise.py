@@ -12,7 +12,7 @@ from vigil.batch import RecordBatch
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
 from vigil.ruler import DISTANCE_SIGNAL, Ruler
-from vigil.sample import Sample, unit_hash
+from vigil.sample import Sample, unit_hashes
 from vigil.summary import FEATURE_UNIT, MISSING, OTHER, Ints, Summary
 
 MAX_CELLS = 256
@@ -97,17 +97,16 @@ def cells_of(
         return ((),), np.zeros(len(batch), np.int64)
     where: dict[Cell, int] = {cell: row for row, cell in enumerate(known)}
     other = (OTHER,) * len(keys)
-    rows = np.empty(len(batch), np.int64)
-    last, row = None, -1
-    for i, metadata in enumerate(batch.metadata):
-        if metadata is not last:
-            last = metadata
-            cell = tuple([_value(metadata.get(key)) for key in keys])
-            if cell not in where and len(where) >= max_cells - (other not in where):
-                cell = other
-            row = where.setdefault(cell, len(where))
-        rows[i] = row
-    return tuple(where), rows
+    # Records with equal metadata mostly share one mapping, so each mapping is looked at once.
+    distinct = {id(metadata): metadata for metadata in batch.metadata}
+    row_of: dict[int, int] = {}
+    for identity, metadata in distinct.items():
+        cell = tuple([_value(metadata.get(key)) for key in keys])
+        if cell not in where and len(where) >= max_cells - (other not in where):
+            cell = other
+        row_of[identity] = where.setdefault(cell, len(where))
+    rows = map(row_of.__getitem__, map(id, batch.metadata))
+    return tuple(where), np.fromiter(rows, np.int64, len(batch))
 
 
 def _value(value: str | None) -> str:
@@ -142,7 +141,7 @@ def _sums(values: Ints, rows: NDArray[np.int64], cells: int) -> Ints:
 
 def hashes_of(batch: RecordBatch) -> NDArray[np.float64]:
     """``unit_hash`` of every id, (n,)."""
-    return np.fromiter(map(unit_hash, batch.ids), np.float64, len(batch))
+    return unit_hashes(batch.ids)
 
 
 def sample_of(

@@ -284,10 +284,13 @@ class FleetEvidence:
         if found is not None and found[0] is streams:
             return found[1]
         table = self._table
-        room = max(0, self.max_streams - len(table))
-        table.add([s for s in dict.fromkeys(streams) if s not in table.index][:room])
-        rows = np.array([table.index.get(stream, -1) for stream in streams], np.int64)
-        if len(set(streams)) != len(streams):
+        rows = table.find(streams)
+        if (rows < 0).any():
+            room = max(0, self.max_streams - len(table))
+            table.add([s for s in dict.fromkeys(streams) if s not in table.index][:room])
+            rows = table.find(streams)
+        known = rows[rows >= 0]
+        if len(np.unique(known)) != len(known):
             raise ValueError("scores of one tick: expected each stream once")
         if len(self._seen) >= 256:
             self._seen.clear()

@@ -95,6 +95,11 @@ class StreamTable:
         found = [self.index[stream] for stream in streams if stream in self.index]
         return np.array(found, np.int64)
 
+    def find(self, streams: Sequence[StreamKey]) -> NDArray[np.int64]:
+        """The row of each stream, -1 where it has none."""
+        get = self.index.get
+        return np.array([get(stream, -1) for stream in streams], np.int64)
+
     def add(self, streams: Sequence[StreamKey]) -> None:
         """Rows for streams that have none yet."""
         fresh = [stream for stream in dict.fromkeys(streams) if stream not in self.index]
