@@ -14,8 +14,6 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import update
-from sqlalchemy.orm import Session
 
 from detectors.scores import Part, ScoreBatch, score
 from monitor.checks import state
@@ -24,7 +22,7 @@ from monitor.checks.references import References
 from monitor.ingest.receipts import LabelIn, Receipt
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
-from monitor.store.tables import LabelRow
+from vigil.baseline import Baseline
 from vigil.batch import RecordBatch
 from vigil.errors import BaselineError, NotFoundError
 from vigil.recorder import Recorder
@@ -87,6 +85,7 @@ class _Backfill:
         self._services, self._watched = services, watched
         self._window_s = services.settings.service.window_s
         self._references = References()
+        self._baselines: dict[str, Baseline] = {}
         self._recorder = Recorder(
             model=watched.name,
             deployment=watched.deployment,
@@ -130,13 +129,19 @@ class _Backfill:
         )
 
     def _ruler(self, version: str) -> Ruler:
-        with self._services.sessions() as session:
-            baseline = self._references.of_version(session, self._watched.name, version)
-        if baseline is None:
-            raise NotFoundError(
-                f"{self._watched.name} {version}: no baseline; build one before back-filling"
-            )
-        return baseline.ruler
+        return self._baseline(version).ruler
+
+    def _baseline(self, version: str) -> Baseline:
+        """The baseline of a version, the same one for the whole back-fill."""
+        if version not in self._baselines:
+            with self._services.sessions() as session:
+                found = self._references.of_version(session, self._watched.name, version)
+            if found is None:
+                raise NotFoundError(
+                    f"{self._watched.name} {version}: no baseline; build one before back-filling"
+                )
+            self._baselines[version] = found
+        return self._baselines[version]
 
     def _label(self, batch: RecordBatch, labels: NDArray[np.int64]) -> None:
         rows = np.flatnonzero((labels >= 0) & (batch.prediction >= 0))
@@ -176,7 +181,7 @@ class _Backfill:
             return
         windows, self._waiting = self._waiting, []
         receipts = self._services.ingest.windows(
-            [window.to_bytes() for window in windows], origin="backfill"
+            [window.to_bytes(level=0) for window in windows], origin="backfill"
         )
         for window, receipt in zip(windows, receipts, strict=True):
             if receipt.status == "rejected":
@@ -205,39 +210,29 @@ class _Backfill:
             engine.learn(self._history)
             state.save(session, engine, tick_id=None, at=self._services.clock.now())
         self._store_labels()
-        return len({stream for batch in self._history for stream in batch.streams})
+        layouts = {id(batch.streams): batch.streams for batch in self._history}
+        return len({stream for streams in layouts.values() for stream in streams})
 
     def _store_labels(self) -> None:
         """Keep the labels, marked as counted: they belong to the past, not to the next tick."""
         for first in range(0, len(self._labels), LABELS_AT_ONCE):
-            some = self._labels[first : first + LABELS_AT_ONCE]
-            receipts = self._services.ingest.labels(some)
+            receipts = self._services.ingest.labels(
+                self._labels[first : first + LABELS_AT_ONCE], judged_by=HISTORY
+            )
             self._label_count += sum(one.status == "accepted" for one in receipts)
-            with self._services.sessions.begin() as session:
-                session.execute(
-                    update(LabelRow)
-                    .where(LabelRow.record_id.in_([label.id for label in some]))
-                    .values(judged_by=HISTORY)
-                    .execution_options(synchronize_session=False)
-                )
 
     def _score(self, *, keep_last: bool) -> None:
         """Score the ticks that are complete, so that only their scores stay in memory."""
         complete = sorted(self._ticks)[: -1 if keep_last else None]
-        if complete:
-            with self._services.sessions() as session:
-                self._history += [self._score_tick(session, tick) for tick in complete]
+        self._history += [self._score_tick(tick) for tick in complete]
 
-    def _score_tick(self, session: Session, tick: int) -> ScoreBatch:
+    def _score_tick(self, tick: int) -> ScoreBatch:
         parts = []
         for version, summaries in sorted(self._ticks.pop(tick).items()):
-            baseline = self._references.of_version(session, self._watched.name, version)
-            if baseline is None:
-                continue
             outcomes = self._outcomes.get(tick, {}).get(version, [])
             parts.append(
                 Part(
-                    baseline=baseline,
+                    baseline=self._baseline(version),
                     summary=Summary.total(summaries),
                     outcomes=Outcomes.total(outcomes) if outcomes else None,
                 )

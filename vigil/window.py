@@ -87,7 +87,8 @@ class Window:
     def key(self) -> tuple[str, str, int]:
         return self.source, self.boot, self.sequence
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, *, level: int = 1) -> bytes:
+        """``level``: zlib's; 0 where the bytes stay on this machine and speed counts."""
         header = {
             "what": "window",
             "format": FORMAT_VERSION,
@@ -117,7 +118,7 @@ class Window:
             "ledger.prediction": self.ledger.prediction,
             "ledger.confidence": self.ledger.confidence,
         }
-        return wire.pack(header, arrays)
+        return wire.pack(header, arrays, level=level)
 
     @classmethod
     def from_bytes(cls, blob: bytes, *, limit_bytes: int = 64 * 2**20) -> Window:

@@ -289,8 +289,8 @@ class FleetEvidence:
             room = max(0, self.max_streams - len(table))
             table.add([s for s in dict.fromkeys(streams) if s not in table.index][:room])
             rows = table.find(streams)
-        known = rows[rows >= 0]
-        if len(np.unique(known)) != len(known):
+        distinct = set(rows.tolist()) if (rows >= 0).all() else set(streams)
+        if len(distinct) != len(streams):
             raise ValueError("scores of one tick: expected each stream once")
         if len(self._seen) >= 256:
             self._seen.clear()

@@ -116,14 +116,17 @@ class Ingest:
             self._metrics.count("vigil_windows_ingested_total", count, status=status)
         return done
 
-    def labels(self, labels: Sequence[LabelIn]) -> list[LabelReceipt]:
+    def labels(
+        self, labels: Sequence[LabelIn], *, judged_by: int | None = None
+    ) -> list[LabelReceipt]:
         """Join labels to their predictions; one receipt for each, in order.
 
         A label whose record is not known is rejected, unless it carries the prediction itself.
+        ``judged_by`` names the tick that has counted them; where none has, the next one will.
         """
         now = self._clock.now()
         with self._sessions.begin() as session:
-            outcomes = take_labels(session, labels, now=now)
+            outcomes = take_labels(session, labels, now=now, judged_by=judged_by)
             count_rejections(
                 session,
                 [

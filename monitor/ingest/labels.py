@@ -51,9 +51,12 @@ class LabelOutcome:
 
 
 def take_labels(
-    session: Session, labels: Sequence[LabelIn], *, now: datetime
+    session: Session, labels: Sequence[LabelIn], *, now: datetime, judged_by: int | None = None
 ) -> list[LabelOutcome]:
-    """Store labels beside their predictions; the first label of a record stays."""
+    """Store labels beside their predictions; the first label of a record stays.
+
+    ``judged_by``: the tick that has counted them already, where one has.
+    """
     usable = [label for label in labels if _problem(label) is None]
     known = _existing(session, [label.id for label in usable])
     predictions = find_predictions(
@@ -80,7 +83,7 @@ def take_labels(
             )
             continue
         known[label.id] = label.label
-        rows.append(_row(label, found, now))
+        rows.append(_row(label, found, now, judged_by))
         outcomes.append(
             LabelOutcome(
                 id=label.id,
@@ -247,7 +250,9 @@ def _rejected(label: LabelIn, reason: Refusal, detail: str) -> LabelOutcome:
     return LabelOutcome(id=label.id[:NAME_LIMIT], status="rejected", reason=reason, detail=detail)
 
 
-def _row(label: LabelIn, found: Prediction, now: datetime) -> dict[str, object]:
+def _row(
+    label: LabelIn, found: Prediction, now: datetime, judged_by: int | None
+) -> dict[str, object]:
     confidence = found.confidence if np.isfinite(found.confidence) else 0.0
     return {
         "record_id": label.id,
@@ -261,5 +266,5 @@ def _row(label: LabelIn, found: Prediction, now: datetime) -> dict[str, object]:
         "predicted_at": found.at,
         "arrived_at": now,
         "author": label.author[:NAME_LIMIT],
-        "judged_by": None,
+        "judged_by": judged_by,
     }
