@@ -91,7 +91,7 @@ def _labels(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Any]
         LabelRow.label,
         LabelRow.confidence,
     )
-    return session.execute(query.where(*conditions)).all()
+    return session.execute(query.where(*conditions).order_by(LabelRow.id)).all()
 
 
 def _haul(

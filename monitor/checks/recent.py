@@ -29,14 +29,16 @@ class Seen:
 
 
 class RecentTicks:
-    """At most 64 ticks per model and deployment, oldest dropped first."""
+    """What was seen at most 64 ticks ago, per model and deployment; older ticks are dropped."""
 
     def __init__(self) -> None:
         self._ticks: dict[Family, deque[tuple[int, tuple[Seen, ...]]]] = {}
 
     def add(self, family: Family, tick: int, seen: Iterable[Seen]) -> None:
-        ring = self._ticks.setdefault(family, deque(maxlen=KEPT_TICKS))
+        ring = self._ticks.setdefault(family, deque())
         ring.append((tick, tuple(seen)))
+        while ring[0][0] <= tick - KEPT_TICKS:
+            ring.popleft()
 
     def families(self) -> Iterator[Family]:
         return iter(self._ticks)

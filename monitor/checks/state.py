@@ -27,9 +27,10 @@ def load(
 ) -> tuple[FleetEvidence, Revision] | None:
     """The stored engine, or None where ``known`` is the newest (nothing to load).
 
-    Where nothing was ever stored, a new engine with a revision that no row has.
+    Where nothing was ever stored, a new engine with a revision that no row has. The row is locked
+    until the session's transaction ends: whoever loads to write later overwrites nobody.
     """
-    row = session.scalar(select(StateRow).where(StateRow.name == EVIDENCE))
+    row = session.scalar(select(StateRow).where(StateRow.name == EVIDENCE).with_for_update())
     if row is None:
         fresh = FleetEvidence(threshold=threshold, min_history=min_history)
         return None if known == _NONE else (fresh, _NONE)

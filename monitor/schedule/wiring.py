@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy import select
 
 from alerts.actions.label_queue import FolderLabelQueue, LabelQueue
 from alerts.actions.replay import ReplayClient
@@ -13,6 +14,7 @@ from alerts.actions.targets.registry import LocalRegistry
 from alerts.actions.targets.webhook import SignedWebhook
 from alerts.notifiers.console import ConsoleNotifier
 from alerts.types import AlertKind
+from monitor.checks.due import end_of
 from monitor.receivers import open_receivers
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge
@@ -29,6 +31,7 @@ from monitor.settings.schema import (
     WatchedModel,
 )
 from monitor.settings.secrets import read_secret
+from monitor.store.tables import TickRow
 from runbooks.library import Library, load
 from vigil.errors import ConfigError
 
@@ -50,9 +53,11 @@ def wire(services: Services, *, holder: str) -> Works:
     """Build everything that the settings ask for.
 
     Raises:
-        ConfigError: a secret that is not there, or a kind of alert without a runbook.
+        ConfigError: a secret that is not there, a kind of alert without a runbook, or windows of
+            another length than those that the database counted.
     """
     settings = services.settings
+    _check_window_length(services)
     library = load(settings.runbooks)
     library.check(kind.value for kind in AlertKind)
     announcer = Announcer(settings, library)
@@ -75,6 +80,24 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         announcer=announcer,
         library=library,
+    )
+
+
+def _check_window_length(services: Services) -> None:
+    """Ticks are numbered by the length of a window: with another one none would ever be due."""
+    window_s = services.settings.service.window_s
+    with services.sessions() as session:
+        last = session.execute(
+            select(TickRow.id, TickRow.end_at).order_by(TickRow.id.desc()).limit(1)
+        ).first()
+    if last is None or end_of(last.id, window_s) == last.end_at:
+        return
+    counted_s = last.end_at.timestamp() / last.id
+    raise ConfigError(
+        "vigil.toml",
+        "service.window_s",
+        expected=f"{counted_s:g}, by which this database counts (or a new database)",
+        found=f"{window_s:g}",
     )
 
 
