@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from monitor.demo.configuration import WINDOW_S
+from monitor.demo.configuration import KEYS, WINDOW_S
 from monitor.demo.reader import DigitReader, ReaderVersion
 from monitor.demo.world import Camera, World
 from vigil.batch import RecordBatch, make_batch
@@ -102,8 +102,10 @@ def infer_chunk(chunk: Chunk) -> list[Labelled]:
     rng = np.random.default_rng([chunk.seed, 7, chunk.offset])
     digits = world.held_out_indices()
     each = chunk.images_per_camera
-    metadata = [camera.metadata for camera in chunk.cameras for _ in range(each)]
-    n = len(metadata)
+    n = len(chunk.cameras) * each
+    metadata = {
+        key: [camera.metadata[key] for camera in chunk.cameras for _ in range(each)] for key in KEYS
+    }
     done: list[Labelled] = []
     for window in range(chunk.windows):
         picked = [rng.choice(digits, each) for _ in chunk.cameras]
@@ -114,7 +116,7 @@ def infer_chunk(chunk: Chunk) -> list[Labelled]:
         low = chunk.offset + window * n
         numbers = np.arange(low, low + n, dtype=np.uint64)
         batch = make_batch(
-            ids=[f"log-{i}" for i in numbers],
+            ids=[f"log-{i}" for i in range(low, low + n)],
             counter=numbers,
             custom_ids=False,
             time_s=(chunk.first + window + 0.5) * WINDOW_S,

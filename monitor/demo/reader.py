@@ -41,10 +41,13 @@ class DigitReader(nn.Module):
 
 def standardised(images: Images) -> Tensor:
     """Luma of each image, less its mean, over its standard deviation."""
-    luma = torch.from_numpy(images).float().mean(dim=3)
+    pixels = torch.from_numpy(images)
+    red, green, blue = (pixels[..., channel].float() for channel in range(3))
+    luma = (red + green + blue) / 3.0
     luma = luma - luma.mean(dim=(1, 2), keepdim=True)
-    luma = luma / (luma.std(dim=(1, 2), keepdim=True) + 1e-3)
-    return luma.unsqueeze(1)
+    length: Tensor = torch.linalg.vector_norm(luma, dim=(1, 2), keepdim=True, dtype=torch.float64)
+    deviation = (length / (luma[0].numel() - 1) ** 0.5).float()
+    return (luma / (deviation + 1e-3)).unsqueeze(1)
 
 
 def standardised_bottom_up(images: Images) -> Tensor:

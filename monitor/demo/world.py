@@ -120,7 +120,10 @@ class World:
         luma = luma * self._vignette * exposure
         luma += column("noise") * rng.standard_normal((n, SIDE, SIDE), dtype=np.float32)
         tint = np.array([c.tint for c in cameras], np.float32)[who][:, None, None, :]
-        pixels: Images = np.clip(luma[..., None] * tint * 255.0, 0, 255).astype(np.uint8)
+        pixels = np.empty((n, SIDE, SIDE, 3), np.uint8)
+        for channel in range(3):
+            plane = luma * tint[..., channel] * np.float32(255.0)
+            pixels[..., channel] = np.clip(plane, 0, 255, out=plane)
         return pixels
 
     @staticmethod

@@ -78,12 +78,7 @@ def _measure(images: NDArray[Any], out: NDArray[np.float64]) -> None:
         luma = scaled.reshape(n, height * width)
     else:
         luma = (scaled[..., :3] @ _LUMA).reshape(n, height * width)
-        # Two-operand maxima run along whole images; a reduction over 3 channels is 10 times slower.
-        red, green, blue = (scaled[..., channel] for channel in range(3))
-        top = np.maximum(np.maximum(red, green), blue)
-        spread = top - np.minimum(np.minimum(red, green), blue)
-        np.divide(spread, top, out=spread, where=top > 0)
-        out[:, 3] = spread.reshape(n, -1).mean(axis=1)
+        out[:, 3] = _saturation(images if images.dtype == np.uint8 else scaled)
     mean = luma.mean(axis=1)
     out[:, 0] = mean / _FULL
     # The small allowance keeps 1/255 given as a float on the clipped side.
@@ -98,6 +93,19 @@ def _measure(images: NDArray[Any], out: NDArray[np.float64]) -> None:
         out[:, 2] = np.where(flat, 0.0, laplacian / np.where(flat, 1.0, deviation))
         out[:, 5] = np.sqrt(np.pi / 2) / 6.0 * mask / _FULL
     out[~finite] = np.nan
+
+
+def _saturation(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Mean of ``(max - min) / max`` over the colours of each pixel, 0 where they are black; (n,).
+
+    Plane by plane: a reduction over 3 neighbours in memory is 10 times slower.
+    """
+    red, green, blue = np.ascontiguousarray(np.moveaxis(images[..., :3], 3, 0))
+    top = np.maximum(np.maximum(red, green), blue).astype(np.float32)
+    spread = top - np.minimum(np.minimum(red, green), blue)
+    top[top == 0] = 1.0
+    spread /= top
+    return np.asarray(spread.reshape(len(images), -1).mean(axis=1), np.float32)
 
 
 def _to_full_scale(images: NDArray[Any]) -> tuple[Float32, NDArray[np.bool_]]:
