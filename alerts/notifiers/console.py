@@ -47,9 +47,11 @@ def as_text(message: Message) -> str:
     if message.event is MessageEvent.UPDATE and message.note:
         return "\n".join([rule * _WIDTH, head, *_paragraph("New", message.note)])
     lines = [rule * _WIDTH, *textwrap.wrap(head, _WIDTH)]
+    owner = incident.labels.get("owner", "")
     for label, texts in (
         ("What", message.what),
         ("Where", (message.where,)),
+        ("Owner", (owner,) if owner else ()),
         ("Since", (message.since,)),
         ("How sure", (message.how_sure,)),
         ("vigil did", message.done),

@@ -111,6 +111,7 @@ class PagerDutyNotifier:
                 "custom_details": {
                     "what": list(message.what),
                     "where": message.where,
+                    "owner": incident.labels.get("owner", ""),
                     "since": message.since,
                     "how sure": message.how_sure,
                     "what vigil did": list(message.done),

@@ -43,6 +43,11 @@ class Announcer:
             cause=incident.cause,
         )
 
+    def owner(self, model: str, deployment: str) -> str:
+        """Who answers for a model, as the settings say; empty where they don't."""
+        watched = self._settings.model(model, deployment)
+        return watched.owner if watched else ""
+
     def tell(
         self,
         session: Session,

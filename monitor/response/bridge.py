@@ -174,7 +174,7 @@ class Bridge:
         findings: tuple[Finding, ...],
     ) -> Incident:
         model, kind = diagnosis.model, kind_of(diagnosis)
-        labels = {"owner": ""}
+        labels = {"owner": self._announcer.owner(model.name, model.deployment)}
         if diagnosis.previous_version:
             labels["previous_version"] = diagnosis.previous_version
         if diagnosis.release_started_at:
