@@ -46,7 +46,7 @@ def standardised(images: Images) -> Tensor:
     luma = (red + green + blue) / 3.0
     luma = luma - luma.mean(dim=(1, 2), keepdim=True)
     length: Tensor = torch.linalg.vector_norm(luma, dim=(1, 2), keepdim=True, dtype=torch.float64)
-    deviation = (length / (luma[0].numel() - 1) ** 0.5).float()
+    deviation = (length / float(np.sqrt(luma[0].numel() - 1))).float()
     return (luma / (deviation + 1e-3)).unsqueeze(1)
 
 
