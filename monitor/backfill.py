@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import update
 
 from detectors.scores import Part, ScoreBatch, score
 from monitor.checks import state
@@ -22,6 +23,7 @@ from monitor.checks.references import References
 from monitor.ingest.receipts import LabelIn, Receipt
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
+from monitor.store.tables import WindowRow
 from vigil.baseline import Baseline
 from vigil.batch import RecordBatch
 from vigil.errors import BaselineError, NotFoundError
@@ -84,13 +86,14 @@ class _Backfill:
     def __init__(self, services: Services, watched: WatchedModel, source: str) -> None:
         self._services, self._watched = services, watched
         self._window_s = services.settings.service.window_s
+        self._source, self._boot = source, uuid4().hex[:16]
         self._references = References()
         self._baselines: dict[str, Baseline] = {}
         self._recorder = Recorder(
             model=watched.name,
             deployment=watched.deployment,
-            source=source,
-            boot=uuid4().hex[:16],
+            source=self._source,
+            boot=self._boot,
             keys=watched.keys,
             window_s=self._window_s,
             rulers=self._ruler,
@@ -206,9 +209,16 @@ class _Backfill:
             )
             if loaded is None:
                 raise BaselineError("the evidence engine's state can't be read")
-            engine, _ = loaded
+            engine, revision = loaded
             engine.learn(self._history)
-            state.save(session, engine, tick_id=None, at=self._services.clock.now())
+            now = self._services.clock.now()
+            state.save(session, engine, over=revision, tick_id=None, at=now)
+            session.execute(
+                update(WindowRow)
+                .where(WindowRow.source == self._source, WindowRow.boot == self._boot)
+                .values(judged_by=HISTORY)
+                .execution_options(synchronize_session=False)
+            )
         self._store_labels()
         layouts = {id(batch.streams): batch.streams for batch in self._history}
         return len({stream for streams in layouts.values() for stream in streams})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from detectors.evidence.engine import FleetEvidence
 from monitor.store.tables import StateRow
+from vigil.errors import ConflictError
 
 EVIDENCE = "evidence"
 
@@ -22,6 +23,10 @@ class Revision:
     updated_at: datetime
 
 
+NONE = Revision(tick_id=None, updated_at=datetime.min)
+"""Nothing was ever stored."""
+
+
 def load(
     session: Session, *, threshold: float, min_history: int, known: Revision | None
 ) -> tuple[FleetEvidence, Revision] | None:
@@ -30,28 +35,41 @@ def load(
     Where nothing was ever stored, a new engine with a revision that no row has. The row is locked
     until the session's transaction ends: whoever loads to write later overwrites nobody.
     """
-    row = session.scalar(select(StateRow).where(StateRow.name == EVIDENCE).with_for_update())
-    if row is None:
-        fresh = FleetEvidence(threshold=threshold, min_history=min_history)
-        return None if known == _NONE else (fresh, _NONE)
-    revision = Revision(tick_id=row.tick_id, updated_at=row.updated_at)
+    revision = _lock(session)
     if revision == known:
         return None
-    engine = FleetEvidence.from_bytes(row.blob)
+    if revision == NONE:
+        return FleetEvidence(threshold=threshold, min_history=min_history), NONE
+    blob = session.scalars(select(StateRow.blob).where(StateRow.name == EVIDENCE)).one()
+    engine = FleetEvidence.from_bytes(blob)
     engine.threshold = threshold
     return engine, revision
 
 
-def save(session: Session, engine: FleetEvidence, *, tick_id: int | None, at: datetime) -> Revision:
-    """Write the engine in the session's transaction."""
-    row = session.scalar(select(StateRow).where(StateRow.name == EVIDENCE).with_for_update())
-    if row is None:
-        row = StateRow(name=EVIDENCE, tick_id=tick_id, updated_at=at, blob=engine.to_bytes())
-        session.add(row)
+def save(
+    session: Session, engine: FleetEvidence, *, over: Revision, tick_id: int | None, at: datetime
+) -> Revision:
+    """Write the engine in the session's transaction, over the revision that it was loaded from.
+
+    Raises:
+        ConflictError: the stored state is another one; nothing is written.
+    """
+    found = _lock(session)
+    if found != over:
+        raise ConflictError(
+            f"evidence: another process wrote its state meanwhile (tick {found.tick_id})"
+        )
+    values = {"tick_id": tick_id, "updated_at": at, "blob": engine.to_bytes()}
+    if found == NONE:
+        session.add(StateRow(name=EVIDENCE, **values))
+        session.flush()
     else:
-        row.tick_id, row.updated_at, row.blob = tick_id, at, engine.to_bytes()
-    session.flush()
+        session.execute(update(StateRow).where(StateRow.name == EVIDENCE).values(**values))
     return Revision(tick_id=tick_id, updated_at=at)
 
 
-_NONE = Revision(tick_id=None, updated_at=datetime.min)
+def _lock(session: Session) -> Revision:
+    """Which state is stored. Its row stays locked; the blob, which is large, is left alone."""
+    columns = select(StateRow.tick_id, StateRow.updated_at).where(StateRow.name == EVIDENCE)
+    row = session.execute(columns.with_for_update()).first()
+    return NONE if row is None else Revision(tick_id=row.tick_id, updated_at=row.updated_at)

@@ -65,7 +65,7 @@ class FleetTick:
         self._references = References()
         self._points = Points(self._references, self._rules)
         self._engine: FleetEvidence | None = None
-        self._revision: state.Revision | None = None
+        self._revision = state.NONE
         self._recent = RecentTicks()
         self._verdicts = VerdictLog()
 
@@ -154,7 +154,7 @@ class FleetTick:
         )
         mark_judged(session, haul.window_ids, tick)
         _mark_labels(session, haul.label_ids, tick)
-        self._revision = state.save(session, engine, tick_id=tick, at=now)
+        self._revision = state.save(session, engine, over=self._revision, tick_id=tick, at=now)
         row.windows, row.streams = len(haul.window_ids), len(batch)
         row.duration_ms = 1000.0 * (time.perf_counter() - began)
         return TickReport(

@@ -11,7 +11,7 @@ import small_fleet as fleet
 from sqlalchemy import func, select, update
 
 from detectors.evidence.engine import FleetEvidence
-from monitor.backfill import backfill
+from monitor.backfill import HISTORY, backfill
 from monitor.schedule.wiring import wire
 from monitor.store.tables import (
     BaselineRow,
@@ -47,11 +47,11 @@ def alone(template, folder) -> fleet.Story:
 
 def test_each_window_is_counted_once_by_the_tick_of_its_end(story: fleet.Story):
     story.play(8, sources=("host-1", "host-2"))
-    assert counted(story) == {tick: 2 for tick in range(fleet.FIRST, fleet.FIRST + 8)}
+    assert counted(story) == dict.fromkeys(range(fleet.FIRST, fleet.FIRST + 8), 2)
     ticks = {row.id: row.windows for row in story.rows(TickRow)}
     assert [ticks[tick] for tick in range(fleet.FIRST, fleet.FIRST + 8)] == [2] * 8
     points = {row.tick_id: row.records for row in story.rows(SignalPointRow)}
-    assert points == {tick: 96 for tick in range(fleet.FIRST, fleet.FIRST + 8)}
+    assert points == dict.fromkeys(range(fleet.FIRST, fleet.FIRST + 8), 96)
 
 
 def test_a_window_that_comes_late_is_counted_once_by_the_next_tick(story: fleet.Story):
@@ -82,7 +82,7 @@ def test_backfilled_windows_are_history_and_no_tick_counts_them(story: fleet.Sto
     story.play(3)
     with story.services.sessions() as session:
         past = session.scalars(select(WindowRow.judged_by).where(WindowRow.origin == "backfill"))
-        assert set(past) == {None}
+        assert set(past) == {HISTORY}
 
 
 def test_a_restart_repeats_no_window_and_skips_none(story: fleet.Story):
@@ -95,7 +95,7 @@ def test_a_restart_repeats_no_window_and_skips_none(story: fleet.Story):
         story.ship(windows)
     story.clock.advance(2.1)
     story.works.ticks.run_due()
-    assert counted(story) == {tick: 1 for tick in range(fleet.FIRST, missed[-1] + 1)}
+    assert counted(story) == dict.fromkeys(range(fleet.FIRST, missed[-1] + 1), 1)
 
 
 def test_a_long_silence_is_passed_over_without_a_tick_for_each_window(lone_story: fleet.Story):
@@ -139,7 +139,7 @@ def test_two_services_on_one_database_do_each_tick_once(story: fleet.Story):
             thread.join()
     other.close()
     assert failures == []
-    assert counted(story) == {tick: 1 for tick in range(fleet.FIRST, fleet.FIRST + 9)}
+    assert counted(story) == dict.fromkeys(range(fleet.FIRST, fleet.FIRST + 9), 1)
     assert engine_of(story).last_tick == story.tick
 
 
@@ -233,7 +233,7 @@ def test_labels_that_were_counted_are_not_counted_again(story: fleet.Story):
             .where(LabelRow.record_id.startswith("host-1"))
             .group_by(LabelRow.judged_by)
         ).all()
-    by_tick = {tick: count for tick, count in live}
+    by_tick = dict(live)
     assert sum(by_tick.values()) == 4 * 12
     story.play(3)
     by_now = [row.judged_by for row in story.rows(LabelRow) if row.record_id.startswith("host-1")]
