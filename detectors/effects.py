@@ -216,13 +216,14 @@ def _rows(
     *,
     floor: float = 0.0,
 ) -> _Rows:
+    rows = np.flatnonzero(use)
+    values, lows, highs = (
+        np.clip(column[rows], floor, None).tolist() for column in (value, low, high)
+    )
+    counts = records[rows].astype(np.int64).tolist()
     return {
-        row: (
-            float(np.clip(value[row], floor, None)),
-            float(np.clip(low[row], floor, None)),
-            float(np.clip(high[row], floor, None)),
-            int(records[row]),
-            unit,
+        row: (at, below, above, count, unit)
+        for row, at, below, above, count in zip(
+            rows.tolist(), values, lows, highs, counts, strict=True
         )
-        for row in np.flatnonzero(use).tolist()
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -93,6 +94,8 @@ class Metrics:
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
+        self._replaced: dict[str, dict[tuple[str, ...], Gauge]] = {}
+        self._replacing = Lock()
         for metric in CATALOGUE:
             if metric.kind == "counter":
                 self._counters[metric.name] = Counter(
@@ -127,11 +130,22 @@ class Metrics:
         (gauge.labels(**labels) if labels else gauge).set(value)
 
     def replace(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
-        """Set a gauge for exactly these label values, in the catalogue's order of labels."""
+        """Set a gauge for exactly these label values, in the catalogue's order of labels.
+
+        Only what has gone is removed, so that a scrape never finds the gauge half filled. A gauge
+        that is replaced is not set by ``gauge`` too.
+        """
         gauge = self._gauges[name]
-        gauge.clear()
-        for labels, value in values.items():
-            gauge.labels(*labels).set(value)
+        with self._replacing:
+            known = self._replaced.setdefault(name, {})
+            for gone in known.keys() - values.keys():
+                gauge.remove(*gone)
+                del known[gone]
+            for labels, value in values.items():
+                child = known.get(labels)
+                if child is None:
+                    child = known[labels] = gauge.labels(*labels)
+                child.set(value)
 
     def observe(self, name: str, value: float) -> None:
         """Add to a histogram; raises as ``count`` does."""

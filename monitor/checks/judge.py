@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.effects import effects, tolerance_of
 from detectors.evidence.engine import StepResult
@@ -15,7 +16,7 @@ from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Drift
 from monitor.checks.recent import KEPT_TICKS
 from vigil.catalogue import CATALOGUE, SCALAR_NAMES
-from vigil.summary import MOMENT_UNIT
+from vigil.summary import MOMENT_UNIT, membership
 from vigil.types import Effect, ModelRef, Outcome, Slice, Verdict
 
 PROVISIONAL_FACTOR = 2.0
@@ -59,10 +60,16 @@ def standings(result: StepResult, model: str, deployment: str) -> list[Standing]
     ]
 
 
-def onset_of(exceeded: Sequence[Standing], tick: int) -> int:
-    """The start that the strongest stream points to, at most 64 ticks back."""
-    lead = max(exceeded, key=lambda one: one.evidence)
-    return max(lead.onset_tick, tick - KEPT_TICKS + 1)
+def onset_of(standing: Standing, tick: int) -> int:
+    """The start that the stream points to, at most 64 ticks back."""
+    return max(standing.onset_tick, tick - KEPT_TICKS + 1)
+
+
+def is_stale(standing: Standing, verdict: Verdict, tick: int) -> bool:
+    """Evidence that leads nowhere: its effect is unknown, or still unsure after 64 ticks."""
+    if verdict.outcome is not Outcome.INCONCLUSIVE:
+        return False
+    return verdict.effect is None or onset_of(standing, tick) <= tick - KEPT_TICKS + 1
 
 
 def measure(
@@ -91,9 +98,12 @@ def verdicts(
     version: str,
     rules: Rules,
     at: datetime,
-    onset: datetime,
+    onsets: Mapping[StreamKey, datetime],
 ) -> list[Verdict]:
-    """One verdict for each stream whose evidence passed the threshold."""
+    """One verdict for each stream whose evidence passed the threshold.
+
+    ``found`` holds each stream's effect since its own onset.
+    """
     out = []
     for standing in exceeded:
         effect = found.get(standing.stream)
@@ -113,7 +123,7 @@ def verdicts(
                 effect=effect,
                 evidence=standing.evidence,
                 threshold=rules.threshold,
-                onset=onset,
+                onset=onsets[standing.stream],
                 at=at,
                 reason=reason,
                 provisional=standing.provisional,
@@ -164,52 +174,58 @@ class Means:
     """Means of scalar signals in their own unit: at the baseline, on the same cells, and now."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
-        self._parts = parts
+        self._sums = [_PartSums(part) for part in parts]
 
     def of(self, stream: StreamKey) -> tuple[float | None, float | None]:
         if stream.signal not in SCALAR_NAMES:
             return None, None
-        before = now = weight = 0.0
-        seen = 0.0
-        for part in self._parts:
-            ruler, summary = part.baseline.ruler, part.summary
-            if stream.signal not in ruler.layout.signals:
+        before = now = weight = seen = 0.0
+        for sums in self._sums:
+            s = sums.column.get(stream.signal)
+            if s is None:
                 continue
-            s = ruler.layout.signals.index(stream.signal)
-            rows = _rows(summary.layout.keys, summary.cells, stream.slice)
-            n = float(summary.counts[rows, s, :-1].sum())
+            rows = sums.rows(stream.slice)
+            n = float(sums.values[rows, s].sum())
             if n == 0:
                 continue
-            total = summary.moments[rows, s, 0].sum() / MOMENT_UNIT
-            now += n * ruler.center[s] + ruler.scale[s] * total
+            now += n * sums.center[s] + sums.scale[s] * (sums.moments[rows, s].sum() / MOMENT_UNIT)
             seen += n
-            reference = part.baseline.reference
-            own = [
-                (cell, float(count))
-                for cell, count in zip(
-                    [summary.cells[i] for i in rows],
-                    summary.counts[rows, s, :-1].sum(axis=1),
-                    strict=True,
-                )
-            ]
-            where = {cell: i for i, cell in enumerate(reference.cells)}
-            for cell, count in own:
-                i = where.get(cell)
-                if i is None or not count:
-                    continue
-                known = max(float(reference.counts[i, s, :-1].sum()), 1.0)
-                mean = reference.moments[i, s, 0] / MOMENT_UNIT / known
-                before += count * (ruler.center[s] + ruler.scale[s] * mean)
-                weight += count
+            counts = np.where(sums.known[rows], sums.values[rows, s], 0)
+            for count, mean in zip(counts.tolist(), sums.reference[rows, s].tolist(), strict=True):
+                before += count * mean
+            weight += float(counts.sum())
         return (before / weight if weight else None), (now / seen if seen else None)
 
 
-def _rows(
-    keys: tuple[str, ...], cells: tuple[tuple[str, ...], ...], piece: Slice
-) -> np.typing.NDArray[np.int64]:
-    wanted = [(keys.index(key), value) for key, value in piece.pairs if key in keys]
-    if len(wanted) < len(piece.pairs):
-        return np.zeros(0, np.int64)
-    return np.array(
-        [i for i, cell in enumerate(cells) if all(cell[p] == v for p, v in wanted)], np.int64
-    )
+class _PartSums:
+    """What the means of one part need. C cells, S signals.
+
+    ``values``, ``moments`` (C, S): numbers of values and their sums as seen. ``known`` (C,): the
+    baseline has the cell; ``reference`` (C, S): its mean there, in the signal's unit.
+    """
+
+    def __init__(self, part: Part) -> None:
+        ruler, summary, baseline = part.baseline.ruler, part.summary, part.baseline.reference
+        self.column = {name: s for s, name in enumerate(ruler.layout.signals)}
+        self.center, self.scale = ruler.center, ruler.scale
+        self.values = summary.counts[:, :, :-1].sum(axis=2)
+        self.moments = summary.moments[:, :, 0]
+        where = {cell: row for row, cell in enumerate(baseline.cells)}
+        rows = np.array([where.get(cell, -1) for cell in summary.cells], np.int64)
+        self.known = rows >= 0
+        kept = rows[self.known]
+        counts = np.maximum(baseline.counts[kept, :, :-1].sum(axis=2), 1.0)
+        self.reference = np.zeros(self.values.shape)
+        self.reference[self.known] = ruler.center + ruler.scale * (
+            baseline.moments[kept, :, 0] / MOMENT_UNIT / counts
+        )
+        self._keys, self._cells = summary.layout.keys, summary.cells
+        self._rows: dict[Slice, NDArray[np.int64]] = {}
+
+    def rows(self, piece: Slice) -> NDArray[np.int64]:
+        """The cells of a slice."""
+        found = self._rows.get(piece)
+        if found is None:
+            found = np.flatnonzero(membership([piece], self._keys, self._cells)[0])
+            self._rows[piece] = found
+        return found

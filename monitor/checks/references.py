@@ -25,16 +25,7 @@ class References:
                 BaselineRow.ruler == ruler, BaselineRow.state == baselines.ACTIVE
             )
         )
-        if active is None:
-            return None
-        if ruler not in self._by_ruler:
-            found = baselines.by_ruler(session, ruler)
-            if found is None:
-                return None
-            if len(self._by_ruler) >= MOST_KEPT:
-                self._by_ruler.pop(next(iter(self._by_ruler)))
-            self._by_ruler[ruler] = found
-        return self._by_ruler[ruler]
+        return None if active is None else self._read(session, ruler)
 
     def of_version(self, session: Session, model: str, version: str) -> Baseline | None:
         """The active baseline of a version."""
@@ -45,4 +36,14 @@ class References:
                 BaselineRow.state == baselines.ACTIVE,
             )
         )
-        return None if ruler is None else self.of_ruler(session, ruler)
+        return None if ruler is None else self._read(session, ruler)
+
+    def _read(self, session: Session, ruler: str) -> Baseline | None:
+        if ruler not in self._by_ruler:
+            found = baselines.by_ruler(session, ruler)
+            if found is None:
+                return None
+            if len(self._by_ruler) >= MOST_KEPT:
+                self._by_ruler.pop(next(iter(self._by_ruler)))
+            self._by_ruler[ruler] = found
+        return self._by_ruler[ruler]

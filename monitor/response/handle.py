@@ -66,13 +66,14 @@ class Responder:
         alarming: Sequence[StreamKey],
         *,
         at: datetime,
+        onset: datetime,
         onset_tick: int,
     ) -> list[StreamKey]:
         """Give the streams that belong to an open incident to it; returns the others."""
         fresh: list[StreamKey] = []
         joined: dict[int, tuple[Incident, list[StreamKey]]] = {}
         for stream in alarming:
-            incident = self._bridge.owner(session, stream)
+            incident = self._bridge.owner(session, stream, onset, at)
             if incident is None:
                 fresh.append(stream)
             else:
@@ -132,6 +133,8 @@ class Responder:
     def _release(self, session: Session, engine: FleetEvidence) -> None:
         """Streams are held while an incident that touches them is open, whoever closed it."""
         held = set(engine.held)
+        if not held:
+            return
         for incident in record.open_incidents(session):
             held.difference_update(touched(engine.streams, incident))
         engine.release(held, fresh_start=True)
