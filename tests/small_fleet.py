@@ -1,4 +1,4 @@
-"""A small synthetic fleet and a whole service that watches it, for the tests of ticks and responses.
+"""A small synthetic fleet and a whole service that watches it, for tests of ticks and responses.
 
 Two sites with two cameras each, windows of a second, 260 windows of healthy history. What the
 cameras see in a window depends on the seed and the window's number alone, so that two runs of a
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, insert, select, text
+from sqlalchemy import Engine, insert, select, text
 
 from alerts.notifiers.protocol import Guarantee
 from alerts.types import Delivery, DeliveryOutcome, Message
@@ -275,17 +275,22 @@ def restore(url: str, rows: Rows) -> None:
     engine = open_engine(url)
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:
-            found = rows[table.name]
-            if found:
-                connection.execute(insert(table), found)
-            if found and engine.dialect.name == "postgresql" and "id" in table.columns:
-                _count_on(connection, table.name)
+            if rows[table.name]:
+                connection.execute(insert(table), rows[table.name])
+    count_on(engine)
     engine.dispose()
 
 
-def _count_on(connection: Connection, table: str) -> None:
-    sequence = f"pg_get_serial_sequence('{table}', 'id')"
-    connection.execute(text(f"SELECT setval({sequence}, (SELECT max(id) FROM {table}))"))
+def count_on(engine: Engine) -> None:
+    """Let ids follow those that are there: PostgreSQL's skip what was rolled back."""
+    if engine.dialect.name != "postgresql":
+        return
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            if "id" in table.columns:
+                following = f"(SELECT coalesce(max(id), 0) + 1 FROM {table.name})"
+                sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
+                connection.execute(text(f"SELECT setval({sequence}, {following}, false)"))
 
 
 def opened(
