@@ -55,7 +55,7 @@ class CauseFacts:
       same cells; None where that is not known.
     * ``silent``: windows stopped or shrank.
     * ``release_reach_windows``: an onset later than so many windows after a release did not start
-      with it.
+      with it. ``onset_slack_windows``: the estimate of an onset may be early by so many.
     """
 
     findings: tuple[DriftFact, ...]
@@ -68,6 +68,7 @@ class CauseFacts:
     previous_healthy: bool | None = None
     silent: bool = False
     release_reach_windows: int = 30
+    onset_slack_windows: int = 5
 
     @property
     def novel(self) -> bool:
@@ -81,7 +82,16 @@ class CauseFacts:
             return False
         window = timedelta(seconds=self.window_s)
         start = self.release.started_at
-        return start - window <= self.onset <= start + self.release_reach_windows * window
+        early = self.onset_slack_windows * window
+        return start - early <= self.onset <= start + self.release_reach_windows * window
+
+    @property
+    def came_with_release(self) -> bool:
+        """It began at the release itself, as closely as an onset can be told."""
+        if not self.began_with_release or self.release is None or self.onset is None:
+            return False
+        late = self.onset_slack_windows * timedelta(seconds=self.window_s)
+        return self.onset <= self.release.started_at + late
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +110,10 @@ def classify(facts: CauseFacts) -> CauseDecision:
     baseline (domain shift); it began with a release, the previous version was healthy on the same
     traffic and the new one is worse (model regression); embeddings or predictions moved while
     images are sane and no release explains it (domain shift); otherwise unknown.
+
+    Where image statistics moved on all traffic at the very release and the previous version was
+    healthy, the release is asked first: taps that record what preprocessing made see its mistakes
+    as image drift. The interlock protects against a coincidence.
     """
     if not facts.findings:
         if facts.silent:
@@ -113,14 +127,15 @@ def classify(facts: CauseFacts) -> CauseDecision:
             *_release_reasons(facts),
         )
     image = _image_faults(facts)
+    if image and facts.came_with_release and facts.slice.is_whole and facts.previous_healthy:
+        moved = f"image statistics moved with it on all traffic: {', '.join(image)}"
+        return _after_release(facts, f"{moved}; what the tap records is the release's own doing")
     if image:
         return _decide(
             Cause.INPUT_FAULT,
             f"image statistics moved on {facts.slice}: {', '.join(image)}",
             *(
-                [
-                    f"it began soon after release {facts.release.version}: check its preprocessing"
-                ]
+                [f"it began soon after release {facts.release.version}: check its preprocessing"]
                 if facts.began_with_release and facts.release is not None
                 else []
             ),

@@ -20,6 +20,7 @@ def permutation_test(
     permutations: int,
     rng: np.random.Generator,
     bandwidth: float | None = None,
+    strata: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]] | None = None,
 ) -> tuple[float, float]:
     """Unbiased MMD^2 of two samples, and the p-value of their being of one distribution.
 
@@ -35,10 +36,11 @@ def permutation_test(
         permutations: how many.
         rng: draws them.
         bandwidth: l; the median distance of the pooled rows where None.
+        strata: (m,) and (n,), the stratum of each row. Rows change places only within their
+            stratum, so that samples which merely mix the strata differently are no difference.
 
     Memory and time grow with (m + n)^2: meant for some thousand rows. Not for looking again and
-    again
-    at one growing sample: that is what evidence is for.
+    again at one growing sample: that is what evidence is for.
 
     Raises:
         ShapeError: not two matrices of one width with at least two finite rows each.
@@ -50,18 +52,34 @@ def permutation_test(
         raise ShapeError(
             "samples", expected="two matrices of one width", found=f"{first.shape}, {second.shape}"
         )
-    first = first[np.isfinite(first).all(axis=1)]
-    second = second[np.isfinite(second).all(axis=1)]
+    whole = np.isfinite(first).all(axis=1), np.isfinite(second).all(axis=1)
+    groups = np.zeros(int(whole[0].sum() + whole[1].sum()), np.int64)
+    if strata is not None:
+        groups = np.concatenate([np.asarray(strata[i])[whole[i]] for i in (0, 1)])
+    first, second = first[whole[0]], second[whole[1]]
     m, n = len(first), len(second)
     if min(m, n) < 2:
         raise ShapeError("samples", expected="at least 2 finite rows each", found=f"{m} and {n}")
     kernel = _kernel(np.concatenate([first, second]), bandwidth)
-    seen = float(_statistics(kernel, np.arange(m + n)[None, :] < m)[0])
+    drawn = np.arange(m + n) < m
+    seen = float(_statistics(kernel, drawn[None, :])[0])
     as_large = 0
     for start in range(0, permutations, BATCH):
-        ranks = rng.random((min(BATCH, permutations - start), m + n)).argsort(axis=1)
-        as_large += int((_statistics(kernel, ranks < m) >= seen - 1e-12).sum())
+        shuffled = _shuffled(drawn, groups, min(BATCH, permutations - start), rng)
+        as_large += int((_statistics(kernel, shuffled) >= seen - 1e-12).sum())
     return seen, (1.0 + as_large) / (permutations + 1.0)
+
+
+def _shuffled(
+    drawn: NDArray[np.bool_], groups: NDArray[np.int64], times: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """``drawn`` (m + n,) with its places exchanged within each group at random, (times, m + n)."""
+    out = np.empty((times, len(drawn)), bool)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        ranks = rng.random((times, len(rows))).argsort(axis=1)
+        out[:, rows] = ranks < drawn[rows].sum()
+    return out
 
 
 def _kernel(rows: Floats, bandwidth: float | None) -> Floats:

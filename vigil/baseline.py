@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil import wire
-from vigil.errors import FormatVersionError, WireError
+from vigil.errors import FormatVersionError, ShapeError, WireError
 from vigil.ruler import Ruler
 from vigil.sample import Sample
 from vigil.summary import Outcomes, Summary
@@ -59,12 +59,28 @@ class Baseline:
     @classmethod
     def from_bytes(cls, blob: bytes) -> Baseline:
         """Raises:
-        WireError: damaged, not a baseline, of a newer format, or its content does not have the
-            hash that it states.
+        WireError: damaged, not a baseline, of a newer format, its content does not have the hash
+            that it states, or its ruler is another model's.
         """
         header, arrays = wire.unpack(blob, limit_bytes=2**31)
         if header.get("what") != "baseline":
             raise WireError(f"expected a baseline, found {header.get('what')!r}")
+        try:
+            baseline = cls._read(header, arrays)
+            stated = header["sha256"]
+        except (*wire.UNREADABLE, ShapeError) as error:
+            raise WireError(f"not a baseline: {error!r}") from None
+        if baseline.sha256 != stated:
+            raise WireError(f"baseline: content hash {baseline.sha256} is not {stated}")
+        measured = baseline.ruler.model
+        if (measured.name, measured.version) != (baseline.model.name, baseline.model.version):
+            raise WireError(f"baseline of {baseline.model}: its ruler is of {measured}")
+        if baseline.reference.layout != baseline.ruler.layout:
+            raise WireError(f"baseline of {baseline.model}: not measured with its ruler")
+        return baseline
+
+    @classmethod
+    def _read(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseline:
         if header["format"] > FORMAT_VERSION:
             raise FormatVersionError("baseline", found=header["format"], supported=FORMAT_VERSION)
         outcomes = None
@@ -74,7 +90,7 @@ class Baseline:
                 cells=tuple(tuple(cell) for cell in header["outcomes"]["cells"]),
                 table=arrays["outcomes"],
             )
-        baseline = cls(
+        return cls(
             model=ModelRef(**header["model"]),
             dataset=header["dataset"],
             created_at=utc(header["created_s"]),
@@ -89,9 +105,6 @@ class Baseline:
             author=header["author"],
             reason=header["reason"],
         )
-        if baseline.sha256 != header["sha256"]:
-            raise WireError(f"baseline: content hash {baseline.sha256} is not {header['sha256']}")
-        return baseline
 
 
 def _parts(baseline: Baseline) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -60,6 +60,7 @@ class Pipeline:
         self._labels_window = 0
         self._order = 0
         self._label_sequence = 0
+        self.leaving = False
 
     def collect(self, now_s: float, *, everything: bool = False) -> None:
         """Turn waiting calls into windows; spool what has ended, or ``everything``."""
@@ -76,6 +77,8 @@ class Pipeline:
         self._spool(self.recorder.seal(now_s - grace_s), now_s)
         if everything:
             self._spool(self.recorder.close(now_s), now_s)
+            if self.leaving:
+                self._spool(self.recorder.farewell(now_s), now_s)
         self._spool_labels(now_s, int((now_s - grace_s) // self._window_s), everything)
 
     def ship(self) -> bool:

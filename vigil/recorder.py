@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -141,6 +142,13 @@ class Recorder:
             sealed.append(self._heartbeat(self._version, index))
         self._now_s = None
         return sealed
+
+    def farewell(self, now_s: float) -> list[Window]:
+        """The last window of this source, empty: it goes on purpose, and need not be missed."""
+        if self._version is None:
+            return []
+        heartbeat = self._heartbeat(self._version, int(np.floor(now_s / self._window_s)))
+        return [replace(heartbeat, final=True)]
 
     def _put(self, index: int, batch: RecordBatch) -> None:
         if (index + 1) * self._window_s <= self._horizon_s - self._late_s:

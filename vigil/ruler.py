@@ -81,6 +81,9 @@ class Ruler:
         s, b = len(self.layout.signals), self.layout.bins
         if self.edges.shape != (s, b - 1):
             raise ShapeError("ruler.edges", expected=str((s, b - 1)), found=str(self.edges.shape))
+        for name, array in (("center", self.center), ("scale", self.scale)):
+            if array.shape != (s,):
+                raise ShapeError(f"ruler.{name}", expected=str((s,)), found=str(array.shape))
         if not self.id:
             object.__setattr__(self, "id", wire.digest(*_parts(self))[:32])
 
@@ -111,22 +114,25 @@ class Ruler:
         header, arrays = wire.unpack(blob)
         if header.get("what") != "ruler":
             raise WireError(f"expected a ruler, found {header.get('what')!r}")
-        if header["format"] > FORMAT_VERSION:
-            raise FormatVersionError("ruler", found=header["format"], supported=FORMAT_VERSION)
-        projection = None
-        if "weights" in arrays:
-            projection = Projection(
-                weights=arrays["weights"], mean=arrays["mean"], whitening=arrays["whitening"]
+        try:
+            if header["format"] > FORMAT_VERSION:
+                raise FormatVersionError("ruler", found=header["format"], supported=FORMAT_VERSION)
+            projection = None
+            if "weights" in arrays:
+                projection = Projection(
+                    weights=arrays["weights"], mean=arrays["mean"], whitening=arrays["whitening"]
+                )
+            return cls(
+                model=ModelRef(**header["model"]),
+                layout=Layout.from_json(header["layout"]),
+                edges=arrays["edges"],
+                center=arrays["center"],
+                scale=arrays["scale"],
+                projection=projection,
+                is_generic=bool(header["generic"]),
             )
-        return cls(
-            model=ModelRef(**header["model"]),
-            layout=Layout.from_json(header["layout"]),
-            edges=arrays["edges"],
-            center=arrays["center"],
-            scale=arrays["scale"],
-            projection=projection,
-            is_generic=bool(header["generic"]),
-        )
+        except (*wire.UNREADABLE, ShapeError) as error:
+            raise WireError(f"not a ruler: {error!r}") from None
 
 
 def _parts(ruler: Ruler) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

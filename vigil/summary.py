@@ -145,7 +145,7 @@ class Summary:
         out = Summary.empty(layout, cells)
         for part in parts:
             rows = [where[cell] for cell in part.cells]
-            for name in _ARRAYS:
+            for name in SUMMED:
                 # The cells of one summary are distinct, so plain indexing adds each row once.
                 getattr(out, name)[rows] += getattr(part, name)
         return out
@@ -157,7 +157,7 @@ class Summary:
         return Summary(
             layout=self.layout,
             cells=tuple(self.cells[i] for i in index),
-            **{name: getattr(self, name)[index] for name in _ARRAYS},
+            **{name: getattr(self, name)[index] for name in SUMMED},
         )
 
     def collapse(self) -> Summary:
@@ -172,12 +172,12 @@ class Summary:
         return Summary(
             layout=layout,
             cells=((),),
-            **{name: getattr(self, name).sum(axis=0, keepdims=True) for name in _ARRAYS},
+            **{name: getattr(self, name).sum(axis=0, keepdims=True) for name in SUMMED},
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name, each in the smallest integer type that holds its values."""
-        return {f"summary.{name}": narrow(getattr(self, name)) for name in _ARRAYS}
+        return {f"summary.{name}": narrow(getattr(self, name)) for name in SUMMED}
 
     def header(self) -> dict[str, Any]:
         return {"layout": self.layout.as_json(), "cells": [list(cell) for cell in self.cells]}
@@ -187,11 +187,11 @@ class Summary:
         return cls(
             layout=Layout.from_json(header["layout"]),
             cells=tuple(tuple(str(v) for v in cell) for cell in header["cells"]),
-            **{name: widen(arrays[f"summary.{name}"]) for name in _ARRAYS},
+            **{name: widen(arrays[f"summary.{name}"]) for name in SUMMED},
         )
 
 
-_ARRAYS = ("records", "counts", "moments", "classes", "embedded", "features")
+SUMMED = ("records", "counts", "moments", "classes", "embedded", "features")
 
 
 def narrow(values: Ints) -> NDArray[Any]:

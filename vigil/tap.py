@@ -310,11 +310,12 @@ class Tap:
         return True
 
     def close(self, timeout_s: float = EXIT_S) -> None:
-        """Flush as far as the time allows and stop. What is in a spool folder is sent at the next
-        start."""
+        """Flush as far as the time allows, say goodbye and stop. What is in a spool folder is sent
+        at the next start. A source that said goodbye is not missed."""
         if self._closed:
             return
         self._closed = True
+        self._pipeline.leaving = True
         with contextlib.suppress(Exception):
             self.flush(timeout_s)
         self._stopped = True

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from vigil import wire
 from vigil.errors import FormatVersionError, ShapeError, WireError
 from vigil.sample import Sample
-from vigil.summary import Summary
+from vigil.summary import SUMMED, Summary
 from vigil.types import ModelRef, as_utc, utc
 
 FORMAT_VERSION = 1
+MAX_NUMBERS = 2**22
+"""In a summary: a few bytes may unpack to very many, and each takes eight."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,7 +63,8 @@ class Window:
 
     (``source``, ``boot``, ``sequence``) identifies it: sent twice, it counts once. ``start`` and
     ``end`` are aware UTC. ``ruler`` is the id of the ruler it was measured with. ``dropped`` counts
-    records that were not summarised, by reason. A window without records is a heartbeat.
+    records that were not summarised, by reason. A window without records is a heartbeat; the
+    ``final`` one says that the source stops on purpose.
     """
 
     source: str
@@ -76,6 +79,7 @@ class Window:
     informative: Sample
     ledger: Ledger = EMPTY_LEDGER
     dropped: Mapping[str, int] = field(default_factory=dict)
+    final: bool = False
 
     def __post_init__(self) -> None:
         as_utc(self.start, what="window.start")
@@ -104,6 +108,7 @@ class Window:
             "end_s": self.end.timestamp(),
             "ruler": self.ruler,
             "dropped": dict(self.dropped),
+            "final": self.final,
             "summary": self.summary.header(),
             "sample": self.sample.header(),
             "informative": self.informative.header(),
@@ -128,17 +133,20 @@ class Window:
         header, arrays = wire.unpack(blob, limit_bytes=limit_bytes)
         if header.get("what") != "window":
             raise WireError(f"expected a window, found {header.get('what')!r}")
-        if header.get("format", 0) > FORMAT_VERSION:
-            raise FormatVersionError("window", found=header["format"], supported=FORMAT_VERSION)
         try:
+            if header["format"] > FORMAT_VERSION:
+                raise FormatVersionError("window", found=header["format"], supported=FORMAT_VERSION)
+            cells = sum(arrays[f"summary.{name}"].size for name in SUMMED)
+            if cells > MAX_NUMBERS:
+                raise ShapeError("summary", expected=f"{MAX_NUMBERS} numbers", found=f"{cells}")
             return cls(
-                source=str(header["source"]),
-                boot=str(header["boot"]),
+                source=_text(header, "source"),
+                boot=_text(header, "boot"),
                 sequence=int(header["sequence"]),
                 model=ModelRef(**header["model"]),
                 start=utc(header["start_s"]),
                 end=utc(header["end_s"]),
-                ruler=str(header["ruler"]),
+                ruler=_text(header, "ruler"),
                 summary=Summary.from_parts(header["summary"], arrays),
                 sample=Sample.from_parts(header["sample"], arrays, "sample"),
                 informative=Sample.from_parts(header["informative"], arrays, "informative"),
@@ -150,8 +158,15 @@ class Window:
                     ids=tuple(header["ids"]),
                 ),
                 dropped={str(k): int(v) for k, v in header["dropped"].items()},
+                final=bool(header.get("final", False)),
             )
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        except wire.UNREADABLE as error:
             raise WireError(f"not a window: {error!r}") from None
         except ShapeError as error:
             raise WireError(f"not a window: {error}") from None
+
+
+def _text(header: Mapping[str, Any], name: str) -> str:
+    if not isinstance(header[name], str):
+        raise TypeError(f"{name}: expected text, found {type(header[name]).__name__}")
+    return str(header[name])

@@ -32,6 +32,17 @@ _DTYPES = {
 
 Array = NDArray[Any]
 
+UNREADABLE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading somebody else's header may raise; its readers turn them into ``WireError``."""
+
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, Array], *, level: int = 1) -> bytes:
     """Header and arrays as one blob.
@@ -96,6 +107,11 @@ def verify(blob: bytes) -> None:
         raise WireError("checksum differs: the bytes were damaged or cut short")
 
 
+def unpacked_size(blob: bytes) -> int:
+    """How many bytes a blob says that it holds unpacked; 0 where it is too short to say."""
+    return int(_PREFIX.unpack_from(blob)[3]) if len(blob) >= _PREFIX.size else 0
+
+
 def unpack(
     blob: bytes, *, limit_bytes: int = DEFAULT_LIMIT_BYTES
 ) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -120,7 +136,7 @@ def unpack(
         meta = json.loads(raw[:meta_length])
         header, entries = dict(meta["header"]), list(meta["arrays"])
         return header, _arrays(raw, meta_length, entries)
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise WireError(f"header can't be read: {error}") from None
 
 

@@ -65,18 +65,17 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
     streams = [_stream(scene.family, named, name) for name in images]
     effects = measure(scene.parts, streams, scene.rules)
     moved = changes(scene.parts, [*streams, *(drift.stream for drift in named_drifts)])
-    decision = classify(
-        CauseFacts(
-            findings=tuple(_fact(drift, moved) for drift in named_drifts),
-            slice=named,
-            image_effects={stream.signal: effect for stream, effect in effects.items()},
-            image_changes={s.signal: moved[s] for s in streams if s in moved},
-            onset=scene.onset,
-            window_s=scene.window_s,
-            release=release,
-            previous_healthy=_previous_healthy(scene, named, release, named_drifts),
-        )
+    facts = CauseFacts(
+        findings=tuple(_fact(drift, moved) for drift in named_drifts),
+        slice=named,
+        image_effects={stream.signal: effect for stream, effect in effects.items()},
+        image_changes={s.signal: moved[s] for s in streams if s in moved},
+        onset=scene.onset,
+        window_s=scene.window_s,
+        release=release,
+        previous_healthy=_previous_healthy(scene, named, release, named_drifts),
     )
+    decision = classify(facts)
     return Diagnosis(
         model=ModelRef(name=scene.family[0], version=scene.version, deployment=scene.family[1]),
         slice=named,
@@ -87,6 +86,7 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
         at=scene.at,
         previous_version=release.previous if release else None,
         release_started_at=release.started_at if release else None,
+        began_with_release=facts.began_with_release,
     )
 
 

@@ -42,6 +42,7 @@ class Diagnosis:
     hard: bool = False
     previous_version: str | None = None
     release_started_at: datetime | None = None
+    began_with_release: bool = False
 
     @property
     def provisional(self) -> bool:

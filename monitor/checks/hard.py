@@ -42,12 +42,7 @@ def hard_diagnoses(
         if faults:
             yield _broken(model, faults, at=at, end=end)
     if watch_silence:
-        for silence in silences(
-            session,
-            end=end,
-            window_s=settings.service.window_s,
-            after=settings.checks.silent_after_windows,
-        ):
+        for silence in silences(session, settings, end=end):
             yield _silent(silence, at)
 
 
@@ -70,17 +65,13 @@ def _broken(model: Gathered, faults: list[HardFault], *, at: datetime, end: date
 
 def _silent(silence: Silence, at: datetime) -> Diagnosis:
     name, deployment = silence.family
-    who = ", ".join(silence.silent[:5]) + (" ..." if len(silence.silent) > 5 else "")
-    if silence.is_total:
-        reason = f"no source sends windows any more ({who})"
-    else:
-        reason = f"{len(silence.silent)} of {silence.sources} sources are silent: {who}"
+    slice = WHOLE if silence.source is None else Slice((("source", silence.source),))
     return Diagnosis(
         model=ModelRef(name=name, version=silence.version, deployment=deployment),
-        slice=WHOLE if silence.is_total else Slice((("source", silence.silent[0]),)),
+        slice=slice,
         cause=Cause.NO_DATA,
-        reasons=(reason,),
-        drifts=(_by_rule(name, deployment, WHOLE, "windows", reason),),
+        reasons=(silence.reason,),
+        drifts=(_by_rule(name, deployment, slice, "windows", silence.reason),),
         onset=silence.since,
         at=at,
         hard=True,

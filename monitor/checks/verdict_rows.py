@@ -20,7 +20,7 @@ class VerdictLog:
     """Writes verdicts, and knows which streams have yet to be seen healthy again."""
 
     def __init__(self) -> None:
-        self._unsettled: dict[StreamKey, str] = {}
+        self._unsettled: dict[StreamKey, tuple[Outcome, str]] = {}
 
     @classmethod
     def read(cls, session: Session, *, at: datetime) -> VerdictLog:
@@ -44,11 +44,13 @@ class VerdictLog:
         return log
 
     def write(self, session: Session, verdicts: Iterable[Verdict], tick: int) -> None:
-        """Keep verdicts; healthy ones only where the stream was not healthy before."""
+        """Keep verdicts that say something new: drift always, the others where they differ from
+        the last one of their stream."""
         kept = []
         for verdict in verdicts:
             stream = _stream_of(verdict)
-            if verdict.outcome is not Outcome.HEALTHY or stream in self._unsettled:
+            before, _ = self._unsettled.get(stream, (Outcome.HEALTHY, ""))
+            if verdict.outcome is Outcome.DRIFTED or verdict.outcome is not before:
                 kept.append(verdict)
             self._note(stream, verdict.outcome, verdict.model.version)
         write_verdicts(session, kept, tick)
@@ -67,7 +69,7 @@ class VerdictLog:
         self.write(
             session,
             [
-                _healthy(stream, self._unsettled[stream], at=at, threshold=threshold)
+                _healthy(stream, self._unsettled[stream][1], at=at, threshold=threshold)
                 for stream in sorted(calm)
             ],
             tick,
@@ -77,7 +79,7 @@ class VerdictLog:
         if outcome is Outcome.HEALTHY:
             self._unsettled.pop(stream, None)
         else:
-            self._unsettled[stream] = version
+            self._unsettled[stream] = (outcome, version)
 
 
 def _stream_of(verdict: Verdict) -> StreamKey:

@@ -53,7 +53,7 @@ def make_cameras(sites: Sequence[str], per_site: int, rng: np.random.Generator) 
             slope=float(rng.uniform(-0.06, 0.06)),
             tint=tuple(float(t) for t in rng.uniform(0.86, 1.0, 3)),  # type: ignore[arg-type]
             frame=(int(rng.integers(1, 4)), int(rng.integers(1, 4))),
-            noise=float(rng.uniform(0.010, 0.016)),
+            noise=float(rng.uniform(0.016, 0.022)),
         )
         for site in sites
         for number in range(1, per_site + 1)

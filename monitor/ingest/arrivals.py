@@ -44,7 +44,7 @@ def update_sources(session: Session, windows: Iterable[Window]) -> None:
             )
         if with_records:
             row.last_record_at = max([*with_records, row.last_record_at or with_records[0]])
-        row.retired = False
+        row.retired = any(window.final for window in group if window.end >= newest.end)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,9 @@ from alerts.types import (
     MessageEvent,
     TimelineEntry,
 )
+from detectors.cause import ReleaseFact
 from detectors.streams import StreamKey
+from monitor.checks.diagnose import latest_release
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.metrics import Metrics
 from monitor.response import record
@@ -74,10 +76,17 @@ def within(inner: Slice, outer: Slice) -> bool:
     return set(outer.pairs) <= set(inner.pairs)
 
 
+TOGETHER_WINDOWS = 10
+"""Drift that begins at most so many windows after an incident, on its slice, is part of it."""
+
+
 class Bridge:
     """Turns diagnoses into incidents, in the session of the tick."""
 
-    def __init__(self, announcer: Announcer, library: Library, metrics: Metrics) -> None:
+    def __init__(
+        self, announcer: Announcer, library: Library, metrics: Metrics, *, window_s: float
+    ) -> None:
+        self._window_s = window_s
         self._announcer = announcer
         self._library = library
         self._metrics = metrics
@@ -102,18 +111,48 @@ class Bridge:
             self._announcer.tell(session, incident, MessageEvent.TRIGGER, at=diagnosis.at)
         return incident, place.belongs
 
-    def owner(self, session: Session, stream: StreamKey) -> Incident | None:
-        """The open incident that this stream's drift is part of."""
+    def owner(
+        self, session: Session, stream: StreamKey, onset: datetime, at: datetime
+    ) -> Incident | None:
+        """The open incident that this stream's drift is part of: a known finding of it, or one that
+        began with it on its slice. A release since then asks the question anew."""
+        release = latest_release(session, (stream.model, stream.deployment), at)
         for incident in record.open_incidents(session, stream.model, stream.deployment):
-            if incident.kind in _SEPARATE:
+            if incident.kind in _SEPARATE or self._released_since(incident, release, onset):
                 continue
             known = any(
                 (one.signal, one.slice) == (stream.signal, stream.slice)
                 for one in incident.findings
             )
-            if known or within(stream.slice, incident.slice):
+            if known or (
+                within(stream.slice, incident.slice) and self._began_together(incident, onset)
+            ):
                 return incident
         return None
+
+    def _began_together(self, incident: Incident, onset: datetime | None) -> bool:
+        """Whether drift with this onset may be the incident's: it began about when that did, or
+        before its mitigation had shown."""
+        if onset is None:
+            return True
+        slack = timedelta(seconds=TOGETHER_WINDOWS * self._window_s)
+        latest = [incident.onset_at or incident.detected_at, incident.detected_at]
+        if incident.mitigated_at is not None:
+            latest.append(incident.mitigated_at)
+        return onset <= max(latest) + slack
+
+    def _released_since(
+        self, incident: Incident, release: ReleaseFact | None, onset: datetime
+    ) -> bool:
+        if release is None or release.version == incident.model_version:
+            return False
+        slack = timedelta(seconds=TOGETHER_WINDOWS * self._window_s)
+        rolled_back = incident.mitigated_at is not None
+        return (
+            not rolled_back
+            and release.started_at > incident.detected_at
+            and onset >= release.started_at - slack
+        )
 
     def still_firing(
         self, session: Session, incident: Incident, drifts: Sequence[Drift], at: datetime
@@ -146,23 +185,25 @@ class Bridge:
         return incident
 
     def _place(self, session: Session, diagnosis: Diagnosis, alert: Alert) -> GroupDecision:
-        model = diagnosis.model
-        known = record.open_incidents(session, model.name, model.deployment)
-        for incident in known:
-            if incident.kind in _SEPARATE or kind_of(diagnosis) in _SEPARATE:
-                continue
-            if within(diagnosis.slice, incident.slice):
+        model, kind = diagnosis.model, kind_of(diagnosis)
+        candidates = [
+            one
+            for one in record.open_incidents(session, model.name, model.deployment)
+            if within(diagnosis.slice, one.slice) and _may_share(kind, one.kind)
+        ]
+        for incident in candidates:
+            if incident.kind is not kind and self._began_together(incident, diagnosis.onset):
                 return GroupDecision(
                     belongs=Belongs.JOINS,
                     incident=incident,
-                    reason=f"incident {incident.id} on {incident.slice} is {incident.state.value}",
+                    reason=f"it began with incident {incident.id} on {incident.slice}",
                 )
         return decide(
             fingerprint=alert.fingerprint,
             model=model.name,
             deployment=model.deployment,
             cause=diagnosis.cause,
-            incidents=[one for one in known if within(diagnosis.slice, one.slice)],
+            incidents=candidates,
             now=diagnosis.at,
         )
 
@@ -179,6 +220,7 @@ class Bridge:
             labels["previous_version"] = diagnosis.previous_version
         if diagnosis.release_started_at:
             labels["release_started_at"] = diagnosis.release_started_at.isoformat()
+        labels["began_with_release"] = "yes" if diagnosis.began_with_release else "no"
         incident = Incident(
             id=0,
             group_key=group_key(model.name, model.deployment, diagnosis.cause),
@@ -236,6 +278,10 @@ class Bridge:
 
 _SEPARATE = frozenset({AlertKind.NO_DATA, AlertKind.HARD_FAULT, AlertKind.SERVICE_FAULT})
 """Kinds that stand for themselves: they join only incidents of their own kind."""
+
+
+def _may_share(one: AlertKind, other: AlertKind) -> bool:
+    return one is other or (one not in _SEPARATE and other not in _SEPARATE)
 
 
 def _seconds(later: datetime, earlier: datetime) -> float:

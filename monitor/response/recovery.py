@@ -99,7 +99,6 @@ def _look(
     if not seen or not streams:
         return Health(recovered=False, text="nothing was seen yet")
     found = measure(seen, list(streams))
-    judged = 0
     widest: tuple[Finding, Effect] | None = None
     for stream, finding in streams.items():
         effect = found.get(stream)
@@ -108,8 +107,7 @@ def _look(
                 return Health(recovered=False, text=_figure(finding, effect))
             continue
         if effect is None:
-            continue
-        judged += 1
+            return Health(recovered=False, text=f"{finding.signal} on {finding.slice}: not seen")
         if not effect.is_small:
             return Health(recovered=False, text=_figure(finding, effect))
         if widest is None or effect.high / effect.tolerance > widest[1].high / widest[1].tolerance:

@@ -3,12 +3,15 @@
 proposed -> refused | waiting | executing -> verifying -> recovered | unproven (decided by the tick)
 
 Each step is a transaction of its own; a killed service goes on with the row as it stands. The
-target carries a plan out once, however often it is asked.
+target carries a plan out once, however often it is asked. It is asked how the plan stands before
+the plan is sent, and the guard judges once more before each sending: a plan that was not carried
+out yet is withdrawn where something speaks against it by now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,12 +23,13 @@ from alerts.actions.guard import Approval, Decision, GuardFacts, GuardOutcome, d
 from alerts.actions.interlock import Interlock, InterlockOutcome, judge
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.replay import ReplayClient
-from alerts.actions.targets.protocol import RollbackTarget, TargetState
-from alerts.types import Incident, MessageEvent, TimelineEntry
+from alerts.actions.targets.protocol import RollbackTarget, TargetReport, TargetState
+from alerts.types import Incident, IncidentState, MessageEvent, Severity, TimelineEntry
 from monitor.checks.references import References
-from monitor.response import record
+from monitor.response import attempts, record
 from monitor.response.announce import Announcer
 from monitor.response.counterfactual import Versions, compare
+from monitor.response.fence import Fence, unfenced
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
 from monitor.store.tables import (
@@ -41,7 +45,16 @@ from vigil.types import Cause
 KIND = "rollback"
 SERVED_WELL_WINDOWS = 20
 _BEFORE_EXECUTION = ("proposed", "waiting")
-_UNDER_WAY = ("executing", "verifying")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """What the target said, and what the guard held against sending the plan, if anything."""
+
+    report: TargetReport
+    held: Decision | None = None
+    interlock: Interlock | None = None
+    sent: bool = False
 
 
 def propose(
@@ -104,39 +117,65 @@ class Rollbacks:
         self._replays = replays
         self._references = References()
 
-    def advance(self, action_id: int) -> None:
+    def advance(self, action_id: int, fence: Fence = unfenced) -> None:
         """One step of one rollback; does nothing where there is nothing to do yet."""
         with self._services.sessions() as session:
             row = session.get(ActionRow, action_id)
             state = row.state if row else ""
         if state in _BEFORE_EXECUTION:
-            self._decide(action_id)
+            self._decide(action_id, fence)
         elif state == "executing":
-            self._execute(action_id)
+            self._execute(action_id, fence)
 
-    def _decide(self, action_id: int) -> None:
+    def give_up(self, action_id: int, why: str) -> None:
+        """End a rollback that can't be moved on; people must look."""
+        with self._services.sessions.begin() as session:
+            row = session.get_one(ActionRow, action_id, with_for_update=True)
+            if row.state not in (*_BEFORE_EXECUTION, "executing"):
+                return
+            now = self._services.clock.now()
+            self._fail(session, row, record.get(session, row.incident_id), now, why)
+
+    def _decide(self, action_id: int, fence: Fence) -> None:
+        now = self._services.clock.now()
         with self._services.sessions() as session:
             row = session.get_one(ActionRow, action_id)
             incident = record.get(session, row.incident_id)
-            known = _interlock_from(row)
-            versions, sample = (None, Sample.empty())
-            if known is None and row.plan:
-                plan = RollbackPlan.from_json(row.plan)
-                versions, sample = self._evidence(session, incident, plan)
-        if known is None:
-            family = (incident.model, incident.deployment)
-            if versions is None:
-                known = judge(None, None, why_unavailable="a version has no baseline")
-            else:
-                known = compare(versions, sample, incident.slice, self._replays.get(family))
+        known, tried = _interlock_from(row), False
+        if known is None or known.outcome is InterlockOutcome.UNAVAILABLE:
+            tried = attempts.is_due(row.decision, attempts.COUNTERFACTUAL, now)
+            if known is None or tried:
+                known = self._counterfactual(row, incident)
+        serving = self._serving(incident)
         with self._services.sessions.begin() as session:
+            fence(session)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state not in _BEFORE_EXECUTION:
                 return
             incident = record.get(session, row.incident_id)
             now = self._services.clock.now()
-            decision = decide(self._facts(session, row, incident, known, now))
+            if tried:
+                row.decision = attempts.later(row.decision, attempts.COUNTERFACTUAL, now)
+            decision = decide(self._facts(session, row, incident, known, now, serving))
             self._record_decision(session, row, incident, decision, known, now)
+
+    def _serving(self, incident: Incident) -> str | None:
+        target = self._targets.get((incident.model, incident.deployment))
+        return target.serving(incident.model, incident.deployment) if target else None
+
+    def _counterfactual(self, row: ActionRow, incident: Incident) -> Interlock:
+        """Images are read only where there is an endpoint to replay them."""
+        client = self._replays.get((incident.model, incident.deployment))
+        if client is None:
+            return judge(None, None, why_unavailable="no replay endpoint is configured")
+        versions, sample = None, Sample.empty()
+        if row.plan:
+            with self._services.sessions() as session:
+                plan = RollbackPlan.from_json(row.plan)
+                versions, sample = self._evidence(session, incident, plan)
+        if versions is None:
+            return judge(None, None, why_unavailable="a version has no baseline")
+        return compare(versions, sample, incident.slice, client)
 
     def _evidence(
         self, session: Session, incident: Incident, plan: RollbackPlan
@@ -176,27 +215,23 @@ class Rollbacks:
         session: Session,
         row: ActionRow,
         incident: Incident,
-        interlock: Interlock,
+        interlock: Interlock | None,
         now: datetime,
+        serving: str | None,
     ) -> GuardFacts:
         family = (incident.model, incident.deployment)
         watched = self._services.settings.model(*family)
         rules = watched.rollback if watched else WatchedModel(name="unknown").rollback
         plan = RollbackPlan.from_json(row.plan) if row.plan else None
-        target = self._targets.get(family)
-        stop = session.get(SwitchRow, "actions_stopped")
-        others = session.scalars(
-            select(ActionRow)
-            .join(IncidentRow, IncidentRow.id == ActionRow.incident_id)
-            .where(
-                IncidentRow.model == incident.model,
-                IncidentRow.deployment == incident.deployment,
-                ActionRow.kind == KIND,
-                ActionRow.id != row.id,
-            )
-        ).all()
-        executed = [one.executed_at for one in others if one.executed_at is not None]
-        busy = [one for one in others if one.state in _UNDER_WAY]
+        stop = session.get(SwitchRow, "actions_stopped", populate_existing=True)
+        others = _others(session, row, incident)
+        executed = [one.executed_at for one, _ in others if one.executed_at is not None]
+        busy = [
+            one
+            for one, state in others
+            if one.state == "executing"
+            or (one.state == "verifying" and state != IncidentState.RESOLVED.value)
+        ]
         approval = None
         if row.approved_by:
             said = row.decision.get("approval", {})
@@ -205,20 +240,16 @@ class Rollbacks:
                 by=row.approved_by,
                 at=datetime.fromisoformat(said["at"]) if "at" in said else row.updated_at,
             )
-        release = incident.labels.get("release_started_at")
-        began = incident.cause is Cause.MODEL_REGRESSION
-        if release and incident.onset_at:
-            slack = timedelta(seconds=self._services.settings.service.window_s)
-            began = began or incident.onset_at >= datetime.fromisoformat(release) - slack
+        began = incident.labels.get("began_with_release") == "yes"
         return GuardFacts(
             now=now,
             cause=incident.cause,
             plan=plan,
             known_good=plan is not None and known_good(session, plan),
-            serving=target.serving(*family) if target else None,
+            serving=serving,
             began_with_release=began,
             incident_is_open=incident.state.is_open,
-            target_configured=target is not None,
+            target_configured=family in self._targets,
             automatic=rules.automatic,
             dry_run=rules.dry_run,
             stopped_by=stop.actor if stop and stop.value == "true" else None,
@@ -240,7 +271,7 @@ class Rollbacks:
         row: ActionRow,
         incident: Incident,
         decision: Decision,
-        interlock: Interlock,
+        interlock: Interlock | None,
         now: datetime,
     ) -> None:
         before = row.state, str(row.decision.get("text", ""))
@@ -248,8 +279,10 @@ class Rollbacks:
             **row.decision,
             **decision.to_json(),
             "text": decision.text,
-            "interlock": {"outcome": interlock.outcome.value, "text": interlock.text},
         }
+        if interlock is not None:
+            said = {"outcome": interlock.outcome.value, "text": interlock.text}
+            row.decision = {**row.decision, "interlock": said}
         row.updated_at = now
         if decision.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
@@ -264,44 +297,101 @@ class Rollbacks:
         else:
             plan = RollbackPlan.from_json(row.plan)
             row.state = "executing"
+            fresh = attempts.over(row.decision, attempts.TARGET)
+            row.decision = {**fresh, "allowed_at": now.isoformat(), "sent": False}
             row.result = {"text": f"Rolling back {plan.text}: {decision.text}."}
             moved = incidents.start_mitigation(
                 incident, at=now, actor=row.approved_by or "vigil", text=row.result["text"]
             )
             record.save(session, moved)
 
-    def _execute(self, action_id: int) -> None:
+    def _execute(self, action_id: int, fence: Fence) -> None:
         with self._services.sessions() as session:
             row = session.get_one(ActionRow, action_id)
             incident = record.get(session, row.incident_id)
-            plan = RollbackPlan.from_json(row.plan)
+        now = self._services.clock.now()
+        if not attempts.is_due(row.decision, attempts.TARGET, now):
+            return
+        plan = RollbackPlan.from_json(row.plan)
         family = (incident.model, incident.deployment)
         watched = self._services.settings.model(*family)
-        target = self._targets[family]
         dry = watched is not None and watched.rollback.dry_run
-        report = target.dry_run(plan) if dry else target.execute(plan)
+        asked = self._ask(action_id, plan, fence, dry=dry)
         with self._services.sessions.begin() as session:
+            fence(session)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state != "executing":
                 return
             incident = record.get(session, row.incident_id)
             now = self._services.clock.now()
             row.updated_at = now
-            row.decision = {**row.decision, "receipt": dict(report.receipt)}
-            if dry and report.state is TargetState.READY:
-                row.state, row.finished_at = "done", now
-                row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
-                self._end_without_cure(session, incident, now, row.result["text"])
-                self._count(incident, "dry_run")
-            elif report.state is TargetState.EXECUTED:
-                self._executed(session, row, incident, plan, now)
-            elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
-                row.state, row.finished_at = "failed", now
-                row.result = {"text": f"Rollback failed: {report.text}."}
-                self._end_without_cure(session, incident, now, row.result["text"])
-                self._count(incident, "failed")
-            else:
-                row.result = {"text": f"Rollback under way: {report.text}."}
+            row.decision = {**row.decision, "receipt": dict(asked.report.receipt)}
+            self._settle(session, row, incident, plan, asked, now, dry=dry)
+
+    def _ask(self, action_id: int, plan: RollbackPlan, fence: Fence, *, dry: bool) -> _Asked:
+        """How the plan stands; it is sent where it is not under way and the guard still agrees."""
+        target = self._targets.get((plan.model, plan.deployment))
+        if target is None:
+            text = "no rollback target is configured any more"
+            return _Asked(report=TargetReport(state=TargetState.FAILED, text=text))
+        if not dry:
+            report = target.status(plan)
+            if report.state in (TargetState.EXECUTED, TargetState.PENDING):
+                return _Asked(report=report, sent=True)
+        else:
+            report = TargetReport(state=TargetState.READY, text="not sent")
+        with self._services.sessions.begin() as session:
+            fence(session)
+            row = session.get_one(ActionRow, action_id, with_for_update=True)
+            incident = record.get(session, row.incident_id)
+            known, sent = _interlock_from(row), bool(row.decision.get("sent"))
+            # What serves is for the target to compare, in the same step in which it changes it.
+            facts = self._facts(session, row, incident, known, self._services.clock.now(), None)
+            decision = decide(facts)
+            if decision.outcome is not GuardOutcome.ALLOW:
+                return _Asked(report=report, held=decision, interlock=known, sent=sent)
+            row.decision = {**row.decision, "sent": not dry}
+        return _Asked(report=target.dry_run(plan) if dry else target.execute(plan), sent=True)
+
+    def _settle(
+        self,
+        session: Session,
+        row: ActionRow,
+        incident: Incident,
+        plan: RollbackPlan,
+        asked: _Asked,
+        now: datetime,
+        *,
+        dry: bool,
+    ) -> None:
+        report = asked.report
+        perhaps_done = asked.sent and report.state is TargetState.UNCLEAR
+        if asked.held is not None and not perhaps_done:
+            text = f"Rollback withdrawn before it was carried out: {asked.held.text}."
+            self._end_without_cure(session, incident, now, text)
+            incident = record.get(session, incident.id)
+            self._record_decision(session, row, incident, asked.held, asked.interlock, now)
+        elif dry and report.state is TargetState.READY:
+            row.state, row.finished_at = "done", now
+            row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
+            self._end_without_cure(session, incident, now, row.result["text"])
+            self._count(incident, "dry_run")
+        elif report.state is TargetState.EXECUTED:
+            self._executed(session, row, incident, plan, now)
+        elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
+            self._fail(session, row, incident, now, report.text)
+        elif now > self._deadline(row):
+            why = f"nothing says that it was carried out, though it may have been: {report.text}"
+            self._fail(session, row, incident, now, why, critical=True)
+        else:
+            row.decision = attempts.later(row.decision, attempts.TARGET, now)
+            held = f" (not sent again: {asked.held.text})" if asked.held else ""
+            row.result = {"text": f"Rollback under way: {report.text}{held}."}
+
+    def _deadline(self, row: ActionRow) -> datetime:
+        patience = timedelta(seconds=self._services.settings.checks.unproven_after_s)
+        said = row.decision.get("allowed_at")
+        return (datetime.fromisoformat(said) if said else row.created_at) + patience
 
     def _executed(
         self,
@@ -343,11 +433,44 @@ class Rollbacks:
             took = (now - incident.onset_at).total_seconds()
             self._services.metrics.observe("vigil_time_to_mitigate_seconds", max(0.0, took))
 
+    def _fail(
+        self,
+        session: Session,
+        row: ActionRow,
+        incident: Incident,
+        now: datetime,
+        why: str,
+        *,
+        critical: bool = False,
+    ) -> None:
+        row.state, row.finished_at, row.updated_at = "failed", now, now
+        row.result = {"text": f"Rollback failed: {why}."}
+        self._end_without_cure(session, incident, now, row.result["text"], critical=critical)
+        self._count(incident, "failed")
+
     def _end_without_cure(
-        self, session: Session, incident: Incident, now: datetime, text: str
+        self,
+        session: Session,
+        incident: Incident,
+        now: datetime,
+        text: str,
+        *,
+        critical: bool = False,
     ) -> None:
         moved = incidents.mitigation_failed(incident, at=now, actor="vigil", text=text)
+        if not moved.changed:
+            self._tell(session, incident, now, "mitigation_failed", text)
+            return
         incident = record.save(session, moved)
+        if critical:
+            worse = incidents.fired_again(
+                incident,
+                at=incident.last_firing_at,
+                findings=(),
+                severity=Severity.CRITICAL,
+                reason="its rollback is not known to have been carried out",
+            )
+            incident = record.save(session, worse)
         self._announcer.tell(session, incident, MessageEvent.UPDATE, at=now, note=text)
 
     def _tell(
@@ -402,9 +525,30 @@ def known_good(session: Session, plan: RollbackPlan) -> bool:
     return blamed is None and (served or 0) >= SERVED_WELL_WINDOWS
 
 
+def _others(session: Session, row: ActionRow, incident: Incident) -> list[tuple[ActionRow, str]]:
+    """The other rollbacks of the model, with the states of their incidents.
+
+    All of them are held until the commit, so that of two at once the second sees the first's
+    decision.
+    """
+    found = session.execute(
+        select(ActionRow, IncidentRow.state)
+        .join(IncidentRow, IncidentRow.id == ActionRow.incident_id)
+        .where(
+            IncidentRow.model == incident.model,
+            IncidentRow.deployment == incident.deployment,
+            ActionRow.kind == KIND,
+        )
+        .order_by(ActionRow.id)
+        .with_for_update(of=ActionRow)
+        .execution_options(populate_existing=True)
+    ).all()
+    return [(one, state) for one, state in found if one.id != row.id]
+
+
 def _interlock_from(row: ActionRow) -> Interlock | None:
-    """What was found before. Without a counterfactual it is tried again: images may have come."""
+    """What was found before; None where nothing was tried yet."""
     said: dict[str, Any] = row.decision.get("interlock", {})
-    if not said or said["outcome"] == InterlockOutcome.UNAVAILABLE.value:
+    if not said:
         return None
     return Interlock(outcome=InterlockOutcome(said["outcome"]), text=said["text"])

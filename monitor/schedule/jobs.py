@@ -69,6 +69,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(poll, "fleet-tick", works.ticks.run_due)
     every(min(poll, 0.5), "deliveries", works.outbox.deliver_due)
     every(min(poll, 1.0), "actions", works.actions.run_due)
+    every(poll, "exact checks", works.exact_checks.run_due)
     every(3600.0, "retention", lambda: _sweep(services))
     scheduler.start()
     return scheduler

@@ -16,26 +16,26 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from detectors.evidence.engine import FleetEvidence, StepResult
+from detectors.evidence.engine import FleetEvidence
 from detectors.scores import EMPTY, ScoreBatch, score
 from detectors.streams import StreamKey
 from monitor.checks import state
-from monitor.checks.diagnose import Scene, diagnose
 from monitor.checks.due import due_ticks, end_of
-from monitor.checks.gather import Gathered, Haul, gather, parts_of
+from monitor.checks.gather import Haul, gather, parts_of
 from monitor.checks.hard import hard_diagnoses
 from monitor.checks.history import refill
-from monitor.checks.judge import Rules, drifts, measure, onset_of, standings, verdicts
+from monitor.checks.judge import Rules, measure, standings
 from monitor.checks.points import Points
 from monitor.checks.recent import Family, RecentTicks, Seen
 from monitor.checks.references import References
 from monitor.checks.verdict_rows import VerdictLog
 from monitor.response.handle import Measures, Responder
 from monitor.response.recovery import Measure
+from monitor.schedule.judging import Judging, Moment
 from monitor.services import Services
 from monitor.store.tables import LabelRow, TickRow, WindowRow
 from monitor.store.windows import mark_judged
-from vigil.types import Effect, Outcome
+from vigil.types import Effect
 
 LATE = "~late"
 """Late windows are judged as streams of their own, beside those of their deployment."""
@@ -64,6 +64,7 @@ class FleetTick:
         self._window_s = services.settings.service.window_s
         self._references = References()
         self._points = Points(self._references, self._rules)
+        self._judging = Judging(self._references, responder, self._rules, window_s=self._window_s)
         self._engine: FleetEvidence | None = None
         self._revision = state.NONE
         self._recent = RecentTicks()
@@ -138,8 +139,16 @@ class FleetTick:
         )
         for model in haul.models:
             self._recent.add(model.family, tick, model.on_time)
+        moment = Moment(tick=tick, now=now, novel=novel, recent=self._recent, log=self._verdicts)
         drifted = sum(
-            self._judge(session, engine, model, result, novel, tick, now, late=late)
+            self._judging.judge(
+                session,
+                engine,
+                model,
+                standings(result, model.family[0], model.family[1] + (LATE if late else "")),
+                moment,
+                late=late,
+            )
             for model in haul.models
             for late in (False, True)
         )
@@ -174,64 +183,6 @@ class FleetTick:
                 if parts:
                     batches.append(score(parts, name, deployment + suffix))
         return ScoreBatch.join(batches) if batches else EMPTY
-
-    def _judge(
-        self,
-        session: Session,
-        engine: FleetEvidence,
-        model: Gathered,
-        result: StepResult,
-        novel: frozenset[StreamKey],
-        tick: int,
-        now: datetime,
-        *,
-        late: bool,
-    ) -> int:
-        """Verdicts of one model's streams; drift becomes an incident. Returns how many drifted."""
-        name, deployment = model.family
-        family = standings(result, name, deployment + LATE if late else deployment)
-        exceeded = [one for one in family if one.exceeded]
-        if not exceeded:
-            return 0
-        onset = tick if late else onset_of(exceeded, tick)
-        seen = model.late if late else self._recent.between(model.family, onset).values()
-        parts = parts_of(session, self._references, seen)
-        if not parts:
-            return 0
-        rules = self._rules(model.family)
-        found = measure(parts, [one.stream for one in family], rules)
-        began = end_of(onset - 1, self._window_s)
-        said = verdicts(
-            exceeded, found, version=model.main_version, rules=rules, at=now, onset=began
-        )
-        self._verdicts.write(session, said, tick)
-        by_outcome = list(zip(exceeded, said, strict=True))
-        engine.reset([one.stream for one, v in by_outcome if v.outcome is Outcome.HEALTHY])
-        alarming = [one.stream for one, v in by_outcome if v.outcome is Outcome.DRIFTED]
-        beyond = drifts(family, found, parts, rules, novel) if alarming else []
-        fresh = self._responder.join(session, engine, beyond, alarming, at=now, onset_tick=onset)
-        if fresh:
-            scene = Scene(
-                family=model.family,
-                version=model.main_version,
-                alarming=fresh,
-                drifts=beyond,
-                parts=parts,
-                rules=rules,
-                recent=self._recent,
-                onset_tick=onset,
-                onset=began,
-                at=now,
-                window_s=self._window_s,
-                to_parts=lambda first, last, version: parts_of(
-                    session,
-                    self._references,
-                    self._recent.between(model.family, first, last, version=version).values(),
-                ),
-            )
-            diagnosis = diagnose(session, scene)
-            self._responder.respond(session, engine, diagnosis, fresh, onset_tick=onset)
-        return len(alarming)
 
     def _plain_rules(self, session: Session, haul: Haul, end: datetime, now: datetime) -> None:
         settings = self._services.settings

@@ -18,6 +18,7 @@ from monitor.checks.due import end_of
 from monitor.receivers import open_receivers
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge
+from monitor.response.exact_check import ExactChecks
 from monitor.response.handle import Responder
 from monitor.response.outbox import Outbox
 from monitor.response.relabel import Relabelling
@@ -45,6 +46,7 @@ class Works:
     ticks: FleetTick
     outbox: Outbox
     actions: ActionWorker
+    exact_checks: ExactChecks
     announcer: Announcer
     library: Library
 
@@ -61,7 +63,11 @@ def wire(services: Services, *, holder: str) -> Works:
     library = load(settings.runbooks)
     library.check(kind.value for kind in AlertKind)
     announcer = Announcer(settings, library)
-    responder = Responder(services, announcer, Bridge(announcer, library, services.metrics))
+    responder = Responder(
+        services,
+        announcer,
+        Bridge(announcer, library, services.metrics, window_s=settings.service.window_s),
+    )
     notifiers = open_receivers(settings)
     notifiers.setdefault("console", ConsoleNotifier("console"))
     silent = {name for name, one in settings.receivers.items() if isinstance(one, ConsoleReceiver)}
@@ -78,6 +84,7 @@ def wire(services: Services, *, holder: str) -> Works:
             Rollbacks(services, announcer, rollback_targets(settings), replays(settings)),
             Relabelling(services, announcer, label_queues(settings)),
         ),
+        exact_checks=ExactChecks(services),
         announcer=announcer,
         library=library,
     )

@@ -24,7 +24,9 @@ MEANINGS: dict[str, str] = {
     "retention.history_days": "how long ticks, verdicts and closed incidents are kept",
     "checks.min_history": "windows of healthy history before a stream is judged without "
     "`provisional`",
-    "checks.silent_after_windows": "windows without data before a source counts as silent",
+    "checks.silent_after_windows": "windows without data before a declared source, or all of a "
+    "model, counts as silent",
+    "checks.idle_after_windows": "windows without a single inference before that is missed",
     "checks.missing_share": "share of missing values that is a hard fault",
     "checks.min_records": "windows with fewer records are not judged",
     "checks.recovered_windows": "windows below the tolerance before a cure counts as proven",
@@ -34,6 +36,7 @@ MEANINGS: dict[str, str] = {
     "models[].deployment": "where it runs, as its tap says it",
     "models[].owner": "who is asked first",
     "models[].keys": "metadata that make slices, at most four, such as `site` and `camera`",
+    "models[].sources": "sources that must not fall silent; others may come and go",
     "models[].class_names": "names of the classes, in the order of the model's outputs",
     "models[].pixels": "`none` keeps no image; `thumbnails` keeps small ones with sampled records",
     "models[].latency_objective_s": "what the 99th percentile of latency is held to",

@@ -61,6 +61,7 @@ class Checks(Section):
 
     min_history: Annotated[int, Field(ge=20)] = 200
     silent_after_windows: Annotated[int, Field(ge=2)] = 3
+    idle_after_windows: Annotated[int, Field(ge=2)] = 60
     missing_share: Share = 0.01
     min_records: Annotated[int, Field(ge=1)] = 1
     recovered_windows: Annotated[int, Field(ge=1)] = 3
@@ -95,6 +96,7 @@ class WatchedModel(Section):
     deployment: Name = "production"
     owner: str = ""
     keys: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
+    sources: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     pixels: Literal["none", "thumbnails"] = "none"
     latency_objective_s: Positive = 0.1

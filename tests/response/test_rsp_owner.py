@@ -28,7 +28,7 @@ def test_the_page_names_the_owner_that_the_settings_name(sqlite_url: str, owner:
     engine = open_engine(sqlite_url)
     Base.metadata.create_all(engine)
     settings, library = Settings(models=(WatchedModel(name="digits", owner=owner),)), load()
-    bridge = Bridge(Announcer(settings, library), library, Metrics())
+    bridge = Bridge(Announcer(settings, library), library, Metrics(), window_s=1.0)
     with Sessions(engine).begin() as session:
         bridge.raise_alert(session, _diagnosis())
         stored = session.scalars(select(OutboxRow)).one().message

@@ -1,0 +1,173 @@
+"""One model's share of a tick: verdicts of its streams; drift becomes an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from detectors.evidence.engine import FleetEvidence
+from detectors.frame import Part
+from detectors.streams import StreamKey
+from monitor.checks.diagnose import Scene, diagnose
+from monitor.checks.due import end_of
+from monitor.checks.gather import Gathered, parts_of
+from monitor.checks.judge import (
+    Rules,
+    Standing,
+    drifts,
+    is_stale,
+    measure,
+    onset_of,
+    verdicts,
+)
+from monitor.checks.recent import Family, RecentTicks
+from monitor.checks.references import References
+from monitor.checks.verdict_rows import VerdictLog
+from monitor.response.handle import Responder
+from vigil.types import Effect, Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """One tick, as far as judging needs it."""
+
+    tick: int
+    now: datetime
+    novel: frozenset[StreamKey]
+    recent: RecentTicks
+    log: VerdictLog
+
+
+class Judging:
+    """Judges models one by one, in the session of the tick."""
+
+    def __init__(
+        self,
+        references: References,
+        responder: Responder,
+        rules: Callable[[Family], Rules],
+        *,
+        window_s: float,
+    ) -> None:
+        self._references = references
+        self._responder = responder
+        self._rules = rules
+        self._window_s = window_s
+
+    def judge(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        model: Gathered,
+        family: Sequence[Standing],
+        moment: Moment,
+        *,
+        late: bool,
+    ) -> int:
+        """Write verdicts and respond to drift; returns how many streams drifted.
+
+        Args:
+            family: the standings of the model's streams, or of its late ones.
+            late: judge what came late, which is a span of its own.
+        """
+        exceeded = [one for one in family if one.exceeded]
+        if not exceeded:
+            return 0
+        tick, rules = moment.tick, self._rules(model.family)
+        spans = _Spans(self, session, model, moment, late=late)
+        onsets = {one.stream: tick if late else onset_of(one, tick) for one in exceeded}
+        found: dict[StreamKey, Effect] = {}
+        for onset in sorted(set(onsets.values())):
+            streams = [stream for stream, start in onsets.items() if start == onset]
+            parts = spans.since(onset)
+            found |= measure(parts, streams, rules) if parts else {}
+        said = verdicts(
+            exceeded,
+            found,
+            version=model.main_version,
+            rules=rules,
+            at=moment.now,
+            onsets={stream: end_of(start - 1, self._window_s) for stream, start in onsets.items()},
+        )
+        moment.log.write(session, said, tick)
+        spent = [
+            one.stream
+            for one, verdict in zip(exceeded, said, strict=True)
+            if verdict.outcome is Outcome.HEALTHY or is_stale(one, verdict, tick)
+        ]
+        engine.reset(spent)
+        alarming = [
+            one
+            for one, verdict in zip(exceeded, said, strict=True)
+            if verdict.outcome is Outcome.DRIFTED
+        ]
+        if alarming:
+            self._respond(session, engine, model, family, alarming, onsets, spans, moment)
+        return len(alarming)
+
+    def _respond(
+        self,
+        session: Session,
+        engine: FleetEvidence,
+        model: Gathered,
+        family: Sequence[Standing],
+        alarming: Sequence[Standing],
+        onsets: dict[StreamKey, int],
+        spans: _Spans,
+        moment: Moment,
+    ) -> None:
+        lead = max(alarming, key=lambda one: one.evidence)
+        onset = onsets[lead.stream]
+        began = end_of(onset - 1, self._window_s)
+        parts, rules = spans.since(onset), self._rules(model.family)
+        found = measure(parts, [one.stream for one in family], rules)
+        beyond = drifts(family, found, parts, rules, moment.novel)
+        fresh = self._responder.join(
+            session,
+            engine,
+            beyond,
+            [one.stream for one in alarming],
+            at=moment.now,
+            onset=began,
+            onset_tick=onset,
+        )
+        if not fresh:
+            return
+        scene = Scene(
+            family=model.family,
+            version=model.main_version,
+            alarming=fresh,
+            drifts=beyond,
+            parts=parts,
+            rules=rules,
+            recent=moment.recent,
+            onset_tick=onset,
+            onset=began,
+            at=moment.now,
+            window_s=self._window_s,
+            to_parts=spans.between,
+        )
+        diagnosis = diagnose(session, scene)
+        self._responder.respond(session, engine, diagnosis, fresh, onset_tick=onset)
+
+
+class _Spans:
+    """The parts of a model over spans of recent ticks; what came late is one span."""
+
+    def __init__(
+        self, judging: Judging, session: Session, model: Gathered, moment: Moment, *, late: bool
+    ) -> None:
+        self._references = judging._references
+        self._session, self._model, self._moment, self._late = session, model, moment, late
+
+    def since(self, onset: int) -> Sequence[Part]:
+        if self._late:
+            return parts_of(self._session, self._references, self._model.late)
+        return self.between(onset, self._moment.tick, None)
+
+    def between(self, first: int, last: int, version: str | None) -> Sequence[Part]:
+        seen = self._moment.recent.between(self._model.family, first, last, version=version)
+        return parts_of(self._session, self._references, seen.values())
