@@ -67,7 +67,7 @@ class Outbox:
                 )
             else:
                 delivery = self._attempt(notifier, message, thread, unclear)
-            self._settle(row_id, delivery, message.event)
+            self._settle(row_id, delivery, message.event, unclear=unclear)
             attempts += 1
         self._export()
         return attempts
@@ -116,17 +116,25 @@ class Outbox:
             row.last_error = ""
             return row.id, unclear, _thread(session, row)
 
-    def _settle(self, row_id: int, delivery: Delivery, event: MessageEvent) -> None:
+    def _settle(
+        self, row_id: int, delivery: Delivery, event: MessageEvent, *, unclear: bool
+    ) -> None:
         for _ in range(3):
             try:
-                self._write(row_id, delivery, event)
+                self._write(row_id, delivery, event, unclear=unclear)
                 return
             except ConflictError:
                 continue
-        self._write(row_id, delivery, event, move_incident=False)
+        self._write(row_id, delivery, event, unclear=unclear, move_incident=False)
 
     def _write(
-        self, row_id: int, delivery: Delivery, event: MessageEvent, *, move_incident: bool = True
+        self,
+        row_id: int,
+        delivery: Delivery,
+        event: MessageEvent,
+        *,
+        unclear: bool,
+        move_incident: bool = True,
     ) -> None:
         now = self._services.clock.now()
         with self._services.sessions.begin() as session:
@@ -144,7 +152,7 @@ class Outbox:
                 row.delivered_at = now
             else:
                 row.last_error = delivery.error
-            if delivery.outcome is DeliveryOutcome.RETRY:
+            if delivery.outcome is DeliveryOutcome.RETRY and not unclear:
                 row.attempted_at = None  # surely not there: the next attempt need not look
             if step.at is not None:
                 row.next_attempt_at = step.at
