@@ -36,8 +36,10 @@ def permutation_test(
         permutations: how many.
         rng: draws them.
         bandwidth: l; the median distance of the pooled rows where None.
-        strata: (m,) and (n,), the stratum of each row. Rows change places only within their
-            stratum, so that samples which merely mix the strata differently are no difference.
+        strata: (m,) and (n,), the stratum of each row. The statistic is the mean of the strata's,
+            weighted by m n / (m + n), and rows change places only within their stratum, so that
+            another mix of the strata is no difference. Strata with fewer than 2 rows on a side
+            are left out.
 
     Memory and time grow with (m + n)^2: meant for some thousand rows. Not for looking again and
     again at one growing sample: that is what evidence is for.
@@ -53,33 +55,28 @@ def permutation_test(
             "samples", expected="two matrices of one width", found=f"{first.shape}, {second.shape}"
         )
     whole = np.isfinite(first).all(axis=1), np.isfinite(second).all(axis=1)
-    groups = np.zeros(int(whole[0].sum() + whole[1].sum()), np.int64)
+    groups = [np.zeros(int(rows.sum()), np.int64) for rows in whole]
     if strata is not None:
-        groups = np.concatenate([np.asarray(strata[i])[whole[i]] for i in (0, 1)])
+        groups = [np.asarray(strata[i])[whole[i]].astype(np.int64) for i in (0, 1)]
     first, second = first[whole[0]], second[whole[1]]
-    m, n = len(first), len(second)
-    if min(m, n) < 2:
-        raise ShapeError("samples", expected="at least 2 finite rows each", found=f"{m} and {n}")
-    kernel = _kernel(np.concatenate([first, second]), bandwidth)
-    drawn = np.arange(m + n) < m
-    seen = float(_statistics(kernel, drawn[None, :])[0])
-    as_large = 0
-    for start in range(0, permutations, BATCH):
-        shuffled = _shuffled(drawn, groups, min(BATCH, permutations - start), rng)
-        as_large += int((_statistics(kernel, shuffled) >= seen - 1e-12).sum())
-    return seen, (1.0 + as_large) / (permutations + 1.0)
-
-
-def _shuffled(
-    drawn: NDArray[np.bool_], groups: NDArray[np.int64], times: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """``drawn`` (m + n,) with its places exchanged within each group at random, (times, m + n)."""
-    out = np.empty((times, len(drawn)), bool)
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        ranks = rng.random((times, len(rows))).argsort(axis=1)
-        out[:, rows] = ranks < drawn[rows].sum()
-    return out
+    seen, permuted, total = 0.0, np.zeros(permutations), 0.0
+    for group in np.intersect1d(*groups):
+        mine, theirs = first[groups[0] == group], second[groups[1] == group]
+        m, n = len(mine), len(theirs)
+        if min(m, n) < 2:
+            continue
+        weight = m * n / (m + n)
+        kernel = _kernel(np.concatenate([mine, theirs]), bandwidth)
+        seen += weight * float(_statistics(kernel, np.arange(m + n)[None, :] < m)[0])
+        for start in range(0, permutations, BATCH):
+            ranks = rng.random((min(BATCH, permutations - start), m + n)).argsort(axis=1)
+            permuted[start : start + BATCH] += weight * _statistics(kernel, ranks < m)
+        total += weight
+    if not total:
+        found = f"{len(first)} and {len(second)}"
+        raise ShapeError("samples", expected="at least 2 finite rows each", found=found)
+    as_large = int((permuted >= seen - 1e-12 * total).sum())
+    return seen / total, (1.0 + as_large) / (permutations + 1.0)
 
 
 def _kernel(rows: Floats, bandwidth: float | None) -> Floats:

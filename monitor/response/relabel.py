@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alerts.actions.label_queue import LabelQueue, LabelQueueError
+from alerts.actions.label_queue import LabelQueue
 from alerts.actions.relabel import Picked, pick
 from alerts.types import Incident, MessageEvent, TimelineEntry
 from monitor.checks.references import References
 from monitor.response import record
 from monitor.response.announce import Announcer
+from monitor.response.fence import Fence, unfenced
+from monitor.response.sampled import records_of
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
-from monitor.store.tables import ActionRow, RelabelItemRow, WindowRow
+from monitor.store.samples import Kind
+from monitor.store.tables import ActionRow, RelabelItemRow
 from vigil.errors import RulerMismatchError
 from vigil.sample import Sample
 from vigil.types import Cause
@@ -63,8 +65,12 @@ class Relabelling:
         self._queues = queues
         self._references = References()
 
-    def advance(self, action_id: int) -> None:
-        """Pick and queue once enough was seen; the queue itself takes a batch once."""
+    def advance(self, action_id: int, fence: Fence = unfenced) -> None:
+        """Pick and queue once enough was seen; the queue itself takes a batch once.
+
+        Raises:
+            LabelQueueError: the queue can't take them now.
+        """
         now = self._services.clock.now()
         with self._services.sessions() as session:
             row = session.get_one(ActionRow, action_id)
@@ -77,10 +83,12 @@ class Relabelling:
             family = (incident.model, incident.deployment)
             watched = self._services.settings.model(*family)
             queue = self._queues.get(family)
-            if watched is None or queue is None:
-                return
             sample = self._sample(session, incident)
             baseline = self._references.of_version(session, incident.model, incident.model_version)
+        if watched is None or queue is None:
+            why = "its queue is no longer in the configuration"
+            self.give_up(action_id, why)
+            return
         reference = baseline.sample if baseline else Sample.empty()
         names = watched.class_names or (baseline.class_names if baseline else ())
         picks = pick(
@@ -92,51 +100,30 @@ class Relabelling:
         )
         name = f"incident-{incident.id}-action-{action_id}"
         pixels = sample.thumbnails if sample.has_thumbnails else None
-        try:
-            queued = queue.put(name, picks, pixels)
-        except LabelQueueError as error:
-            self._failed(action_id, str(error))
-            return
-        self._done(action_id, incident.id, picks, queued.location, queued.images)
+        queued = queue.put(name, picks, pixels)
+        self._done(action_id, incident.id, picks, queued.location, queued.images, fence)
 
     def _sample(self, session: Session, incident: Incident) -> Sample:
         """The records of the incident's slice since its onset: informative and uniform ones."""
-        since = incident.onset_at or incident.detected_at
-        parts = session.scalars(
-            select(WindowRow.sample_part)
-            .where(
-                WindowRow.model == incident.model,
-                WindowRow.deployment == incident.deployment,
-                WindowRow.version == incident.model_version,
-                WindowRow.end_at > since,
-                WindowRow.sample_part.is_not(None),
-            )
-            .order_by(WindowRow.end_at)
-            .limit(500)
-        ).all()
-        names = [part for part in parts if part]
-        found = [
-            self._services.samples.read(
-                names,
-                kind=kind,
-                model=incident.model,
-                deployment=incident.deployment,
-                version=incident.model_version,
-                start=since,
-                slice=incident.slice,
-                limit=5000,
-            )
-            for kind in ("informative", "uniform")
-        ]
+        kinds: tuple[Kind, Kind] = ("informative", "uniform")
+        store = self._services.samples
+        found = [records_of(session, store, incident, kind=kind, limit=5000) for kind in kinds]
         try:
             return Sample.merge(found, 5000)
         except RulerMismatchError:
             return found[1]
 
     def _done(
-        self, action_id: int, incident_id: int, picks: list[Picked], location: str, images: int
+        self,
+        action_id: int,
+        incident_id: int,
+        picks: list[Picked],
+        location: str,
+        images: int,
+        fence: Fence,
     ) -> None:
         with self._services.sessions.begin() as session:
+            fence(session)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state != "proposed":
                 return
@@ -175,22 +162,20 @@ class Relabelling:
                 deployment=incident.deployment,
             )
 
-    def _failed(self, action_id: int, why: str) -> None:
+    def give_up(self, action_id: int, why: str) -> None:
+        """End it as failed, and tell."""
         with self._services.sessions.begin() as session:
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state != "proposed":
                 return
             now = self._services.clock.now()
-            row.updated_at = now
-            row.decision = {**row.decision, "attempts": int(row.decision.get("attempts", 0)) + 1}
-            row.result = {"text": f"Images could not be queued yet: {why}."}
-            if row.decision["attempts"] >= MOST_ATTEMPTS:
-                row.state, row.finished_at = "failed", now
-                row.result = {"text": f"Images could not be queued: {why}."}
-                incident = record.touch(session, record.get(session, row.incident_id))
-                self._announcer.tell(
-                    session, incident, MessageEvent.UPDATE, at=now, note=row.result["text"]
-                )
-
-
-MOST_ATTEMPTS = 20
+            text = f"Images could not be queued: {why}."
+            row.state, row.updated_at, row.finished_at = "failed", now, now
+            row.result = {"text": text}
+            record.note(
+                session,
+                row.incident_id,
+                TimelineEntry(at=now, kind="relabel_failed", actor="vigil", text=text),
+            )
+            incident = record.touch(session, record.get(session, row.incident_id))
+            self._announcer.tell(session, incident, MessageEvent.UPDATE, at=now, note=text)

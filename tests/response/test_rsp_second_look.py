@@ -99,3 +99,9 @@ def test_too_few_records_give_no_p_value(records: int) -> None:
     n1 = fleet.CAMERAS[0]
     known = sample_of(1, [n1] * 80)
     assert p_of(sample_of(2, [n1] * records) if records else Sample.empty(), known) is None
+
+
+def test_cells_with_one_record_each_give_no_p_value() -> None:
+    """Nothing can change places within a cell of one."""
+    known = sample_of(1, [("s", f"c{i}") for i in range(40)])
+    assert p_of(sample_of(2, [("s", f"c{i}") for i in range(40)]), known) is None
