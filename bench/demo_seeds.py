@@ -1,6 +1,6 @@
 """The demo over many seeds: is its story right whatever the world looks like?
 
-``python -m bench.demo_seeds [--seeds 20] [--first 0] [--chaos]`` plays ``vigil demo --exit`` once a
+``python -m bench.demo_seeds [--seeds 20] [--first 0] [--jobs 1] [--chaos]`` plays ``vigil demo --exit`` once a
 seed, one after the other, and writes ``bench/results/demo_seeds.json``. Two minutes a seed.
 """
 
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,19 +74,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="demos at the same time")
     parser.add_argument("--chaos", action="store_true")
     arguments = parser.parse_args()
-    runs = []
+    runs: list[dict[str, Any]] = []
     name = "demo_seeds_chaos.json" if arguments.chaos else "demo_seeds.json"
     RESULTS.mkdir(exist_ok=True)
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        run = play(seed, chaos=arguments.chaos)
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    pool = ThreadPoolExecutor(arguments.jobs)
+    for run in pool.map(lambda seed: play(seed, chaos=arguments.chaos), seeds):
         runs.append(run)
+        seed = run["seed"]
         word = "right" if run["exit"] == 0 else "WRONG"
         print(f"seed {seed:3d}  {word}  {run['seconds']:6.1f} s  {run['tail'][-400:]}", flush=True)
         document = {
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "python": platform.python_version(),
+            "demos_at_the_same_time": arguments.jobs,
             **summary(runs),
             "runs": runs,
         }
