@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from alerts import incidents
@@ -53,7 +53,6 @@ class _Asked:
 
     report: TargetReport
     held: Decision | None = None
-    interlock: Interlock | None = None
     sent: bool = False
 
 
@@ -134,7 +133,9 @@ class Rollbacks:
             if row.state not in (*_BEFORE_EXECUTION, "executing"):
                 return
             now = self._services.clock.now()
-            self._fail(session, row, record.get(session, row.incident_id), now, why)
+            incident = record.get(session, row.incident_id)
+            sent = bool(row.decision.get("sent"))
+            self._fail(session, row, incident, now, why, critical=sent)
 
     def _decide(self, action_id: int, fence: Fence) -> None:
         now = self._services.clock.now()
@@ -149,6 +150,7 @@ class Rollbacks:
         serving = self._serving(incident)
         with self._services.sessions.begin() as session:
             fence(session)
+            _hold(session, incident.model, incident.deployment)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state not in _BEFORE_EXECUTION:
                 return
@@ -166,24 +168,28 @@ class Rollbacks:
     def _counterfactual(self, row: ActionRow, incident: Incident) -> Interlock:
         """Images are read only where there is an endpoint to replay them."""
         client = self._replays.get((incident.model, incident.deployment))
-        if client is None:
-            return judge(None, None, why_unavailable="no replay endpoint is configured")
         versions, sample = None, Sample.empty()
         if row.plan:
+            plan = RollbackPlan.from_json(row.plan)
             with self._services.sessions() as session:
-                plan = RollbackPlan.from_json(row.plan)
-                versions, sample = self._evidence(session, incident, plan)
+                versions = self._versions(session, plan)
+                if versions is not None and client is not None:
+                    sample = self._sample(session, incident, plan)
         if versions is None:
             return judge(None, None, why_unavailable="a version has no baseline")
         return compare(versions, sample, incident.slice, client)
 
-    def _evidence(
-        self, session: Session, incident: Incident, plan: RollbackPlan
-    ) -> tuple[Versions | None, Sample]:
+    def _versions(self, session: Session, plan: RollbackPlan) -> Versions | None:
         current = self._references.of_version(session, plan.model, plan.from_version)
         target = self._references.of_version(session, plan.model, plan.to_version)
         if current is None or target is None:
-            return None, Sample.empty()
+            return None
+        return Versions(
+            model=plan.model, deployment=plan.deployment, current=current, target=target
+        )
+
+    def _sample(self, session: Session, incident: Incident, plan: RollbackPlan) -> Sample:
+        """The incident's images that the current version saw, the latest first."""
         since = incident.onset_at or incident.detected_at
         parts = session.scalars(
             select(WindowRow.sample_part)
@@ -197,7 +203,7 @@ class Rollbacks:
             .order_by(WindowRow.end_at.desc())
             .limit(200)
         ).all()
-        sample = self._services.samples.read(
+        return self._services.samples.read(
             [part for part in parts if part],
             model=plan.model,
             deployment=plan.deployment,
@@ -205,10 +211,6 @@ class Rollbacks:
             start=since,
             slice=incident.slice,
         )
-        versions = Versions(
-            model=plan.model, deployment=plan.deployment, current=current, target=target
-        )
-        return versions, sample
 
     def _facts(
         self,
@@ -224,7 +226,8 @@ class Rollbacks:
         rules = watched.rollback if watched else WatchedModel(name="unknown").rollback
         plan = RollbackPlan.from_json(row.plan) if row.plan else None
         stop = session.get(SwitchRow, "actions_stopped", populate_existing=True)
-        others = _others(session, row, incident)
+        rollbacks = session.execute(_rollbacks_of(*family)).all()
+        others = [(one, state) for one, state in rollbacks if one.id != row.id]
         executed = [one.executed_at for one, _ in others if one.executed_at is not None]
         busy = [
             one
@@ -271,7 +274,7 @@ class Rollbacks:
         row: ActionRow,
         incident: Incident,
         decision: Decision,
-        interlock: Interlock | None,
+        interlock: Interlock,
         now: datetime,
     ) -> None:
         before = row.state, str(row.decision.get("text", ""))
@@ -279,10 +282,8 @@ class Rollbacks:
             **row.decision,
             **decision.to_json(),
             "text": decision.text,
+            "interlock": {"outcome": interlock.outcome.value, "text": interlock.text},
         }
-        if interlock is not None:
-            said = {"outcome": interlock.outcome.value, "text": interlock.text}
-            row.decision = {**row.decision, "interlock": said}
         row.updated_at = now
         if decision.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
@@ -342,6 +343,7 @@ class Rollbacks:
             report = TargetReport(state=TargetState.READY, text="not sent")
         with self._services.sessions.begin() as session:
             fence(session)
+            _hold(session, plan.model, plan.deployment)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             incident = record.get(session, row.incident_id)
             known, sent = _interlock_from(row), bool(row.decision.get("sent"))
@@ -349,7 +351,7 @@ class Rollbacks:
             facts = self._facts(session, row, incident, known, self._services.clock.now(), None)
             decision = decide(facts)
             if decision.outcome is not GuardOutcome.ALLOW:
-                return _Asked(report=report, held=decision, interlock=known, sent=sent)
+                return _Asked(report=report, held=decision, sent=sent)
             row.decision = {**row.decision, "sent": not dry}
         return _Asked(report=target.dry_run(plan) if dry else target.execute(plan), sent=True)
 
@@ -367,10 +369,7 @@ class Rollbacks:
         report = asked.report
         perhaps_done = asked.sent and report.state is TargetState.UNCLEAR
         if asked.held is not None and not perhaps_done:
-            text = f"Rollback withdrawn before it was carried out: {asked.held.text}."
-            self._end_without_cure(session, incident, now, text)
-            incident = record.get(session, incident.id)
-            self._record_decision(session, row, incident, asked.held, asked.interlock, now)
+            self._withdraw(session, row, incident, asked.held, now)
         elif dry and report.state is TargetState.READY:
             row.state, row.finished_at = "done", now
             row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
@@ -387,6 +386,23 @@ class Rollbacks:
             row.decision = attempts.later(row.decision, attempts.TARGET, now)
             held = f" (not sent again: {asked.held.text})" if asked.held else ""
             row.result = {"text": f"Rollback under way: {report.text}{held}."}
+
+    def _withdraw(
+        self,
+        session: Session,
+        row: ActionRow,
+        incident: Incident,
+        held: Decision,
+        now: datetime,
+    ) -> None:
+        row.decision = {**row.decision, **held.to_json(), "text": held.text, "sent": False}
+        row.result = {"text": f"Rollback withdrawn before it was carried out: {held.text}."}
+        if held.outcome is GuardOutcome.REFUSE:
+            row.state, row.finished_at = "refused", now
+            self._count(incident, "refused")
+        else:
+            row.state = "waiting"
+        self._end_without_cure(session, incident, now, row.result["text"])
 
     def _deadline(self, row: ActionRow) -> datetime:
         patience = timedelta(seconds=self._services.settings.checks.unproven_after_s)
@@ -443,9 +459,13 @@ class Rollbacks:
         *,
         critical: bool = False,
     ) -> None:
+        began = row.state == "executing"
         row.state, row.finished_at, row.updated_at = "failed", now, now
         row.result = {"text": f"Rollback failed: {why}."}
-        self._end_without_cure(session, incident, now, row.result["text"], critical=critical)
+        if began:
+            self._end_without_cure(session, incident, now, row.result["text"], critical=critical)
+        else:
+            self._tell(session, incident, now, "rollback_failed", row.result["text"])
         self._count(incident, "failed")
 
     def _end_without_cure(
@@ -525,25 +545,25 @@ def known_good(session: Session, plan: RollbackPlan) -> bool:
     return blamed is None and (served or 0) >= SERVED_WELL_WINDOWS
 
 
-def _others(session: Session, row: ActionRow, incident: Incident) -> list[tuple[ActionRow, str]]:
-    """The other rollbacks of the model, with the states of their incidents.
-
-    All of them are held until the commit, so that of two at once the second sees the first's
-    decision.
-    """
-    found = session.execute(
+def _rollbacks_of(model: str, deployment: str) -> Select[ActionRow, str]:
+    return (
         select(ActionRow, IncidentRow.state)
         .join(IncidentRow, IncidentRow.id == ActionRow.incident_id)
         .where(
-            IncidentRow.model == incident.model,
-            IncidentRow.deployment == incident.deployment,
+            IncidentRow.model == model,
+            IncidentRow.deployment == deployment,
             ActionRow.kind == KIND,
         )
         .order_by(ActionRow.id)
-        .with_for_update(of=ActionRow)
-        .execution_options(populate_existing=True)
-    ).all()
-    return [(one, state) for one, state in found if one.id != row.id]
+    )
+
+
+def _hold(session: Session, model: str, deployment: str) -> None:
+    """Hold all rollbacks of a model until the commit: of two decisions at once, one comes second.
+
+    In the order of their numbers, so that two holders do not wait for each other.
+    """
+    session.execute(_rollbacks_of(model, deployment).with_for_update(of=ActionRow)).all()
 
 
 def _interlock_from(row: ActionRow) -> Interlock | None:

@@ -8,12 +8,14 @@ from datetime import UTC, timedelta
 from threading import Lock
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.orm import Session
 
 from monitor import leases
 from monitor.retention import sweep
 from monitor.schedule.wiring import Works
 from monitor.services import Services
 from monitor.store.database import is_away
+from vigil.errors import ConflictError
 
 log = logging.getLogger("vigil.schedule")
 
@@ -44,6 +46,17 @@ class Leader:
                 )
             return self._lease is not None
 
+    def check(self, session: Session) -> None:
+        """Refuse to commit what another process may be doing by now.
+
+        Raises:
+            ConflictError: this process does not lead any more.
+        """
+        lease = self._lease
+        if lease is None:
+            raise ConflictError(f"lease {leases.SCHEDULER}: {self._holder} does not hold it")
+        leases.check(session, lease)
+
     def resign(self) -> None:
         """Give the lease back at an orderly end, so that another takes over at once."""
         with self._lock:
@@ -68,7 +81,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
 
     every(poll, "fleet-tick", works.ticks.run_due)
     every(min(poll, 0.5), "deliveries", works.outbox.deliver_due)
-    every(min(poll, 1.0), "actions", works.actions.run_due)
+    every(min(poll, 1.0), "actions", lambda: works.actions.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)
     every(3600.0, "retention", lambda: _sweep(services))
     scheduler.start()
