@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -79,6 +81,46 @@ def show(
         say(f"{moment(entry['at'])}  {entry['text']}")
 
 
+@app.command()
+def report(
+    number: Number,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", dir_okay=False, help="The HTML file to write.")
+    ],
+    limit_s: Annotated[
+        float, typer.Option("--limit-s", min=1.0, help="Give up after so many seconds.")
+    ] = 120.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json_wanted: JsonOption = False,
+) -> None:
+    """Draw an incident's sampled records against the baseline's, with Evidently, as one page."""
+    from monitor.reports.incident import report as drawn
+    from monitor.reports.incident import save
+    from vigil.errors import NotFoundError
+
+    if not out.parent.is_dir():
+        raise NotFoundError(f"{out}: there is no folder {out.parent}")
+    with services_at(config) as services:
+        found = drawn(services, number, limit_s=limit_s)
+    size = save(out, found.html)
+    if json_wanted:
+        as_json(
+            {
+                "path": str(out),
+                "bytes": size,
+                "records": found.current_records,
+                "reference_records": found.reference_records,
+                "numbers": [dataclasses.asdict(one) for one in found.comparisons],
+            }
+        )
+        return
+    say(f"{out}: {size / 1e6:.1f} MB")
+    say(
+        f"{found.current_records:,} sampled records against {found.reference_records:,} of the "
+        f"baseline. {found.agreement}"
+    )
+
+
 def _text(reason: Any) -> str:
     return str(reason.get("text", reason)) if isinstance(reason, dict) else str(reason)
 
@@ -132,3 +174,25 @@ def disposition(
     with services_at(config) as services, services.sessions.begin() as session:
         people.disposition(session, number, value, actor=actor(), at=services.clock.now())
     say(f"incident {number}: {value}")
+
+
+@app.command()
+def accept(
+    number: Number,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is right and stays.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Take what an incident found as the new normal: its streams learn it, and it is closed."""
+    from monitor.response.accept import accept as accept_as_normal
+
+    with services_at(config) as services, services.sessions.begin() as session:
+        accept_as_normal(
+            session,
+            number,
+            reason=reason,
+            settings=services.settings,
+            actor=actor(),
+            at=services.clock.now(),
+            announcer=announcer_of(services.settings),
+        )
+    say(f"incident {number}: accepted as the new normal")

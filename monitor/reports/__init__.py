@@ -1,0 +1,1 @@
+"""Reports for people to read, drawn by Evidently in a process of its own."""
