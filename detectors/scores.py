@@ -195,12 +195,14 @@ def _choose(
     own: tuple[Floats, Floats, Floats],
     wide: tuple[Floats, Floats, Floats],
 ) -> _Column:
-    records = np.where(novel, wide[2], own[2])
+    score, noise, records = own
+    if novel.any():
+        score, noise, records = (np.where(novel, w, o) for w, o in zip(wide, own, strict=True))
     return _Column(
         name=name,
         use=records > 0,
-        score=np.where(novel, wide[0], own[0]),
-        noise=np.where(novel, wide[1], own[1]),
+        score=score,
+        noise=noise,
         records=records,
         novel=novel,
         open_score=wide[0],
