@@ -1,7 +1,8 @@
 """The demo over many seeds: is its story right whatever the world looks like?
 
-``python -m bench.demo_seeds [--seeds 20] [--first 0] [--jobs 1] [--chaos]`` plays ``vigil demo --exit`` once a
-seed, one after the other, and writes ``bench/results/demo_seeds.json``. Two minutes a seed.
+``python -m bench.demo_seeds [--seeds 20] [--first 0] [--jobs 1] [--chaos]`` plays
+``vigil demo --exit`` once a seed and writes ``bench/results/demo_seeds.json``. About two minutes a
+seed; ``--jobs 2`` plays two at the same time.
 """
 
 from __future__ import annotations
