@@ -60,7 +60,7 @@ def permutation_test(
         groups = [np.asarray(strata[i])[whole[i]].astype(np.int64) for i in (0, 1)]
     first, second = first[whole[0]], second[whole[1]]
     seen, permuted, total = 0.0, np.zeros(permutations), 0.0
-    for group in np.intersect1d(*groups):
+    for group in np.intersect1d(groups[0], groups[1]):
         mine, theirs = first[groups[0] == group], second[groups[1] == group]
         m, n = len(mine), len(theirs)
         if min(m, n) < 2:

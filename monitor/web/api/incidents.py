@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from alerts.types import Disposition, IncidentState
 from monitor.response import people
+from monitor.response.accept import accept as accept_as_normal
 from monitor.store.tables import ActionRow, IncidentRow, TimelineRow
 from monitor.web.api.answers import ActionOut, IncidentOut, IncidentStoryOut, TimelineOut
 from monitor.web.auth import Operator, Reader, services_of
@@ -23,6 +24,11 @@ States = Literal["open", "acknowledged", "mitigating", "monitoring", "resolved",
 class Resolution(BaseModel):
     model_config = ConfigDict(extra="forbid")
     note: Note = ""
+
+
+class Acceptance(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Hindsight(BaseModel):
@@ -86,6 +92,25 @@ def resolve(
             actor=actor.name,
             at=services.clock.now(),
             note=body.note if body else "",
+            announcer=request.app.state.announcer,
+        )
+        return _story(session, incident_id)
+
+
+@router.post("/{incident_id}/accept", responses={404: {}, 409: {}})
+def accept(
+    request: Request, actor: Operator, incident_id: int, body: Acceptance
+) -> IncidentStoryOut:
+    """Declare what the incident found to be the new normal: its streams learn it, it is closed."""
+    services = services_of(request)
+    with services.sessions.begin() as session:
+        accept_as_normal(
+            session,
+            incident_id,
+            reason=body.reason,
+            settings=services.settings,
+            actor=actor.name,
+            at=services.clock.now(),
             announcer=request.app.state.announcer,
         )
         return _story(session, incident_id)

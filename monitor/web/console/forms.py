@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from monitor.response import people
+from monitor.response.accept import accept as accept_as_normal
 from monitor.response.announce import Announcer
 from monitor.web import auth
 from monitor.web.access import Permission
@@ -50,6 +51,21 @@ def disposition(request: Request, fields: Fields, incident_id: int) -> None:
             fields.get("disposition", ""),
             actor=actor.name,
             at=services.clock.now(),
+        )
+
+
+def accept(request: Request, fields: Fields, incident_id: int) -> None:
+    actor = writer(request, fields, Permission.OPERATE)
+    services = auth.services_of(request)
+    with services.sessions.begin() as session:
+        accept_as_normal(
+            session,
+            incident_id,
+            reason=fields.get("reason", ""),
+            settings=services.settings,
+            actor=actor.name,
+            at=services.clock.now(),
+            announcer=_announcer(request),
         )
 
 

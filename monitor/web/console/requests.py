@@ -28,6 +28,7 @@ NOTICES = {
     "acknowledged": ("good", "Acknowledged: the receivers are told that you have it."),
     "resolved": ("good", "Resolved."),
     "saved": ("good", "Saved. Thank you: it feeds vigil's account of its own alarms."),
+    "accepted": ("good", "Accepted: its streams learn this as their new normal."),
     "approved": ("good", "Approved. The guard decides once more, then vigil acts."),
     "signed-in": ("good", "Signed in."),
 }

@@ -224,6 +224,12 @@ def disposition(request: Request, fields: Form, incident_id: int) -> Response:
     return see(f"/incidents/{incident_id}?notice=saved")
 
 
+@router.post("/incidents/{incident_id}/accept")
+def accept(request: Request, fields: Form, incident_id: int) -> Response:
+    forms.accept(request, fields, incident_id)
+    return see(f"/incidents/{incident_id}?notice=accepted")
+
+
 @router.post("/actions/{action_id}/approve")
 def approve(request: Request, fields: Form, action_id: int) -> Response:
     incident_id = forms.approve(request, fields, action_id)
