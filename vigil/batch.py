@@ -18,6 +18,8 @@ from vigil.signals.predictions import OutputsAre, predictions
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 MAX_TEXT = 512
+MAX_ID = 200
+MAX_URI = 8192
 _COLUMN = {name: column for column, name in enumerate(SCALAR_NAMES)}
 _IMAGE_COLUMNS = [_COLUMN[name] for name in IMAGE_SIGNALS]
 
@@ -157,7 +159,7 @@ def make_batch(
     if embeddings is not None:
         embedding = as_rows(embeddings, "embeddings", n)
     return RecordBatch(
-        ids=_clean_texts(tuple(map(str, ids))),
+        ids=_clean_texts(tuple([str(one)[:MAX_ID] for one in ids])),
         counter=np.asarray(counter, np.uint64),
         custom_ids=custom_ids,
         time_s=as_column(time_s, "time_s", n),
@@ -236,7 +238,8 @@ def _texts(values: Sequence[str | None] | None, what: str, n: int) -> tuple[str,
         return ("",) * n
     if isinstance(values, str | bytes) or len(values) != n:
         raise ShapeError(what, expected=f"{n} strings", found=_brief(values))
-    return _clean_texts(tuple(["" if value is None else str(value) for value in values]))
+    texts = ["" if value is None else str(value) for value in values]
+    return _clean_texts(tuple([text if len(text) <= MAX_URI else "" for text in texts]))
 
 
 def _text(value: Any) -> str:

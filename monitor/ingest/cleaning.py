@@ -10,12 +10,18 @@ from enum import StrEnum
 import numpy as np
 
 from monitor.ingest.shapes import sample_problem
-from vigil.summary import Layout
+from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT, Ints, Layout, Summary
 from vigil.window import Ledger, Window
 
 NAME_LIMIT = 200
 BOOT_LIMIT = 64
+CELL_LIMIT = 1024
+"""Cells of one window; a tap makes at most 256."""
 _COUNTER_LIMIT = 2**63
+_RECORDS_LIMIT = 2**28
+"""No source counts more in a window; sums of squares over all sources then fit 64 bits."""
+_REASONS_LIMIT = 64
+_MOMENT_LIMIT = int(MOMENT_CLIP * MOMENT_UNIT)
 
 
 class Refusal(StrEnum):
@@ -61,6 +67,7 @@ def judge(
         _names(window)
         or _times(window, now, max_future_s, max_age_days)
         or _sums(window)
+        or _bounds(window)
         or _samples(window)
     )
     if refused is not None:
@@ -80,6 +87,11 @@ def judge(
             detail=f"expected {ruler.layout}, found {window.summary.layout}",
         )
     return ruler.is_active
+
+
+def has_names(window: Window) -> bool:
+    """Whether a database can be asked for a window's names."""
+    return _names(window) is None
 
 
 def _names(window: Window) -> Refused | None:
@@ -119,6 +131,33 @@ def _times(
     return None
 
 
+def _bounds(window: Window) -> Refused | None:
+    """No number is beyond what it can be, so that none overflows where windows are added up."""
+    summary = window.summary
+    problem = ""
+    if len(summary.cells) > CELL_LIMIT:
+        problem = f"{len(summary.cells)} cells: expected at most {CELL_LIMIT}"
+    elif len(window.dropped) > _REASONS_LIMIT:
+        problem = f"{len(window.dropped)} reasons to drop: expected at most {_REASONS_LIMIT}"
+    elif any(
+        array.size and int(array.max()) > _RECORDS_LIMIT
+        for array in (summary.counts, summary.classes, summary.records, _total(summary))
+    ):
+        problem = f"a count is beyond {_RECORDS_LIMIT}"
+    elif any(
+        (array < -limit).any() or (array > limit).any()
+        for array, limit in (
+            (summary.moments[..., 0], summary.records[:, None] * _MOMENT_LIMIT),
+            (summary.moments[..., 1], summary.records[:, None] * _MOMENT_LIMIT**2),
+            (summary.features, summary.embedded[:, None] * FEATURE_UNIT),
+        )
+    ):
+        problem = "a sum is beyond what so many records can make"
+    elif not 0 <= window.sequence < _COUNTER_LIMIT:
+        problem = f"sequence {str(window.sequence)[:40]} is out of range"
+    return Refused(reason=Refusal.NUMBERS_DISAGREE, detail=problem) if problem else None
+
+
 def _sums(window: Window) -> Refused | None:
     """Counts are counts: not negative, and as many in the bins of a signal as there are records."""
     summary, ledger = window.summary, window.ledger
@@ -134,17 +173,21 @@ def _sums(window: Window) -> Refused | None:
         problem = "the bins of a signal do not add up to the records"
     elif (summary.embedded > summary.records).any():
         problem = "more embeddings than records"
-    elif not 0 <= window.sequence < _COUNTER_LIMIT:
-        problem = f"sequence {window.sequence} is out of range"
     elif not _is_ledger(ledger):
         problem = "the ledger's columns have other types"
     elif len(ledger) and int(ledger.counter.max()) >= _COUNTER_LIMIT:
         problem = "a record's counter is out of range"
     elif len(ledger) and int(ledger.cell.max()) >= len(summary.cells):
         problem = "the ledger names a cell that the summary does not have"
-    elif any(count < 0 for count in window.dropped.values()):
-        problem = "a count of dropped records is negative"
+    elif any(not 0 <= count <= _RECORDS_LIMIT for count in window.dropped.values()):
+        problem = f"a count of dropped records is negative or beyond {_RECORDS_LIMIT}"
     return Refused(reason=Refusal.NUMBERS_DISAGREE, detail=problem) if problem else None
+
+
+def _total(summary: Summary) -> Ints:
+    """Clipped first, so that the sum can't overflow."""
+    clipped: Ints = np.minimum(summary.records, _RECORDS_LIMIT + 1)
+    return np.asarray(clipped.sum(keepdims=True), np.int64)
 
 
 def _is_ledger(ledger: Ledger) -> bool:

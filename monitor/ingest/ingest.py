@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from monitor.ingest.arrivals import first_seen, observe_releases, update_sources
-from monitor.ingest.cleaning import Refusal, Refused, judge
+from monitor.ingest.cleaning import BOOT_LIMIT, NAME_LIMIT, Refusal, Refused, has_names, judge
 from monitor.ingest.labels import take_labels
 from monitor.ingest.latency import latency_quantiles
 from monitor.ingest.receipts import LabelIn, LabelReceipt, Receipt
@@ -23,14 +23,19 @@ from monitor.store.database import Sessions, insert
 from monitor.store.samples import SampleStore
 from monitor.store.tables import LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger, pack_summary
+from vigil.batch import clean_text
 from vigil.clock import Clock
 from vigil.errors import VigilError
 from vigil.summary import Summary
 from vigil.types import ModelRef
 from vigil.window import Window
+from vigil.wire import UNREADABLE, unpacked_size
 
 Origin = Literal["live", "backfill"]
+WINDOW_LIMIT_BYTES = 64 * 2**20
+_GROUP_BYTES = 64 * 2**20
 _RECORD_ID_LIMIT = 200
+_DETAIL_LIMIT = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,16 +76,22 @@ class Ingest:
     def windows(self, blobs: Sequence[bytes], *, origin: Origin = "live") -> list[Receipt]:
         """Store windows; one receipt for each blob, in order.
 
-        All are stored in one transaction, or none is: an error of the database raises, and the
-        sender sends again. A window that was stored before is a ``duplicate``.
+        An error of the database raises, and the sender sends all of them again: a window that was
+        stored before is a ``duplicate``. Those that are large unpacked are taken a few at a time,
+        each group in one transaction.
         """
+        return [
+            receipt for group in _groups(blobs) for receipt in self._windows(group, origin=origin)
+        ]
+
+    def _windows(self, blobs: Sequence[bytes], *, origin: Origin) -> list[Receipt]:
         now = self._clock.now()
         parsed = [_parse(blob) for blob in blobs]
         receipts: list[Receipt | None] = [None] * len(blobs)
         taken: dict[int, _Taken] = {}
         refused: list[Rejected] = []
         with self._sessions() as session:
-            windows = [w for w in parsed if isinstance(w, Window)]
+            windows = [w for w in parsed if isinstance(w, Window) and has_names(w)]
             rulers = self._rulers.known(session, (w.ruler for w in windows))
             seen = _stored_keys(session, windows)
         for position, window in enumerate(parsed):
@@ -210,16 +221,35 @@ class Ingest:
                     )
 
 
+def _groups(blobs: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Neighbours that fit in memory together: a small blob may unpack to a thousand times as much.
+
+    What is larger than a window may be is refused before it is unpacked, and weighs nothing.
+    """
+    group: list[bytes] = []
+    size = 0
+    for blob in blobs:
+        own = unpacked_size(blob)
+        own = own if own <= WINDOW_LIMIT_BYTES else 0
+        if group and size + own > _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(blob)
+        size += own
+    if group:
+        yield group
+
+
 def _parse(blob: bytes) -> Window | Refused:
     try:
-        return Window.from_bytes(blob)
-    except (VigilError, ValueError, TypeError, KeyError, OverflowError) as error:
-        return Refused(reason=Refusal.MALFORMED, detail=str(error))
+        return Window.from_bytes(blob, limit_bytes=WINDOW_LIMIT_BYTES)
+    except (VigilError, *UNREADABLE) as error:
+        return Refused(reason=Refusal.MALFORMED, detail=_shown(str(error), _DETAIL_LIMIT))
 
 
 def _stored_keys(session: Session, windows: Sequence[Window]) -> set[tuple[str, str, int]]:
     key = tuple_(WindowRow.source, WindowRow.boot, WindowRow.sequence)
-    wanted = [w.key for w in windows if 0 <= w.sequence < 2**63 and "\x00" not in w.source + w.boot]
+    wanted = [w.key for w in windows if 0 <= w.sequence < 2**63]
     found: set[tuple[str, str, int]] = set()
     for first in range(0, len(wanted), 200):
         rows = session.execute(
@@ -286,12 +316,17 @@ def _receipt(
     if window is None:
         return Receipt(source="", boot="", sequence=-1, status=status, reason=reason)
     return Receipt(
-        source=window.source,
-        boot=window.boot,
+        source=_shown(window.source, NAME_LIMIT),
+        boot=_shown(window.boot, BOOT_LIMIT),
         sequence=window.sequence,
         status=status,
-        reason=reason,
+        reason=_shown(reason, _DETAIL_LIMIT),
     )
+
+
+def _shown(text: str, limit: int) -> str:
+    """What a sender called itself, as an answer can carry it."""
+    return clean_text(text[:limit])
 
 
 def _rejected(source: str, refused: Refused) -> Rejected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,9 +16,11 @@ from monitor.ingest.receipts import LabelIn, LabelReceipt
 from monitor.store.database import insert
 from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
 from monitor.store.windows import unpack_ledger
+from vigil.batch import MAX_TEXT, clean_text
 from vigil.types import ModelRef
 
 _LABEL_LIMIT = 2**31
+_KEYS_LIMIT = 32
 _CHUNK = 500
 
 
@@ -214,11 +216,31 @@ def _problem(label: LabelIn) -> str | None:
     if label.prediction is not None:
         if not (label.model and label.version):
             return "a label that carries its prediction: expected model and version, found none"
+        for what, name in (
+            ("model", label.model),
+            ("version", label.version),
+            ("deployment", label.deployment),
+        ):
+            if not 0 < len(name) <= NAME_LIMIT or not name.isprintable():
+                return (
+                    f"{what}: expected 1 to {NAME_LIMIT} printable characters, found {name!r:.80}"
+                )
+        if not _is_cell(label.metadata or {}):
+            return (
+                f"metadata: expected at most {_KEYS_LIMIT} keys and values of at most "
+                f"{MAX_TEXT} characters, found more"
+            )
         if not 0 <= label.prediction < _LABEL_LIMIT:
             return f"prediction: expected a class from 0, found {label.prediction}"
         if label.confidence is not None and not 0 <= label.confidence <= 1:
             return f"confidence: expected 0 to 1, found {label.confidence}"
     return None
+
+
+def _is_cell(metadata: Mapping[str, str]) -> bool:
+    return len(metadata) <= _KEYS_LIMIT and all(
+        len(key) <= MAX_TEXT and len(value) <= MAX_TEXT for key, value in metadata.items()
+    )
 
 
 def _carries(label: LabelIn) -> bool:
@@ -231,7 +253,7 @@ def _carried(label: LabelIn, now: datetime) -> Prediction:
         model=ModelRef(
             name=label.model or "", version=label.version or "", deployment=label.deployment
         ),
-        cell=dict(label.metadata or {}),
+        cell={clean_text(k): clean_text(v) for k, v in (label.metadata or {}).items()},
         prediction=label.prediction,
         confidence=label.confidence if label.confidence is not None else float("nan"),
         at=now,
@@ -265,6 +287,6 @@ def _row(
         "label": label.label,
         "predicted_at": found.at,
         "arrived_at": now,
-        "author": label.author[:NAME_LIMIT],
+        "author": clean_text(label.author[:NAME_LIMIT]),
         "judged_by": judged_by,
     }

@@ -13,6 +13,11 @@ import numpy as np
 from vigil.sample import Sample
 from vigil.window import Window
 
+TEXT_LIMIT = 8192
+"""Of an id, a URI or a value of the metadata; the tap sends nothing longer."""
+THUMBNAIL_LIMIT = 1024
+LATEST_S = 253_402_300_799.0  # the last second of the year 9999
+
 _COLUMNS: tuple[tuple[str, int, type[np.generic]], ...] = (
     ("time_s", 1, np.float64),
     ("prediction", 1, np.int32),
@@ -27,7 +32,7 @@ _COLUMNS: tuple[tuple[str, int, type[np.generic]], ...] = (
 
 def sample_problem(window: Window) -> str:
     """What is wrong with the samples or the ids of a window; empty where nothing is."""
-    texts: list[Any] = list(window.ledger.ids)
+    texts: list[Any] = [*window.ledger.ids, *window.dropped]
     for cell in window.summary.cells:
         texts.extend(cell)
     for what, sample in (("sample", window.sample), ("informative", window.informative)):
@@ -59,12 +64,27 @@ def _columns(sample: Sample) -> str:
         return (
             f"signals: expected {len(sample.signal_names)} columns, found {sample.signals.shape[1]}"
         )
+    _, height, width, channels = sample.thumbnails.shape
+    is_image = height and 0 < width <= THUMBNAIL_LIMIT and channels in (1, 3, 4)
+    if height > THUMBNAIL_LIMIT or (height and not is_image):
+        return (
+            f"thumbnails: expected at most {THUMBNAIL_LIMIT} x {THUMBNAIL_LIMIT} pixels of 1, 3 or "
+            f"4 channels, found {height} x {width} of {channels}"
+        )
+    if not (np.isfinite(sample.time_s) & (np.abs(sample.time_s) < LATEST_S)).all():
+        return "time_s: expected seconds since 1970, found a time that is none"
+    if not (np.isfinite(sample.priority) & np.isfinite(sample.weight)).all():
+        return "priority, weight: expected finite numbers"
     return ""
 
 
 def _not_texts(texts: Iterable[Any]) -> str:
+    values = list(texts)
     try:
-        "".join(texts).encode()
+        "".join(values).encode()
     except (TypeError, UnicodeEncodeError) as error:
         return f"expected text, found something else: {error}"
+    for text in values:
+        if len(text) > TEXT_LIMIT or "\x00" in text:
+            return f"expected at most {TEXT_LIMIT} characters without NUL, found {text!r:.80}"
     return ""

@@ -9,17 +9,23 @@ from sqlalchemy.orm import Session, undefer
 
 from monitor.store.tables import BaselineRow
 from vigil.baseline import Baseline
-from vigil.errors import NotFoundError
+from vigil.batch import clean_text
+from vigil.errors import BaselineError, NotFoundError
 from vigil.ruler import Ruler
 
 ACTIVE, RETIRED = "active", "retired"
+NAME_LIMIT, TEXT_LIMIT = 200, 10_000
 
 
 def add(session: Session, baseline: Baseline, *, activate: bool = True) -> BaselineRow:
     """Keep a baseline; the same content twice is kept once.
 
     ``activate`` makes it the one that judges its version and retires the one that did.
+
+    Raises:
+        BaselineError: a name or text that can't be kept.
     """
+    _check_texts(baseline)
     row = session.scalar(select(BaselineRow).where(BaselineRow.sha256 == baseline.sha256))
     if row is None:
         row = BaselineRow(
@@ -50,6 +56,29 @@ def add(session: Session, baseline: Baseline, *, activate: bool = True) -> Basel
         row.state = ACTIVE
         session.flush()
     return row
+
+
+def _check_texts(baseline: Baseline) -> None:
+    names: tuple[tuple[str, object], ...] = (
+        ("model", baseline.model.name),
+        ("version", baseline.model.version),
+    )
+    for what, text in names:
+        if not isinstance(text, str) or not 0 < len(text) <= NAME_LIMIT or not text.isprintable():
+            raise BaselineError(
+                f"baseline.{what}: expected 1 to {NAME_LIMIT} printable characters, "
+                f"found {text!r:.80}"
+            )
+    texts: tuple[tuple[str, object, int], ...] = (
+        ("dataset", baseline.dataset, TEXT_LIMIT),
+        ("author", baseline.author, NAME_LIMIT),
+        ("reason", baseline.reason, TEXT_LIMIT),
+    )
+    for what, text, limit in texts:
+        if not isinstance(text, str) or len(text) > limit or clean_text(text) != text:
+            raise BaselineError(
+                f"baseline.{what}: expected at most {limit} characters of text, found {text!r:.80}"
+            )
 
 
 def rows(

@@ -96,10 +96,14 @@ class Shipper:
         return entries, blobs
 
     def _windows(self, entries: list[Entry], blobs: list[bytes]) -> None:
-        receipts = {(r.boot, r.sequence): r for r in self._transport.send(blobs)}
+        replies = self._transport.send(blobs)
+        receipts = {(r.boot, r.sequence): r for r in replies}
         missing = 0
-        for entry in entries:
+        for place, entry in enumerate(entries):
             receipt = receipts.get((entry.boot, entry.sequence))
+            if receipt is None and len(replies) == len(entries) and not replies[place].boot:
+                # The service could not even read its name: receipts come in the order sent.
+                receipt = replies[place]
             if receipt is None or receipt.status not in ("accepted", "duplicate", "rejected"):
                 missing += 1
                 continue
