@@ -1,14 +1,18 @@
 """Delivers what is in the outbox: at least once, in order per incident and receiver.
 
-An attempt is written down before it is made. If the process dies in the middle, the next attempt
+Each receiver has a lane of its own, so that a slow one holds up no other. An attempt is written
+down before it is made. If the process dies in the middle, the next attempt
 knows that the first may have arrived, and the notifier looks before it repeats.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from threading import Lock
 
 import numpy as np
 from sqlalchemy import func, select, update
@@ -28,6 +32,12 @@ log = logging.getLogger("vigil.outbox")
 CLAIM_S = 60.0
 """For so long nobody else tries a message that someone is delivering."""
 
+PATIENCE_S = 2.0
+"""``deliver_due`` waits so long for its lanes; what is slower goes on without it."""
+
+LANE_S = 10.0
+"""A lane begins no attempt after so long, so that a service that ends need not wait for more."""
+
 
 class Outbox:
     """Delivers messages through notifiers by receiver name.
@@ -46,19 +56,40 @@ class Outbox:
         self._services = services
         self._notifiers = notifiers
         self._silent = silent
-        self._rng = rng
+        self._rng, self._drawing = rng, Lock()
+        self._lanes: dict[str, Future[int]] = {}
+        self._threads = ThreadPoolExecutor(len(notifiers) + 1, thread_name_prefix="vigil-deliver")
 
     def deliver_due(self, *, most: int = 50) -> int:
-        """Attempt what is due, at most ``most`` messages; returns the number of attempts."""
-        attempts = 0
-        while attempts < most:
-            claimed = self._claim()
+        """Attempt what is due, at most ``most`` messages to each receiver.
+
+        Returns the number of attempts of the lanes that ended, be they of an earlier call.
+        """
+        for receiver in self._due():
+            if receiver not in self._lanes:
+                self._lanes[receiver] = self._threads.submit(self._lane, receiver, most)
+        wait(self._lanes.values(), timeout=PATIENCE_S)
+        ended = [self._lanes.pop(name) for name in list(self._lanes) if self._lanes[name].done()]
+        self._export()
+        return sum(lane.result() for lane in ended)
+
+    def _due(self) -> list[str]:
+        with self._services.sessions() as session:
+            waiting = select(OutboxRow.receiver).where(
+                OutboxRow.state == OutboxState.WAITING.value,
+                OutboxRow.next_attempt_at <= self._services.clock.now(),
+            )
+            return sorted(session.scalars(waiting.distinct()))
+
+    def _lane(self, receiver: str, most: int) -> int:
+        attempts, ends = 0, time.monotonic() + LANE_S
+        while attempts < most and time.monotonic() < ends:
+            claimed = self._claim(receiver)
             if claimed is None:
                 break
             row_id, unclear, thread = claimed
             with self._services.sessions() as session:
-                row = session.get_one(OutboxRow, row_id)
-                receiver, message = row.receiver, Message.from_json(row.message)
+                message = Message.from_json(session.get_one(OutboxRow, row_id).message)
             notifier = self._notifiers.get(receiver)
             if notifier is None:
                 delivery = Delivery(
@@ -69,7 +100,6 @@ class Outbox:
                 delivery = self._attempt(notifier, message, thread, unclear)
             self._settle(row_id, delivery, message.event, unclear=unclear)
             attempts += 1
-        self._export()
         return attempts
 
     @staticmethod
@@ -84,7 +114,7 @@ class Outbox:
                 outcome=DeliveryOutcome.UNCLEAR, error=f"unexpected {type(error).__name__}"
             )
 
-    def _claim(self) -> tuple[int, bool, dict[str, str]] | None:
+    def _claim(self, receiver: str) -> tuple[int, bool, dict[str, str]] | None:
         """The next message that may go: none of its incident goes before an earlier one."""
         now = self._services.clock.now()
         earlier = aliased(OutboxRow)
@@ -92,6 +122,7 @@ class Outbox:
             row = session.scalar(
                 select(OutboxRow)
                 .where(
+                    OutboxRow.receiver == receiver,
                     OutboxRow.state == OutboxState.WAITING.value,
                     OutboxRow.next_attempt_at <= now,
                     ~select(earlier.id)
@@ -139,13 +170,14 @@ class Outbox:
         now = self._services.clock.now()
         with self._services.sessions.begin() as session:
             row = session.get_one(OutboxRow, row_id, with_for_update=True)
-            step = next_step(
-                delivery,
-                attempts=row.attempts,
-                created_at=row.created_at,
-                now=now,
-                rng=self._rng,
-            )
+            with self._drawing:
+                step = next_step(
+                    delivery,
+                    attempts=row.attempts,
+                    created_at=row.created_at,
+                    now=now,
+                    rng=self._rng,
+                )
             row.state = step.state.value
             row.receipt = {**row.receipt, **delivery.receipt}
             if step.state is OutboxState.DELIVERED:
