@@ -63,6 +63,11 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _gauge("vigil_outbox_waiting", (), "Messages that wait for delivery."),
     _counter("vigil_ticks_total", (), "Fleet ticks judged."),
+    _counter(
+        "vigil_models_failed_total",
+        _FAMILY,
+        "Ticks in which an error, which is in the log, kept a model from being judged.",
+    ),
     _histogram("vigil_tick_duration_seconds", _TICK_BUCKETS, "Time that a fleet tick took."),
     _gauge("vigil_last_tick_timestamp_seconds", (), "End of the last window that was judged."),
     _gauge(

@@ -253,8 +253,14 @@ _SELF = (
     Panel(
         kind="timeseries",
         title="Checks per minute",
-        about="One for each window of time; a gap means nobody judged.",
-        queries=[Query(expr="60 * sum(rate(vigil_ticks_total[5m]))", legend="checks")],
+        about="One for each window of time; a gap means nobody judged, a failure one model less.",
+        queries=[
+            Query(expr="60 * sum(rate(vigil_ticks_total[5m]))", legend="checks"),
+            Query(
+                expr="60 * sum by (model) (rate(vigil_models_failed_total[5m]))",
+                legend="failed: {{model}}",
+            ),
+        ],
         width=12,
         height=6,
     ),

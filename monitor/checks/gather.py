@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from detectors.frame import Part
+from monitor.checks.apart import Apart
 from monitor.checks.due import number_containing
 from monitor.checks.recent import Family, Seen
 from monitor.checks.references import References
@@ -47,7 +48,7 @@ class Gathered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Haul:
-    """All that one tick counts, and the rows to mark as counted."""
+    """All that one tick counts, and the rows to mark as counted, of models that failed too."""
 
     models: tuple[Gathered, ...]
     window_ids: tuple[int, ...]
@@ -55,29 +56,49 @@ class Haul:
 
 
 def parts_of(session: Session, references: References, seen: Iterable[Seen]) -> list[Part]:
-    """What the detectors take: each version with the active baseline that it was measured with."""
+    """What the detectors take: each version with the active baseline that it was measured with.
+
+    Only versions that count the same signals in as many bins can be judged together: those of the
+    version with most records, and none that differ from it.
+    """
     parts = []
     for one in seen:
         baseline = references.of_ruler(session, one.ruler)
         if baseline is not None:
             parts.append(Part(baseline=baseline, summary=one.summary, outcomes=one.outcomes))
-    return parts
+    if len(parts) < 2:
+        return parts
+    main = max(parts, key=lambda part: part.summary.total_records)
+    return [part for part in parts if _axes(part) == _axes(main)]
+
+
+def _axes(part: Part) -> tuple[tuple[str, ...], int]:
+    layout = part.summary.layout
+    return layout.signals, layout.bins
 
 
 def gather(
-    session: Session, references: References, *, tick: int, end: datetime, window_s: float
+    session: Session,
+    references: References,
+    apart: Apart,
+    *,
+    tick: int,
+    end: datetime,
+    window_s: float,
 ) -> Haul:
     """Read what ended by ``end``; live windows only, back-filled ones are history already."""
     windows = unjudged(session, until=end, origin="live")
     labels = _labels(session, LabelRow.judged_by.is_(None), LabelRow.arrived_at <= end)
-    return _haul(session, references, windows, labels, tick=tick, window_s=window_s)
+    return _haul(session, references, apart, windows, labels, tick=tick, window_s=window_s)
 
 
-def recall(session: Session, references: References, *, tick: int, window_s: float) -> Haul:
+def recall(
+    session: Session, references: References, apart: Apart, *, tick: int, window_s: float
+) -> Haul:
     """What an earlier tick counted, as it was then."""
     windows = judged_by(session, tick)
     labels = _labels(session, LabelRow.judged_by == tick)
-    return _haul(session, references, windows, labels, tick=tick, window_s=window_s)
+    return _haul(session, references, apart, windows, labels, tick=tick, window_s=window_s)
 
 
 def _labels(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Any]:
@@ -97,6 +118,7 @@ def _labels(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Any]
 def _haul(
     session: Session,
     references: References,
+    apart: Apart,
     windows: Sequence[StoredWindow],
     labels: Sequence[Any],
     *,
@@ -109,19 +131,22 @@ def _haul(
     labels_by: dict[Family, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in labels:
         labels_by[row.model, row.deployment][row.version].append(row)
-    return Haul(
-        models=tuple(
-            _one(
-                session,
-                references,
-                family,
-                windows_by[family],
-                labels_by[family],
-                tick=tick,
-                window_s=window_s,
+    models = []
+    for family in sorted(set(windows_by) | set(labels_by)):
+        with apart.reading(family):
+            models.append(
+                _one(
+                    session,
+                    references,
+                    family,
+                    windows_by[family],
+                    labels_by[family],
+                    tick=tick,
+                    window_s=window_s,
+                )
             )
-            for family in sorted(set(windows_by) | set(labels_by))
-        ),
+    return Haul(
+        models=tuple(models),
         window_ids=tuple(window.id for window in windows),
         label_ids=tuple(row.id for row in labels),
     )

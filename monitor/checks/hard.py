@@ -11,7 +11,7 @@ from detectors.frame import Part
 from detectors.hard_faults import HardFault, value_faults
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
-from monitor.checks.gather import Gathered, Haul
+from monitor.checks.gather import Gathered
 from monitor.checks.recent import Seen
 from monitor.checks.silence import Silence, silences
 from monitor.settings.schema import Settings
@@ -20,7 +20,7 @@ from vigil.types import WHOLE, Cause, ModelRef, Slice
 
 def hard_diagnoses(
     session: Session,
-    haul: Haul,
+    models: Iterable[Gathered],
     settings: Settings,
     *,
     to_parts: Callable[[Iterable[Seen]], list[Part]],
@@ -33,7 +33,7 @@ def hard_diagnoses(
     Args:
         watch_silence: whether the service has been up long enough to miss anyone.
     """
-    for model in haul.models:
+    for model in models:
         faults = value_faults(
             to_parts(model.on_time),
             missing_share=settings.checks.missing_share,

@@ -14,7 +14,7 @@ from detectors.evidence.engine import StepResult
 from detectors.frame import Part
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Drift
-from monitor.checks.recent import KEPT_TICKS
+from monitor.checks.recent import KEPT_TICKS, Family
 from vigil.catalogue import CATALOGUE, SCALAR_NAMES
 from vigil.summary import MOMENT_UNIT, membership
 from vigil.types import Effect, ModelRef, Outcome, Slice, Verdict
@@ -44,20 +44,29 @@ class Standing:
     exceeded: bool
 
 
-def standings(result: StepResult, model: str, deployment: str) -> list[Standing]:
-    """The streams of one model among those of the fleet."""
-    return [
-        Standing(
-            stream=stream,
-            z=float(result.z[i]),
-            evidence=float(result.evidence[i]),
-            onset_tick=int(result.onset_tick[i]),
-            provisional=bool(result.provisional[i]),
-            exceeded=bool(result.exceeded[i]),
+def standings(result: StepResult) -> dict[Family, list[Standing]]:
+    """How every stream stands, by model and deployment."""
+    columns = (
+        result.streams,
+        result.z.tolist(),
+        result.evidence.tolist(),
+        result.onset_tick.tolist(),
+        result.provisional.tolist(),
+        result.exceeded.tolist(),
+    )
+    found: dict[Family, list[Standing]] = {}
+    for stream, z, evidence, onset_tick, provisional, exceeded in zip(*columns, strict=True):
+        found.setdefault((stream.model, stream.deployment), []).append(
+            Standing(
+                stream=stream,
+                z=z,
+                evidence=evidence,
+                onset_tick=onset_tick,
+                provisional=provisional,
+                exceeded=exceeded,
+            )
         )
-        for i, stream in enumerate(result.streams)
-        if (stream.model, stream.deployment) == (model, deployment)
-    ]
+    return found
 
 
 def onset_of(standing: Standing, tick: int) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from detectors.evidence.engine import StepResult
 from detectors.streams import StreamKey
-from monitor.checks.gather import Gathered, Haul, parts_of
-from monitor.checks.judge import Means, Rules, Standing, measure, standings
+from monitor.checks.gather import Gathered, parts_of
+from monitor.checks.judge import Means, Rules, Standing, measure
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
 from monitor.metrics import Metrics
@@ -35,37 +34,40 @@ class Points:
     def write(
         self,
         session: Session,
-        haul: Haul,
-        result: StepResult,
+        model: Gathered,
+        standings: Sequence[Standing],
         recent: RecentTicks,
         *,
         tick: int,
         at: datetime,
     ) -> None:
-        """One row per model: ``{slice: {signal: [z, effect, evidence, mean, records]}}``."""
-        for model in haul.models:
-            points = self._of(session, model, result, recent, tick)
-            self._latest[model.family] = points
-            values: dict[str, dict[str, list[float | None]]] = {}
-            for standing, effect, mean in points:
-                values.setdefault(str(standing.stream.slice), {})[standing.stream.signal] = [
-                    _finite(standing.z),
-                    _finite(effect.value) if effect else None,
-                    _finite(standing.evidence),
-                    _finite(mean),
-                    effect.records if effect else None,
-                ]
-            session.add(
-                SignalPointRow(
-                    tick_id=tick,
-                    at=at,
-                    model=model.family[0],
-                    deployment=model.family[1],
-                    versions=model.records,
-                    records=sum(model.records.values()),
-                    values=values,
-                )
+        """One model's row: ``{slice: {signal: [z, effect, evidence, mean, records]}}``."""
+        points = self._of(session, model, standings, recent, tick)
+        self._latest[model.family] = points
+        values: dict[str, dict[str, list[float | None]]] = {}
+        for standing, effect, mean in points:
+            values.setdefault(str(standing.stream.slice), {})[standing.stream.signal] = [
+                _finite(standing.z),
+                _finite(effect.value) if effect else None,
+                _finite(standing.evidence),
+                _finite(mean),
+                effect.records if effect else None,
+            ]
+        session.add(
+            SignalPointRow(
+                tick_id=tick,
+                at=at,
+                model=model.family[0],
+                deployment=model.family[1],
+                versions=model.records,
+                records=sum(model.records.values()),
+                values=values,
             )
+        )
+
+    def keep(self, families: Collection[Family]) -> None:
+        """Show these models only: the others have been silent for long."""
+        self._latest = {f: points for f, points in self._latest.items() if f in families}
 
     def export(self, metrics: Metrics) -> None:
         """Set the gauges to the latest tick of every model."""
@@ -89,20 +91,19 @@ class Points:
         self,
         session: Session,
         model: Gathered,
-        result: StepResult,
+        standings: Sequence[Standing],
         recent: RecentTicks,
         tick: int,
     ) -> list[Point]:
-        family = standings(result, *model.family)
         trailing = recent.between(model.family, tick - TRAILING_TICKS + 1).values()
         parts = parts_of(session, self._references, trailing)
         if not parts:
             return []
-        found = measure(parts, [one.stream for one in family], self._rules(model.family))
+        found = measure(parts, [one.stream for one in standings], self._rules(model.family))
         means = Means(parts)
         return [
             (standing, found.get(standing.stream), means.of(standing.stream)[1])
-            for standing in family
+            for standing in standings
         ]
 
 

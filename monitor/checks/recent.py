@@ -6,7 +6,7 @@ The ring is derived state: after a restart it is filled again from the stored wi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from vigil.summary import Outcomes, Summary
@@ -37,11 +37,17 @@ class RecentTicks:
     def add(self, family: Family, tick: int, seen: Iterable[Seen]) -> None:
         ring = self._ticks.setdefault(family, deque())
         ring.append((tick, tuple(seen)))
-        while ring[0][0] <= tick - KEPT_TICKS:
-            ring.popleft()
 
-    def families(self) -> Iterator[Family]:
-        return iter(self._ticks)
+    def forget(self, tick: int) -> None:
+        """Drop what is 64 ticks old or older at ``tick``, and models of which nothing is left."""
+        for family, ring in list(self._ticks.items()):
+            while ring and ring[0][0] <= tick - KEPT_TICKS:
+                ring.popleft()
+            if not ring:
+                del self._ticks[family]
+
+    def families(self) -> Collection[Family]:
+        return self._ticks.keys()
 
     def between(
         self, family: Family, first: int, last: int | None = None, *, version: str | None = None

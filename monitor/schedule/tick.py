@@ -1,7 +1,8 @@
 """One fleet tick, in one transaction: what arrived is counted, judged, and acted upon, once.
 
 The engine's state, the verdicts, the incidents and the messages they cause commit together with the
-tick's own row. A tick that fails leaves nothing behind, and the next process does it again.
+tick's own row. A tick that fails leaves nothing behind, and the next process does it again. What
+fails in one model's share alone is left out: the other models are judged.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from detectors.evidence.engine import FleetEvidence
 from detectors.scores import EMPTY, ScoreBatch, score
 from detectors.streams import StreamKey
 from monitor.checks import state
+from monitor.checks.apart import Apart
 from monitor.checks.due import due_ticks, end_of
-from monitor.checks.gather import Haul, gather, parts_of
+from monitor.checks.gather import Gathered, Haul, gather, parts_of
 from monitor.checks.hard import hard_diagnoses
 from monitor.checks.history import refill
 from monitor.checks.judge import Rules, measure, standings
@@ -69,6 +71,7 @@ class FleetTick:
         self._revision = state.NONE
         self._recent = RecentTicks()
         self._verdicts = VerdictLog()
+        self._apart = Apart()
 
     def run_due(self) -> list[TickReport]:
         """Every tick that is due now, oldest first."""
@@ -113,6 +116,8 @@ class FleetTick:
             metrics.observe("vigil_tick_duration_seconds", report.duration_ms / 1000.0)
             metrics.gauge("vigil_last_tick_timestamp_seconds", tick * self._window_s)
             self._points.export(metrics)
+            for model, deployment in self._apart.failed:
+                metrics.count("vigil_models_failed_total", model=model, deployment=deployment)
         return report
 
     def _run(self, session: Session, tick: int, began: float) -> TickReport | None:
@@ -131,32 +136,41 @@ class FleetTick:
         session.add(row)
         session.flush()
         engine = self._refresh(session, tick)
-        haul = gather(session, self._references, tick=tick, end=end, window_s=self._window_s)
+        self._apart = apart = Apart()
+        haul = gather(session, self._references, apart, tick=tick, end=end, window_s=self._window_s)
         batch = self._scores(session, haul)
+        models = [model for model in haul.models if model.family not in apart.failed]
         result = engine.step(batch, tick=tick, rng=np.random.default_rng([tick, _RNG_STREAM]))
         novel = frozenset(
             stream for stream, flag in zip(batch.streams, batch.novel, strict=True) if flag
         )
-        for model in haul.models:
+        for model in models:
             self._recent.add(model.family, tick, model.on_time)
+        self._recent.forget(tick)
+        by_family = standings(result)
         moment = Moment(tick=tick, now=now, novel=novel, recent=self._recent, log=self._verdicts)
-        drifted = sum(
-            self._judging.judge(
-                session,
-                engine,
-                model,
-                standings(result, model.family[0], model.family[1] + (LATE if late else "")),
-                moment,
-                late=late,
-            )
-            for model in haul.models
-            for late in (False, True)
-        )
-        self._plain_rules(session, haul, end, now)
-        self._points.write(session, haul, result, self._recent, tick=tick, at=end)
+        drifted = 0
+        for model in models:
+            name, deployment = model.family
+            for late, suffix in ((False, ""), (True, LATE)):
+                family = by_family.get((name, deployment + suffix), [])
+                if not any(one.exceeded for one in family):
+                    continue
+                with apart.writing(session, model.family):
+                    drifted += self._judging.judge(
+                        session, engine, model, family, moment, late=late
+                    )
+        self._plain_rules(session, models, end, now)
+        for model in models:
+            family = by_family.get(model.family, [])
+            with apart.reading(model.family):
+                self._points.write(session, model, family, self._recent, tick=tick, at=end)
+        self._points.keep(self._recent.families())
         self._responder.follow_up(
             session, engine, self._recent, self._measures(session), tick=tick, at=now
         )
+        if apart.failed:
+            self._verdicts = VerdictLog.read(session, at=now)  # without what was undone
         loud = [s for s, flag in zip(result.streams, result.exceeded, strict=True) if flag]
         self._verdicts.settle(
             session, [*loud, *engine.held], tick=tick, at=now, threshold=engine.threshold
@@ -178,13 +192,18 @@ class FleetTick:
         batches = []
         for model in haul.models:
             name, deployment = model.family
-            for seen, suffix in ((model.on_time, ""), (model.late, LATE)):
-                parts = parts_of(session, self._references, seen)
-                if parts:
-                    batches.append(score(parts, name, deployment + suffix))
+            with self._apart.reading(model.family):
+                shares = []
+                for seen, suffix in ((model.on_time, ""), (model.late, LATE)):
+                    parts = parts_of(session, self._references, seen)
+                    if parts:
+                        shares.append(score(parts, name, deployment + suffix))
+                batches += shares
         return ScoreBatch.join(batches) if batches else EMPTY
 
-    def _plain_rules(self, session: Session, haul: Haul, end: datetime, now: datetime) -> None:
+    def _plain_rules(
+        self, session: Session, models: Sequence[Gathered], end: datetime, now: datetime
+    ) -> None:
         settings = self._services.settings
         missed = settings.checks.silent_after_windows * self._window_s
         settled = now - self._services.started_at > timedelta(
@@ -192,14 +211,16 @@ class FleetTick:
         )
         for diagnosis in hard_diagnoses(
             session,
-            haul,
+            models,
             settings,
             to_parts=lambda seen: parts_of(session, self._references, seen),
             end=end,
             at=now,
             watch_silence=settled,
         ):
-            self._responder.respond_hard(session, diagnosis)
+            family = diagnosis.model.name, diagnosis.model.deployment
+            with self._apart.writing(session, family):
+                self._responder.respond_hard(session, diagnosis)
 
     def _rules(self, family: Family) -> Rules:
         watched = self._services.settings.model(*family)
@@ -216,8 +237,12 @@ class FleetTick:
             def look(
                 seen: Sequence[Seen], streams: Sequence[StreamKey]
             ) -> Mapping[StreamKey, Effect]:
-                parts = parts_of(session, self._references, seen)
-                return measure(parts, streams, self._rules(family)) if parts else {}
+                found: Mapping[StreamKey, Effect] = {}
+                with self._apart.reading(family):
+                    parts = parts_of(session, self._references, seen)
+                    if parts:
+                        found = measure(parts, streams, self._rules(family))
+                return found
 
             return look
 
