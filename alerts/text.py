@@ -94,6 +94,7 @@ def compose(
     todo: str = "",
     note: str = "",
     change: str = "",
+    installation: str = "",
 ) -> Message:
     """Everything that a receiver needs to render an incident's message.
 
@@ -109,6 +110,7 @@ def compose(
         todo: what the person should do (the runbook's ``first_step``).
         note: what is new since the last message.
         change: what serves now that did not before (a rollback).
+        installation: which vigil says it.
     """
     root = base_url.rstrip("/")
     model = f"{root}/models/{quote(incident.model, safe='')}/{quote(incident.deployment, safe='')}"
@@ -132,6 +134,7 @@ def compose(
         links=(Link(text="Model", href=model),),
         note=note,
         change=change,
+        installation=installation,
         sent_at=now,
     )
 

@@ -277,7 +277,8 @@ class Message:
     ``id`` names the message for ever (the outbox's ``dedup_key``). ``done`` is what vigil did,
     ``next`` what it will do, ``todo`` what the person should do. ``note`` is what is new since
     the last message (a thread reply); ``change`` describes a change of what serves (a rollback),
-    for receivers that keep such a log.
+    for receivers that keep such a log. ``installation`` tells this vigil from others that page the
+    same people.
     """
 
     id: str
@@ -296,6 +297,7 @@ class Message:
     links: tuple[Link, ...] = ()
     note: str = ""
     change: str = ""
+    installation: str = ""
     sent_at: datetime
 
     @property
@@ -303,7 +305,8 @@ class Message:
         """The same for all messages of one incident (PagerDuty's ``dedup_key``)."""
         if self.event is MessageEvent.TEST:
             return self.id
-        return f"vigil-incident-{self.incident.id}"
+        named = f"-{self.installation}" if self.installation else ""
+        return f"vigil{named}-incident-{self.incident.id}"
 
     def to_json(self) -> dict[str, Any]:
         plain: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}

@@ -16,6 +16,7 @@ from monitor.metrics import Metrics
 from monitor.settings.schema import Settings
 from monitor.settings.secrets import Secret, read_secret
 from monitor.settings.watch import ConfigWatch
+from monitor.store import installation
 from monitor.store.database import Sessions, open_engine
 from monitor.store.migrate import upgrade
 from monitor.store.samples import FsspecSamples, SampleStore
@@ -77,6 +78,7 @@ def open_services(
     )
     upgrade(engine)
     sessions = Sessions(engine)
+    installation.ensure(sessions, new_id=new_id, now=clock.now())
     store = samples or FsspecSamples(service.samples)
     metrics = Metrics()
     metrics.gauge("vigil_evidence_threshold_ticks", settings.threshold_ticks)

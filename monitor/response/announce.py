@@ -13,6 +13,7 @@ from alerts.text import compose
 from alerts.types import AlertKind, Incident, MessageEvent, Severity, TimelineEntry
 from monitor.response import record
 from monitor.settings.schema import Settings
+from monitor.store import installation
 from monitor.store.tables import ActionRow, OutboxRow
 from runbooks.library import Library
 
@@ -79,10 +80,11 @@ class Announcer:
                 ),
             )
         done = self._done(session, incident.id)
+        installed = installation.of(session)
         for receiver in dict.fromkeys((*decision.receivers, *told)):
             newcomer = receiver not in told and event is MessageEvent.UPDATE
             kind = MessageEvent.TRIGGER if newcomer else event
-            name = f"incident-{incident.id}-v{incident.version}-{kind.value}-{receiver}"
+            name = f"{installed}-incident-{incident.id}-v{incident.version}-{kind.value}-{receiver}"
             if session.scalar(select(OutboxRow.id).where(OutboxRow.dedup_key == name)):
                 continue
             message = compose(
@@ -97,6 +99,7 @@ class Announcer:
                 todo=self._todo(incident.kind),
                 note=note,
                 change=change,
+                installation=installed,
             )
             session.add(
                 OutboxRow(
