@@ -19,6 +19,7 @@ from monitor.store.tables import (
     LedgerIdRow,
     OutboxRow,
     RejectionRow,
+    SourceRow,
     TickRow,
     WindowRow,
 )
@@ -44,7 +45,8 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
     """One round of retention. Killed in the middle, the next round goes on.
 
     Labels, ticks with their verdicts and points, resolved incidents with all that belongs to them
-    and rejections are kept ``history_days``; the audit is kept for ever.
+    and rejections are kept ``history_days``, sources as long as windows; the audit is kept for
+    ever.
     """
     ledgers = _forget_ledgers(sessions, now - timedelta(days=keep.ledger_days))
     windows = _delete(sessions, WindowRow, WindowRow.end_at < now - _days(keep.windows_days))
@@ -68,6 +70,8 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
     )
     with sessions.begin() as session:
         session.execute(delete(RejectionRow).where(RejectionRow.hour < old))
+        silent = now - _days(keep.windows_days)
+        session.execute(delete(SourceRow).where(SourceRow.last_window_at < silent))
     return swept
 
 
@@ -134,8 +138,7 @@ def _sweep_parts(
     orphans = [
         part
         for part, at in written.items()
-        if part not in used and part not in set(expired) and at is not None
-        if at < now - ORPHAN_AFTER
+        if part not in used and at is not None and oldest <= at < now - ORPHAN_AFTER
     ]
     for part in (*expired, *orphans):
         samples.delete(part)

@@ -18,6 +18,7 @@ from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
 from monitor.store.windows import unpack_ledger
 from vigil.batch import MAX_TEXT, clean_text
 from vigil.types import ModelRef
+from vigil.window import Ledger
 
 _LABEL_LIMIT = 2**31
 _KEYS_LIMIT = 32
@@ -123,13 +124,8 @@ def find_predictions(session: Session, ids: Iterable[str]) -> dict[str, Predicti
                 continue
             ledger, keys, cells = unpack_ledger(blob)
             for record_id in by_window[window_id]:
-                row = places[record_id][1]
-                if ledger.ids:
-                    row = ledger.ids.index(record_id) if record_id in ledger.ids else -1
-                else:
-                    rows_of = np.flatnonzero(ledger.counter == np.uint64(row))
-                    row = int(rows_of[0]) if len(rows_of) else -1
-                if row < 0:
+                row = _row_of(ledger, record_id, places[record_id][1])
+                if row is None:
                     continue
                 found[record_id] = Prediction(
                     model=ModelRef(name=model, version=version, deployment=deployment),
@@ -139,6 +135,22 @@ def find_predictions(session: Session, ids: Iterable[str]) -> dict[str, Predicti
                     at=start,
                 )
     return found
+
+
+def _row_of(ledger: Ledger, record_id: str, place: int) -> int | None:
+    """The row of a record; ``place`` as ``find_places`` says. None: it is not there any more.
+
+    Records that were forgotten leave the others behind them fewer places on than they were stored.
+    """
+    if not ledger.ids:
+        rows = np.flatnonzero(ledger.counter == np.uint64(place))
+        return int(rows[0]) if len(rows) else None
+    if place < len(ledger.ids) and ledger.ids[place] == record_id:
+        return place
+    try:
+        return ledger.ids.index(record_id, 0, place)
+    except ValueError:
+        return None
 
 
 def find_places(session: Session, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -172,24 +184,28 @@ def _counted_ids(session: Session, ids: Iterable[str]) -> dict[str, tuple[int, i
     found: dict[str, tuple[int, int]] = {}
     for (source, boot), members in groups.items():
         counters = [counter for counter, _ in members]
-        rows = session.execute(
-            select(WindowRow.id, WindowRow.counter_low, WindowRow.counter_high, WindowRow.ledger)
+        spans = session.execute(
+            select(WindowRow.id, WindowRow.counter_low, WindowRow.counter_high)
             .where(
                 WindowRow.source == source,
                 WindowRow.boot == boot,
                 WindowRow.counter_high >= min(counters),
                 WindowRow.counter_low <= max(counters),
+                WindowRow.ledger.is_not(None),
             )
             .order_by(WindowRow.id)
         ).all()
-        for window_id, low, high, blob in rows:
+        for window_id, low, high in spans:
             inside = [m for m in members if low <= m[0] <= high and m[1] not in found]
-            if not inside or blob is None:
+            blob = inside and session.scalar(
+                select(WindowRow.ledger).where(WindowRow.id == window_id)
+            )
+            if not blob:
                 continue
             ledger, _, _ = unpack_ledger(blob)
-            present = np.isin([counter for counter, _ in inside], ledger.counter.astype(np.int64))
             if ledger.ids:
                 continue
+            present = np.isin([counter for counter, _ in inside], ledger.counter.astype(np.int64))
             for (counter, record_id), here in zip(inside, present, strict=True):
                 if here:
                     found[record_id] = (window_id, counter)

@@ -40,7 +40,7 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigError(
-            "settings", "service.database", expected="a database URL", found=repr(url)
+            "settings", "service.database", expected="a database URL", found=_without_password(url)
         ) from None
     if password is not None:
         parsed = parsed.set(password=password)
@@ -61,6 +61,12 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     raise ConfigError(
         "settings", "service.database", expected="sqlite or postgresql", found=backend
     )
+
+
+def _without_password(text: str) -> str:
+    """What stands behind the last @ of a text that should have been a URL, quoted."""
+    _, at, rest = text.rpartition("@")
+    return repr(f"***@{rest}" if at else text)
 
 
 def _sqlite(url: URL) -> Engine:

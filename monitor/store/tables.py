@@ -141,7 +141,7 @@ class LabelRow(Base):
 
 
 class TickRow(Base):
-    """One fleet tick. ``end_at`` is its key: a tick happens once, whoever holds the lease."""
+    """One fleet tick. ``id`` is its number, so that it happens once, whoever holds the lease."""
 
     __tablename__ = "ticks"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -258,8 +258,8 @@ class TimelineRow(Base):
 class ActionRow(Base):
     """Something done, or refused, about an incident.
 
-    ``kind``: rollback, relabel. ``state``: proposed, waiting, refused, allowed, executing,
-    executed, verifying, recovered, unproven, failed, done. ``plan`` and ``plan_hash`` are what an
+    ``kind``: rollback, relabel. ``state``: proposed, waiting, refused, executing, verifying,
+    recovered, unproven, failed, done. ``plan`` and ``plan_hash`` are what an
     approval binds to; ``decision`` holds the guard's reasons, ``result`` what came of it.
     """
 

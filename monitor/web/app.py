@@ -34,7 +34,7 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
         title="vigil",
         version=version(),
         summary="Watches computer-vision models in production.",
-        openapi_url="/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 
 from monitor import leases
 from monitor.store import overview, switches
@@ -13,6 +14,13 @@ from monitor.web.api.answers import ConfigurationOut, ModelOut, RejectionOut, St
 from monitor.web.auth import Reader, services_of
 
 router = APIRouter(prefix="/v1", tags=["reading"])
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request, actor: Reader) -> dict[str, Any]:
+    """The schema of this API."""
+    app: FastAPI = request.app
+    return app.openapi()
 
 
 @router.get("/models")
