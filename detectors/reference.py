@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,18 +197,20 @@ def _tables(
     )
 
 
-_ready: OrderedDict[str, Reference] = OrderedDict()
+_known: WeakValueDictionary[str, Reference] = WeakValueDictionary()
+_latest: OrderedDict[str, Reference] = OrderedDict()
 _lock = Lock()
 
 
 def reference_of(baseline: Baseline) -> Reference:
-    """The reference of a baseline; the last 32 are kept, by content hash."""
+    """The reference of a baseline, by content hash: one for as long as anyone holds it. The last
+    32 are held here."""
     with _lock:
-        found = _ready.get(baseline.sha256)
+        found = _known.get(baseline.sha256)
         if found is None:
-            found = _ready[baseline.sha256] = Reference(baseline)
-            while len(_ready) > 32:
-                _ready.popitem(last=False)
-        else:
-            _ready.move_to_end(baseline.sha256)
+            found = _known[baseline.sha256] = Reference(baseline)
+        _latest[baseline.sha256] = found
+        _latest.move_to_end(baseline.sha256)
+        while len(_latest) > 32:
+            _latest.popitem(last=False)
         return found
