@@ -27,6 +27,7 @@ from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.metrics import Metrics
 from monitor.response import record
 from monitor.response.announce import Announcer
+from monitor.store.commit import once_committed
 from runbooks.library import Library
 from vigil.catalogue import CATALOGUE
 from vigil.types import Cause, SignalKind, Slice
@@ -84,9 +85,15 @@ class Bridge:
     """Turns diagnoses into incidents, in the session of the tick."""
 
     def __init__(
-        self, announcer: Announcer, library: Library, metrics: Metrics, *, window_s: float
+        self,
+        announcer: Announcer,
+        library: Library,
+        metrics: Metrics,
+        *,
+        window_s: float,
+        reopen_within_s: float = 0.0,
     ) -> None:
-        self._window_s = window_s
+        self._window_s, self._reopen_within_s = window_s, reopen_within_s
         self._announcer = announcer
         self._library = library
         self._metrics = metrics
@@ -203,9 +210,20 @@ class Bridge:
             model=model.name,
             deployment=model.deployment,
             cause=diagnosis.cause,
-            incidents=candidates,
+            incidents=[*candidates, *self._lately_resolved(session, diagnosis)],
             now=diagnosis.at,
+            reopen_within_s=self._reopen_within_s,
         )
+
+    def _lately_resolved(self, session: Session, diagnosis: Diagnosis) -> list[Incident]:
+        """Those of the same version: what another version does is another story."""
+        model = diagnosis.model
+        since = diagnosis.at - timedelta(seconds=self._reopen_within_s)
+        return [
+            one
+            for one in record.recent_incidents(session, model.name, model.deployment, since)
+            if not one.state.is_open and one.model_version == model.version
+        ]
 
     def _open(
         self,
@@ -263,17 +281,20 @@ class Bridge:
             ),
         )
         self._announcer.tell(session, opened, MessageEvent.TRIGGER, at=diagnosis.at)
+        once_committed(session, lambda: self._measure(opened))
+        return opened
+
+    def _measure(self, opened: Incident) -> None:
         self._metrics.count(
             "vigil_incidents_total",
-            model=model.name,
-            deployment=model.deployment,
-            cause=diagnosis.cause.value,
+            model=opened.model,
+            deployment=opened.deployment,
+            cause=opened.cause.value,
         )
-        if diagnosis.onset:
+        if opened.onset_at:
             self._metrics.observe(
-                "vigil_time_to_detect_seconds", _seconds(diagnosis.at, diagnosis.onset)
+                "vigil_time_to_detect_seconds", _seconds(opened.detected_at, opened.onset_at)
             )
-        return opened
 
 
 _SEPARATE = frozenset({AlertKind.NO_DATA, AlertKind.HARD_FAULT, AlertKind.SERVICE_FAULT})

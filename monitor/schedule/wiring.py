@@ -63,10 +63,17 @@ def wire(services: Services, *, holder: str) -> Works:
     library = load(settings.runbooks)
     library.check(kind.value for kind in AlertKind)
     announcer = Announcer(settings, library)
+    window_s = settings.service.window_s
     responder = Responder(
         services,
         announcer,
-        Bridge(announcer, library, services.metrics, window_s=settings.service.window_s),
+        Bridge(
+            announcer,
+            library,
+            services.metrics,
+            window_s=window_s,
+            reopen_within_s=settings.checks.reopen_within_windows * window_s,
+        ),
     )
     notifiers = open_receivers(settings)
     notifiers.setdefault("console", ConsoleNotifier("console"))

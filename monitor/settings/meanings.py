@@ -30,6 +30,8 @@ MEANINGS: dict[str, str] = {
     "checks.missing_share": "share of missing values that is a hard fault",
     "checks.min_records": "windows with fewer records are not judged",
     "checks.recovered_windows": "windows below the tolerance before a cure counts as proven",
+    "checks.reopen_within_windows": "an alert that comes back so soon after its incident was "
+    "resolved reopens it; 0 never does",
     "checks.unproven_after_s": "after so long without recovery, an action is `unproven` and "
     "escalated",
     "models[].name": "the model's name, as its tap says it",

@@ -65,6 +65,7 @@ class Checks(Section):
     missing_share: Share = 0.01
     min_records: Annotated[int, Field(ge=1)] = 1
     recovered_windows: Annotated[int, Field(ge=1)] = 3
+    reopen_within_windows: Annotated[int, Field(ge=0)] = 10
     unproven_after_s: Positive = 900.0
 
 
