@@ -433,15 +433,15 @@ class Story:
         return self.rows(IncidentRow)
 
 
-def recorder_of(source: str, *, rulers: Callable[[str], Ruler] | None = None) -> Recorder:
+def recorder_of(source: str, *, boot: str = "b1") -> Recorder:
     return Recorder(
         model=MODEL,
         deployment=DEPLOYMENT,
         source=source,
-        boot="b1",
+        boot=boot,
         keys=KEYS,
         window_s=1.0,
-        rulers=rulers or ruler_of,
+        rulers=ruler_of,
         keep_thumbnails=True,
     )
 

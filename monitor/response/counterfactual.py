@@ -64,10 +64,13 @@ def compare(
     now = _effects(
         versions, versions.target, sample, replayed.probabilities, replayed.embeddings, slice
     )
-    shared = [name for name in COMPARED if name in then and name in now]
-    if not shared:
+    measured = [name for name in COMPARED if name in then]
+    if not measured:
         return judge(None, None, why_unavailable="no signal could be compared", **names)
-    worst = max(shared, key=lambda name: then[name].low - then[name].tolerance)
+    worst = max(measured, key=lambda name: then[name].low - then[name].tolerance)
+    if worst not in now:
+        why = f"the replay gives no {worst}, which is what drifted"
+        return judge(None, None, why_unavailable=why, **names)
     return judge(then[worst], now[worst], **names)
 
 

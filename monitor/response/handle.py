@@ -201,7 +201,14 @@ class Responder:
             self._close(session, incident, health, at, cure="")
 
     def _quiet(self, session: Session, incident: Incident, at: datetime) -> None:
-        """A plain rule's incident is over when the rule has been silent for m windows."""
+        """A plain rule's incident is over when the rule has been silent for m windows.
+
+        While a whole model is silent, nothing is known of its sources.
+        """
+        if incident.kind is AlertKind.NO_DATA and not incident.slice.is_whole:
+            others = record.open_incidents(session, incident.model, incident.deployment)
+            if any(one.kind is AlertKind.NO_DATA and one.slice.is_whole for one in others):
+                return
         settings = self._services.settings
         quiet = settings.checks.recovered_windows * settings.service.window_s
         if at - incident.last_firing_at > timedelta(seconds=quiet + settings.service.lateness_s):

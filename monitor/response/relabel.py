@@ -72,8 +72,9 @@ class Relabelling:
             LabelQueueError: the queue can't take them now.
         """
         now = self._services.clock.now()
-        with self._services.sessions() as session:
-            row = session.get_one(ActionRow, action_id)
+        with self._services.sessions.begin() as session:
+            fence(session)
+            row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state != "proposed":
                 return
             incident = record.get(session, row.incident_id)
@@ -83,7 +84,10 @@ class Relabelling:
             family = (incident.model, incident.deployment)
             watched = self._services.settings.model(*family)
             queue = self._queues.get(family)
-            sample = self._sample(session, incident)
+            # Killed on the way, it must pick the same again: the queue may have them already.
+            until = datetime.fromisoformat(row.decision.get("until", now.isoformat()))
+            row.decision = {**row.decision, "until": until.isoformat()}
+            sample = self._sample(session, incident, until)
             baseline = self._references.of_version(session, incident.model, incident.model_version)
         if watched is None or queue is None:
             why = "its queue is no longer in the configuration"
@@ -103,11 +107,14 @@ class Relabelling:
         queued = queue.put(name, picks, pixels)
         self._done(action_id, incident.id, picks, queued.location, queued.images, fence)
 
-    def _sample(self, session: Session, incident: Incident) -> Sample:
+    def _sample(self, session: Session, incident: Incident, until: datetime) -> Sample:
         """The records of the incident's slice since its onset: informative and uniform ones."""
         kinds: tuple[Kind, Kind] = ("informative", "uniform")
         store = self._services.samples
-        found = [records_of(session, store, incident, kind=kind, limit=5000) for kind in kinds]
+        found = [
+            records_of(session, store, incident, kind=kind, limit=5000, received_by=until)
+            for kind in kinds
+        ]
         try:
             return Sample.merge(found, 5000)
         except RulerMismatchError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,20 +24,24 @@ def records_of(
     kind: Kind,
     limit: int,
     slice: Slice | None = None,
+    received_by: datetime | None = None,
 ) -> Sample:
-    """At most ``limit`` records; ``slice`` is the incident's where None."""
+    """At most ``limit`` records; ``slice`` is the incident's where None.
+
+    ``received_by``: of windows that had come in by then, so that asking again gives the same.
+    """
     since = incident.onset_at or incident.detected_at
+    query = select(WindowRow.sample_part).where(
+        WindowRow.model == incident.model,
+        WindowRow.deployment == incident.deployment,
+        WindowRow.version == incident.model_version,
+        WindowRow.end_at > since,
+        WindowRow.sample_part.is_not(None),
+    )
+    if received_by is not None:
+        query = query.where(WindowRow.received_at <= received_by)
     parts = session.scalars(
-        select(WindowRow.sample_part)
-        .where(
-            WindowRow.model == incident.model,
-            WindowRow.deployment == incident.deployment,
-            WindowRow.version == incident.model_version,
-            WindowRow.end_at > since,
-            WindowRow.sample_part.is_not(None),
-        )
-        .order_by(WindowRow.end_at)
-        .limit(MOST_WINDOWS)
+        query.order_by(WindowRow.end_at, WindowRow.id).limit(MOST_WINDOWS)
     ).all()
     return samples.read(
         [part for part in parts if part],

@@ -81,7 +81,11 @@ def an_incident(**values: Any) -> Incident:
         last_firing_at=fleet.NOON,
         findings=(a_finding(),),
         reasons=("v1 was healthy on the same traffic",),
-        labels={"previous_version": "v1", "release_started_at": ONSET.isoformat()},
+        labels={
+            "previous_version": "v1",
+            "release_started_at": ONSET.isoformat(),
+            "began_with_release": "yes",
+        },
         runbook="model_regression",
     )
     return replace(made, **values)
@@ -191,7 +195,7 @@ class Stage:
         self, scene: fleet.Scene, *, first: int = fleet.FIRST - 10, windows: int = 9
     ) -> None:
         """Windows with samples, as they were shipped before now."""
-        recorder = fleet.recorder_of("host-1")
+        recorder = fleet.recorder_of("host-1", boot=f"b{first}")
         made = []
         for tick in range(first, first + windows):
             made += recorder.add(fleet.world().batch(tick, scene)[0])

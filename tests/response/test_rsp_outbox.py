@@ -187,7 +187,7 @@ def test_a_notifier_that_explodes_stops_nobody_else(stage: Stage, notes):
 def test_someone_who_acknowledges_meanwhile_does_not_lose_the_page(
     stage: Stage, notes, monkeypatch
 ):
-    """The incident moves between the outbox's read and its write: the page is noted all the same."""
+    """The incident moves between the outbox's read and its write: the page is noted still."""
     incident = stage.incident()
     stage.tell(incident, MessageEvent.TRIGGER)
     page_sent, done = module.incidents.page_sent, []
