@@ -227,6 +227,8 @@ def _existing(session: Session, ids: Sequence[str]) -> dict[str, int]:
 def _problem(label: LabelIn) -> str | None:
     if not 0 < len(label.id) <= NAME_LIMIT or "\x00" in label.id:
         return f"id: expected 1 to {NAME_LIMIT} characters, found {len(label.id)}"
+    if clean_text(label.id) != label.id:
+        return f"id: expected text, found {label.id!r:.80}"
     if not 0 <= label.label < _LABEL_LIMIT:
         return f"label: expected a class from 0, found {label.label}"
     if label.prediction is not None:
@@ -285,7 +287,8 @@ def _again(label: LabelIn, stored: int) -> LabelOutcome:
 
 
 def _rejected(label: LabelIn, reason: Refusal, detail: str) -> LabelOutcome:
-    return LabelOutcome(id=label.id[:NAME_LIMIT], status="rejected", reason=reason, detail=detail)
+    shown = clean_text(label.id[:NAME_LIMIT])
+    return LabelOutcome(id=shown, status="rejected", reason=reason, detail=detail)
 
 
 def _row(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from fastapi import Path
+
+MAX_ROW = 2**63 - 1
+RowId = Annotated[int, Path(ge=0, le=MAX_ROW)]
+"""The number of a row in a path; a larger one no database can be asked for."""
 
 
 class Permission(StrEnum):

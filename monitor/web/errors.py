@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from monitor.store.database import is_away
 from vigil.errors import ConflictError, NotFoundError, VigilError, WireError
@@ -18,6 +20,8 @@ _log = logging.getLogger(__name__)
 def install(app: FastAPI) -> None:
     """Answer what vigil and its database raise."""
     app.add_exception_handler(VigilError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(SQLAlchemyError, _database)
     app.add_exception_handler(OSError, _storage)
 
@@ -31,6 +35,19 @@ def _ours(_request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, WireError):
         status = 400
     return JSONResponse({"detail": str(error)}, status)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    """Where a request is wrong and what was expected; never what was sent: it may be a secret, or
+    something that JSON can't hold."""
+    assert isinstance(error, RequestValidationError)
+    detail = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+
+
+def _unstorable(_request: Request, _error: Exception) -> JSONResponse:
+    """Such as a text with NUL, which a database can't be asked for."""
+    return JSONResponse({"detail": "a value that the database can't hold"}, 422)
 
 
 def _database(_request: Request, error: Exception) -> JSONResponse:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from starlette.responses import PlainTextResponse
@@ -14,14 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from monitor.settings.crosscheck import listen_address
 from monitor.settings.schema import Service
 
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@/\s]+))(?::[0-9]{1,5})?")
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 
 def host_of(header: str) -> str:
-    """The name in a Host header, without the port."""
-    if header.startswith("["):
-        return header.partition("]")[0].strip("[").lower()
-    return header.partition(":")[0].lower()
+    """The name in a Host header, without the port; empty where it is no host."""
+    found = _HOST.fullmatch(header)
+    return (found["v6"] or found["name"]).lower() if found else ""
 
 
 def is_loopback_name(name: str) -> bool:

@@ -11,7 +11,9 @@ from sqlalchemy import select
 from monitor.response import people
 from monitor.store import switches
 from monitor.store.tables import ActionRow
+from monitor.web.access import MAX_ROW, RowId
 from monitor.web.api.answers import ActionOut, SwitchOut
+from monitor.web.api.texts import Note
 from monitor.web.auth import Approver, Reader, services_of
 
 router = APIRouter(prefix="/v1", tags=["actions"])
@@ -21,13 +23,13 @@ class Approval(BaseModel):
     """A yes to the plan with this hash, as it was read."""
 
     model_config = ConfigDict(extra="forbid")
-    plan_hash: Annotated[str, Field(min_length=1, max_length=64)]
+    plan_hash: Annotated[str, Field(pattern=r"^[0-9a-z]{1,64}$")]
 
 
 class Stop(BaseModel):
     model_config = ConfigDict(extra="forbid")
     stopped: bool
-    reason: Annotated[str, Field(max_length=2000)] = ""
+    reason: Note = ""
 
 
 @router.get("/actions")
@@ -35,7 +37,7 @@ def list_actions(
     request: Request,
     actor: Reader,
     state: str | None = None,
-    incident_id: int | None = None,
+    incident_id: Annotated[int | None, Query(ge=0, le=MAX_ROW)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[ActionOut]:
     """Actions with their reasons, newest first."""
@@ -49,7 +51,7 @@ def list_actions(
 
 
 @router.post("/actions/{action_id}/approve", responses={404: {}, 409: {}})
-def approve(request: Request, actor: Approver, action_id: int, body: Approval) -> ActionOut:
+def approve(request: Request, actor: Approver, action_id: RowId, body: Approval) -> ActionOut:
     """Allow a waiting action, exactly as its plan stands; the guard still decides."""
     services = services_of(request)
     with services.sessions.begin() as session:

@@ -13,11 +13,12 @@ from alerts.types import Disposition, IncidentState
 from monitor.response import people
 from monitor.response.accept import accept as accept_as_normal
 from monitor.store.tables import ActionRow, IncidentRow, TimelineRow
+from monitor.web.access import RowId
 from monitor.web.api.answers import ActionOut, IncidentOut, IncidentStoryOut, TimelineOut
+from monitor.web.api.texts import Note
 from monitor.web.auth import Operator, Reader, services_of
 
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
-Note = Annotated[str, Field(max_length=2000)]
 States = Literal["open", "acknowledged", "mitigating", "monitoring", "resolved", "unresolved"]
 
 
@@ -28,7 +29,7 @@ class Resolution(BaseModel):
 
 class Acceptance(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    reason: Annotated[Note, Field(min_length=1)]
 
 
 class Hindsight(BaseModel):
@@ -58,14 +59,14 @@ def list_incidents(
 
 
 @router.get("/{incident_id}", responses={404: {}})
-def get_incident(request: Request, actor: Reader, incident_id: int) -> IncidentStoryOut:
+def get_incident(request: Request, actor: Reader, incident_id: RowId) -> IncidentStoryOut:
     """One incident with its timeline and the actions taken or refused."""
     with services_of(request).sessions() as session:
         return _story(session, incident_id)
 
 
 @router.post("/{incident_id}/acknowledge", responses={404: {}, 409: {}})
-def acknowledge(request: Request, actor: Operator, incident_id: int) -> IncidentStoryOut:
+def acknowledge(request: Request, actor: Operator, incident_id: RowId) -> IncidentStoryOut:
     """Take the incident: the paging stops."""
     services = services_of(request)
     with services.sessions.begin() as session:
@@ -81,7 +82,7 @@ def acknowledge(request: Request, actor: Operator, incident_id: int) -> Incident
 
 @router.post("/{incident_id}/resolve", responses={404: {}, 409: {}})
 def resolve(
-    request: Request, actor: Operator, incident_id: int, body: Resolution | None = None
+    request: Request, actor: Operator, incident_id: RowId, body: Resolution | None = None
 ) -> IncidentStoryOut:
     """Close the incident."""
     services = services_of(request)
@@ -99,7 +100,7 @@ def resolve(
 
 @router.post("/{incident_id}/accept", responses={404: {}, 409: {}})
 def accept(
-    request: Request, actor: Operator, incident_id: int, body: Acceptance
+    request: Request, actor: Operator, incident_id: RowId, body: Acceptance
 ) -> IncidentStoryOut:
     """Declare what the incident found to be the new normal: its streams learn it, it is closed."""
     services = services_of(request)
@@ -118,7 +119,7 @@ def accept(
 
 @router.post("/{incident_id}/disposition", responses={404: {}})
 def disposition(
-    request: Request, actor: Operator, incident_id: int, body: Hindsight
+    request: Request, actor: Operator, incident_id: RowId, body: Hindsight
 ) -> IncidentStoryOut:
     """Say afterwards whether the alarm was right; vigil audits itself with it."""
     services = services_of(request)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from monitor.settings.schema import Name
 from monitor.store import releases
 from monitor.web.api.answers import ReleaseOut
+from monitor.web.api.texts import Note, Version
 from monitor.web.auth import Operator, Reader, services_of
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
@@ -20,10 +21,10 @@ class Release(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     model: Name
-    version: Annotated[str, Field(min_length=1, max_length=200)]
+    version: Version
     deployment: Name = "production"
     known_good: bool = False
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Note = ""
 
 
 @router.post("", status_code=201)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -92,4 +92,9 @@ def aware(moment: datetime, name: str) -> datetime:
     """A time from a query, which must say its zone."""
     if moment.tzinfo is None:
         raise HTTPException(422, f"{name}: expected a time with a zone, found {moment.isoformat()}")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise HTTPException(
+            422, f"{name}: expected a time from year 1 to 9999 in UTC, found {moment.isoformat()}"
+        ) from None

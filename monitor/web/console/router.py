@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import DataError
 
 from dashboards.console import pages
 from monitor.store.database import is_away
 from monitor.web import auth
+from monitor.web.access import MAX_ROW, RowId
 from monitor.web.console import (
     forms,
     queries_actions,
@@ -35,6 +37,7 @@ from monitor.web.console.requests import (
 )
 from vigil.errors import ConflictError, NotFoundError, VigilError
 
+Incident = Annotated[int | None, Query(ge=0, le=MAX_ROW)]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _TITLES = {
     400: "That did not work",
@@ -62,7 +65,7 @@ class PageRoute(APIRoute):
                 return _sorry(request, error.status_code, str(error.detail))
             except NotFoundError as error:
                 return _sorry(request, 404, str(error))
-            except RequestValidationError:
+            except (RequestValidationError, DataError):
                 return _sorry(request, 404, "there is no such page")
             except ConflictError as error:
                 return _sorry(request, 409, str(error))
@@ -140,7 +143,7 @@ def incidents(request: Request, actor: Reader, state: str = "open", page: int = 
 
 
 @router.get("/incidents/{incident_id}")
-def incident(request: Request, actor: Reader, incident_id: int) -> Response:
+def incident(request: Request, actor: Reader, incident_id: RowId) -> Response:
     services = auth.services_of(request)
     with services.sessions() as session:
         chrome = chrome_of(request, session, actor, "incidents")
@@ -151,7 +154,7 @@ def incident(request: Request, actor: Reader, incident_id: int) -> Response:
 
 
 @router.get("/relabel/{item_id}.png")
-def relabel_image(request: Request, actor: Reader, item_id: int) -> Response:
+def relabel_image(request: Request, actor: Reader, item_id: RowId) -> Response:
     with auth.services_of(request).sessions() as session:
         raw = queries_actions.image_bytes(session, item_id)
     headers = {**SECURITY_HEADERS, "Cache-Control": "private, max-age=3600"}
@@ -169,7 +172,7 @@ def runbooks(request: Request, actor: Reader) -> Response:
 
 
 @router.get("/runbooks/{name}")
-def runbook(request: Request, actor: Reader, name: str, incident: int | None = None) -> Response:
+def runbook(request: Request, actor: Reader, name: str, incident: Incident = None) -> Response:
     services = auth.services_of(request)
     book = queries_runbooks.library_in(services.settings.runbooks).get(name)
     values = queries_runbooks.general_values(services.settings)
@@ -207,30 +210,30 @@ def log_out(request: Request, fields: Form) -> Response:
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
-def acknowledge(request: Request, fields: Form, incident_id: int) -> Response:
+def acknowledge(request: Request, fields: Form, incident_id: RowId) -> Response:
     forms.acknowledge(request, fields, incident_id)
     return see(f"/incidents/{incident_id}?notice=acknowledged")
 
 
 @router.post("/incidents/{incident_id}/resolve")
-def resolve(request: Request, fields: Form, incident_id: int) -> Response:
+def resolve(request: Request, fields: Form, incident_id: RowId) -> Response:
     forms.resolve(request, fields, incident_id)
     return see(f"/incidents/{incident_id}?notice=resolved")
 
 
 @router.post("/incidents/{incident_id}/disposition")
-def disposition(request: Request, fields: Form, incident_id: int) -> Response:
+def disposition(request: Request, fields: Form, incident_id: RowId) -> Response:
     forms.disposition(request, fields, incident_id)
     return see(f"/incidents/{incident_id}?notice=saved")
 
 
 @router.post("/incidents/{incident_id}/accept")
-def accept(request: Request, fields: Form, incident_id: int) -> Response:
+def accept(request: Request, fields: Form, incident_id: RowId) -> Response:
     forms.accept(request, fields, incident_id)
     return see(f"/incidents/{incident_id}?notice=accepted")
 
 
 @router.post("/actions/{action_id}/approve")
-def approve(request: Request, fields: Form, action_id: int) -> Response:
+def approve(request: Request, fields: Form, action_id: RowId) -> Response:
     incident_id = forms.approve(request, fields, action_id)
     return see(f"/incidents/{incident_id}?notice=approved")
