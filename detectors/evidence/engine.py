@@ -30,6 +30,7 @@ Exchangeability On-Line, 2003.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,7 @@ class FleetEvidence:
         retire_after: ticks without a score after which a stream is forgotten.
         max_streams: the table's bound. Beyond it new streams are left out (p is NaN) until others
             retire.
+        max_per_model: the bound of one model and deployment, so that none takes all of the table.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class FleetEvidence:
         *,
         retire_after: int = 43_200,
         max_streams: int = 50_000,
+        max_per_model: int = 25_000,
     ) -> None:
         if not threshold > 1 or min_history < 2:
             raise ValueError(
@@ -96,6 +99,7 @@ class FleetEvidence:
         self.threshold = float(threshold)
         self.retire_after = retire_after
         self.max_streams = max_streams
+        self.max_per_model = max_per_model
         self.last_tick: int | None = None
         self._bets = standard_bets()
         self._table = StreamTable(arms=self._bets.arms, min_history=min_history)
@@ -252,6 +256,7 @@ class FleetEvidence:
                 "threshold": self.threshold,
                 "retire_after": self.retire_after,
                 "max_streams": self.max_streams,
+                "max_per_model": self.max_per_model,
                 "last_tick": self.last_tick,
             }
         )
@@ -267,6 +272,7 @@ class FleetEvidence:
             table.min_history,
             retire_after=int(header["retire_after"]),
             max_streams=int(header["max_streams"]),
+            max_per_model=int(header.get("max_per_model", header["max_streams"])),
         )
         if table.arms != engine._bets.arms:
             table.evidence = np.zeros((len(table), engine._bets.arms))
@@ -277,6 +283,20 @@ class FleetEvidence:
         engine.last_tick = header["last_tick"]
         return engine
 
+    def _admitted(self, streams: Iterable[StreamKey]) -> list[StreamKey]:
+        """Those of the new streams for which there is room."""
+        table = self._table
+        room = max(0, self.max_streams - len(table))
+        taken = Counter((key.model, key.deployment) for key in table.keys)
+        admitted: list[StreamKey] = []
+        for stream in dict.fromkeys(streams):
+            family = stream.model, stream.deployment
+            if stream in table.index or taken[family] >= self.max_per_model:
+                continue
+            taken[family] += 1
+            admitted.append(stream)
+        return admitted[:room]
+
     def _rows(self, streams: tuple[StreamKey, ...]) -> NDArray[np.int64]:
         """The row of each stream, -1 where the table is full. Ticks of one layout share the
         tuple."""
@@ -286,8 +306,7 @@ class FleetEvidence:
         table = self._table
         rows = table.find(streams)
         if (rows < 0).any():
-            room = max(0, self.max_streams - len(table))
-            table.add([s for s in dict.fromkeys(streams) if s not in table.index][:room])
+            table.add(self._admitted(streams))
             rows = table.find(streams)
         distinct = set(rows.tolist()) if (rows >= 0).all() else set(streams)
         if len(distinct) != len(streams):

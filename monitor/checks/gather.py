@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from detectors.frame import Part
 from monitor.checks.apart import Apart
+from monitor.checks.cells import capped
 from monitor.checks.due import number_containing
 from monitor.checks.recent import Family, Seen
 from monitor.checks.references import References
@@ -59,17 +60,17 @@ def parts_of(session: Session, references: References, seen: Iterable[Seen]) -> 
     """What the detectors take: each version with the active baseline that it was measured with.
 
     Only versions that count the same signals in as many bins can be judged together: those of the
-    version with most records, and none that differ from it.
+    version with most records, and none that differ from it. Together they have at most 256 cells.
     """
     parts = []
     for one in seen:
         baseline = references.of_ruler(session, one.ruler)
         if baseline is not None:
             parts.append(Part(baseline=baseline, summary=one.summary, outcomes=one.outcomes))
-    if len(parts) < 2:
-        return parts
-    main = max(parts, key=lambda part: part.summary.total_records)
-    return [part for part in parts if _axes(part) == _axes(main)]
+    if len(parts) > 1:
+        main = max(parts, key=lambda part: part.summary.total_records)
+        parts = [part for part in parts if _axes(part) == _axes(main)]
+    return capped(parts)
 
 
 def _axes(part: Part) -> tuple[tuple[str, ...], int]:
