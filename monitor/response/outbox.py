@@ -24,6 +24,7 @@ from alerts.notifiers.protocol import Notifier
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 from monitor.response import record
 from monitor.services import Services
+from monitor.store.commit import once_committed
 from monitor.store.tables import OutboxRow
 from vigil.errors import ConflictError
 
@@ -218,7 +219,11 @@ class Outbox:
             record.save(session, moved)
             if incident.onset_at:
                 took = (now - incident.onset_at).total_seconds()
-                self._services.metrics.observe("vigil_time_to_page_seconds", max(0.0, took))
+                metrics = self._services.metrics
+                once_committed(
+                    session,
+                    lambda: metrics.observe("vigil_time_to_page_seconds", max(0.0, took)),
+                )
 
     def _export(self) -> None:
         with self._services.sessions() as session:

@@ -32,6 +32,7 @@ from monitor.response.counterfactual import Versions, compare
 from monitor.response.fence import Fence, unfenced
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
+from monitor.store.commit import once_committed
 from monitor.store.tables import (
     ActionRow,
     IncidentRow,
@@ -288,7 +289,7 @@ class Rollbacks:
         if decision.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
             row.result = {"text": f"Rollback refused: {decision.text}."}
-            self._count(incident, "refused")
+            self._count(session, incident, "refused")
             self._tell(session, incident, now, "rollback_refused", row.result["text"])
         elif decision.outcome is GuardOutcome.WAIT:
             row.state = "waiting"
@@ -374,7 +375,7 @@ class Rollbacks:
             row.state, row.finished_at = "done", now
             row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
             self._end_without_cure(session, incident, now, row.result["text"])
-            self._count(incident, "dry_run")
+            self._count(session, incident, "dry_run")
         elif report.state is TargetState.EXECUTED:
             self._executed(session, row, incident, plan, now)
         elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
@@ -399,7 +400,7 @@ class Rollbacks:
         row.result = {"text": f"Rollback withdrawn before it was carried out: {held.text}."}
         if held.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
-            self._count(incident, "refused")
+            self._count(session, incident, "refused")
         else:
             row.state = "waiting"
         self._end_without_cure(session, incident, now, row.result["text"])
@@ -444,10 +445,14 @@ class Rollbacks:
             note=row.result["text"],
             change=row.result["text"],
         )
-        self._count(incident, "executed")
+        self._count(session, incident, "executed")
         if incident.onset_at:
             took = (now - incident.onset_at).total_seconds()
-            self._services.metrics.observe("vigil_time_to_mitigate_seconds", max(0.0, took))
+            metrics = self._services.metrics
+            once_committed(
+                session,
+                lambda: metrics.observe("vigil_time_to_mitigate_seconds", max(0.0, took)),
+            )
 
     def _fail(
         self,
@@ -466,7 +471,7 @@ class Rollbacks:
             self._end_without_cure(session, incident, now, row.result["text"], critical=critical)
         else:
             self._tell(session, incident, now, "rollback_failed", row.result["text"])
-        self._count(incident, "failed")
+        self._count(session, incident, "failed")
 
     def _end_without_cure(
         self,
@@ -502,12 +507,16 @@ class Rollbacks:
         touched = record.touch(session, incident)
         self._announcer.tell(session, touched, MessageEvent.UPDATE, at=now, note=text)
 
-    def _count(self, incident: Incident, outcome: str) -> None:
-        self._services.metrics.count(
-            "vigil_rollbacks_total",
-            model=incident.model,
-            deployment=incident.deployment,
-            outcome=outcome,
+    def _count(self, session: Session, incident: Incident, outcome: str) -> None:
+        metrics = self._services.metrics
+        once_committed(
+            session,
+            lambda: metrics.count(
+                "vigil_rollbacks_total",
+                model=incident.model,
+                deployment=incident.deployment,
+                outcome=outcome,
+            ),
         )
 
 

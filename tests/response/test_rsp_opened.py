@@ -1,7 +1,8 @@
-"""A page names who answers for the model."""
+"""What opening an incident says and counts."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -49,3 +50,28 @@ def _diagnosis() -> Diagnosis:
         onset=NOW,
         at=NOW,
     )
+
+
+def test_an_incident_that_was_rolled_back_is_not_counted(sqlite_url: str) -> None:
+    """The tick that failed is done again, and counts then."""
+    engine = open_engine(sqlite_url)
+    Base.metadata.create_all(engine)
+    metrics, library = Metrics(), load()
+    bridge = Bridge(Announcer(Settings(), library), library, metrics, window_s=60.0)
+    with suppress(RuntimeError), Sessions(engine).begin() as session:
+        bridge.raise_alert(session, _diagnosis())
+        raise RuntimeError
+    assert _counted(metrics) == []
+    with Sessions(engine).begin() as session:
+        bridge.raise_alert(session, _diagnosis())
+    engine.dispose()
+    assert _counted(metrics) == [1.0]
+
+
+def _counted(metrics: Metrics) -> list[float]:
+    lines = metrics.text().decode().splitlines()
+    return [
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("vigil_incidents_total{")
+    ]
