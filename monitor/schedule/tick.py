@@ -7,6 +7,7 @@ fails in one model's share alone is left out: the other models are judged.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from detectors.evidence.engine import FleetEvidence
+from detectors.evidence.engine import FleetEvidence, StepResult
 from detectors.scores import EMPTY, ScoreBatch, score
 from detectors.streams import StreamKey
 from monitor.checks import state
@@ -30,6 +31,7 @@ from monitor.checks.judge import Rules, measure, standings
 from monitor.checks.points import Points
 from monitor.checks.recent import Family, RecentTicks, Seen
 from monitor.checks.references import References
+from monitor.checks.returned import observe_return
 from monitor.checks.verdict_rows import VerdictLog
 from monitor.response.handle import Measures, Responder
 from monitor.response.recovery import Measure
@@ -38,6 +40,8 @@ from monitor.services import Services
 from monitor.store.tables import LabelRow, TickRow, WindowRow
 from monitor.store.windows import mark_judged
 from vigil.types import Effect
+
+log = logging.getLogger("vigil.schedule")
 
 LATE = "~late"
 """Late windows are judged as streams of their own, beside those of their deployment."""
@@ -72,6 +76,7 @@ class FleetTick:
         self._recent = RecentTicks()
         self._verdicts = VerdictLog()
         self._apart = Apart()
+        self._left_out: set[Family] = set()
 
     def run_due(self) -> list[TickReport]:
         """Every tick that is due now, oldest first."""
@@ -141,11 +146,13 @@ class FleetTick:
         batch = self._scores(session, haul)
         models = [model for model in haul.models if model.family not in apart.failed]
         result = engine.step(batch, tick=tick, rng=np.random.default_rng([tick, _RNG_STREAM]))
+        self._tell_left_out(batch, result)
         novel = frozenset(
             stream for stream, flag in zip(batch.streams, batch.novel, strict=True) if flag
         )
         for model in models:
             self._recent.add(model.family, tick, model.on_time)
+            observe_return(session, self._recent, model.family, window_s=self._window_s)
         self._recent.forget(tick)
         by_family = standings(result)
         moment = Moment(tick=tick, now=now, novel=novel, recent=self._recent, log=self._verdicts)
@@ -200,6 +207,15 @@ class FleetTick:
                         shares.append(score(parts, name, deployment + suffix))
                 batches += shares
         return ScoreBatch.join(batches) if batches else EMPTY
+
+    def _tell_left_out(self, batch: ScoreBatch, result: StepResult) -> None:
+        """Log once which models have more streams than there is room for."""
+        scored = np.isfinite(batch.score) & np.isfinite(batch.noise)
+        rows = np.flatnonzero(scored & np.isnan(result.p)).tolist()
+        families = {(batch.streams[row].model, batch.streams[row].deployment) for row in rows}
+        for family in sorted(families - self._left_out):
+            log.warning("%s in %s: more slices than there is room for; some not judged", *family)
+        self._left_out = families
 
     def _plain_rules(
         self, session: Session, models: Sequence[Gathered], end: datetime, now: datetime
