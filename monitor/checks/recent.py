@@ -6,7 +6,7 @@ The ring is derived state: after a restart it is filled again from the stored wi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vigil.summary import Outcomes, Summary
@@ -26,6 +26,10 @@ class Seen:
     ruler: str
     summary: Summary
     outcomes: Outcomes | None
+
+    @property
+    def records(self) -> int:
+        return self.summary.total_records
 
 
 class RecentTicks:
@@ -64,6 +68,13 @@ class RecentTicks:
 
     def ticks(self, family: Family) -> list[int]:
         return [tick for tick, _ in self._ticks.get(family, ())]
+
+    def served(self, family: Family) -> Iterator[tuple[int, dict[str, int]]]:
+        """The records of each version in each tick that had some, newest first."""
+        for tick, seen in reversed(self._ticks.get(family, ())):
+            counts = {one.version: one.records for one in seen if one.records}
+            if counts:
+                yield tick, counts
 
     def snapshot(self) -> Mapping[Family, int]:
         return {family: len(ring) for family, ring in self._ticks.items()}
