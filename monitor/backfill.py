@@ -154,12 +154,15 @@ class _Backfill:
         confidence = (
             part.probabilities.max(axis=1) if part.probabilities.size else np.ones(len(rows))
         )
-        keys = self._watched.keys
+        keys = self._ruler(batch.version).layout.keys
         cells = [tuple(meta.get(key, MISSING) for key in keys) for meta in part.metadata]
-        tick = int(np.floor(part.time_s[-1] / self._window_s)) + 1
-        self._outcomes[tick][batch.version].append(
-            Outcomes.of(keys, cells, confidence, part.prediction == labels[rows])
-        )
+        right = part.prediction == labels[rows]
+        ticks = np.floor(part.time_s / self._window_s).astype(np.int64) + 1
+        for tick in np.unique(ticks).tolist():
+            mine = np.flatnonzero(ticks == tick)
+            self._outcomes[tick][batch.version].append(
+                Outcomes.of(keys, [cells[i] for i in mine], confidence[mine], right[mine])
+            )
         self._labels += [
             LabelIn(
                 id=part.ids[i],

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 
 from detectors.evidence.engine import FleetEvidence
 from monitor.backfill import HISTORY, backfill
+from monitor.checks.state import EVIDENCE
 from monitor.schedule.wiring import wire
 from monitor.store.tables import (
     BaselineRow,
@@ -35,7 +36,12 @@ def counted(story: fleet.Story) -> Counter[int | None]:
 
 
 def engine_of(story: fleet.Story) -> FleetEvidence:
-    return FleetEvidence.from_bytes(story.rows(StateRow)[0].blob)
+    return FleetEvidence.from_bytes(evidence(story))
+
+
+def evidence(story: fleet.Story) -> bytes:
+    (blob,) = [row.blob for row in story.rows(StateRow) if row.name == EVIDENCE]
+    return bytes(blob)
 
 
 def alone(template, folder) -> fleet.Story:
@@ -107,9 +113,9 @@ def test_a_long_silence_is_passed_over_without_a_tick_for_each_window(lone_story
 
 def test_a_tick_that_was_done_is_not_done_again(story: fleet.Story):
     story.play(4)
-    before = story.rows(StateRow)[0].blob
+    before = evidence(story)
     assert story.works.ticks.run(story.tick) is None
-    assert story.rows(StateRow)[0].blob == before
+    assert evidence(story) == before
     story.play(1)
     assert counted(story)[story.tick] == 1
 
@@ -158,7 +164,7 @@ def test_two_services_in_turns_give_the_evidence_of_one(
     other.close()
     single = alone(sqlite_template, tmp_path)
     single.play(11)
-    assert lone_story.rows(StateRow)[0].blob == single.rows(StateRow)[0].blob
+    assert evidence(lone_story) == evidence(single)
     single.close()
 
 
@@ -173,7 +179,7 @@ def test_evidence_that_was_saved_and_restored_goes_on_bit_for_bit(
         story.play(1, scene)
         if i >= 3 and i % 2:
             story.restart(settled=True)
-    assert story.rows(StateRow)[0].blob == single.rows(StateRow)[0].blob
+    assert evidence(story) == evidence(single)
     assert _plain(story, VerdictRow) == _plain(single, VerdictRow) != []
     assert _plain(story, SignalPointRow) == _plain(single, SignalPointRow)
     assert _plain(story, IncidentRow) == _plain(single, IncidentRow) != []
