@@ -55,7 +55,7 @@ class Story:
         self._rng = np.random.default_rng([seed, 11])
         self._known: set[int] = set()
         self._mine: set[int] = set()
-        self._shown: dict[int, int] = {}
+        self._shown: set[tuple[int, str, str, str]] = set()
         self.slices: dict[str, str | None] = {"bad_release": None}
 
     def play(self) -> DemoResult:
@@ -166,11 +166,11 @@ class Story:
         return latest
 
     def _print_new(self, incident: int, timeline: Sequence[dict[str, Any]], began: float) -> None:
-        shown = self._shown.setdefault(incident, 0)
-        for entry in timeline[shown:]:
-            if entry["kind"] not in _QUIET_KINDS:
+        for entry in timeline:
+            line = (incident, entry["at"], entry["kind"], entry["text"])
+            if line not in self._shown and entry["kind"] not in _QUIET_KINDS:
                 self._telling.event(_seconds(entry["at"]) - began, entry["kind"], entry["text"])
-        self._shown[incident] = len(timeline)
+            self._shown.add(line)
 
     def _quiet(self) -> None:
         self._wait(QUIET_S)
