@@ -19,6 +19,7 @@ from monitor.checks.verdict_rows import VerdictLog
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge
 from monitor.response.handle import Responder
+from monitor.schedule import judging
 from monitor.schedule import tick as ticks
 from monitor.store.tables import TickRow
 
@@ -77,11 +78,12 @@ def finish(story: fleet.Story, alarm: int, windows: dict[int, list]) -> None:
     story.works.ticks.run_due()
 
 
-@pytest.fixture
-def on_the_eve(database_url: str, sqlite_template):
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def on_the_eve(request: pytest.FixtureRequest, sqlite_template):
     made = eve(str(sqlite_template))
-    fleet.restore(database_url, made.before)
-    story = fleet.Story(database_url, start=made.alarm)
+    url = str(request.getfixturevalue(f"{request.param}_url"))
+    fleet.restore(url, made.before)
+    story = fleet.Story(url, start=made.alarm)
     story.restart(settled=True)
     yield story, made
     story.close()
@@ -92,7 +94,7 @@ PLACES: dict[str, tuple[object, str]] = {
     "score": (ticks, "score"),
     "step": (FleetEvidence, "step"),
     "write verdicts": (VerdictLog, "write"),
-    "diagnose": (ticks, "diagnose"),
+    "diagnose": (judging, "diagnose"),
     "raise alert": (Bridge, "raise_alert"),
     "tell": (Announcer, "tell"),
     "hold": (FleetEvidence, "hold"),
@@ -119,8 +121,13 @@ def dying(original: Callable[..., object], *, after: bool, deaths: list[int]) ->
     return call
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("place", list(PLACES))
+DEATHS = [("sqlite", place, after) for place in PLACES for after in (False, True)] + [
+    pytest.param("postgresql", place, after, marks=pytest.mark.postgres)
+    for place, after in (("step", True), ("tell", False), ("tell", True), ("save", True))
+]
+
+
+@pytest.mark.parametrize(("on_the_eve", "place", "after"), DEATHS, indirect=["on_the_eve"])
 def test_a_killed_tick_leaves_nothing_and_the_next_run_is_as_if_undisturbed(
     on_the_eve, monkeypatch, place: str, after: bool
 ):

@@ -93,7 +93,7 @@ def test_drift_below_the_tolerance_never_pages_however_long(sqlite_url: str):
     tolerance = dict.fromkeys((*signals, "embedding_distance"), 0.4)
     for story in fleet.story(sqlite_url, watched={"tolerance": tolerance}):
         story.play(6)
-        story.play(100, replace(fleet.HEALTHY, temper=0.75, per_camera=40))
+        story.play(70, replace(fleet.HEALTHY, temper=0.75, per_camera=40))
         verdicts = story.rows(VerdictRow)
         assert (
             max(row.values["all traffic"]["confidence"][2] for row in _points(story))
@@ -266,6 +266,6 @@ def _over(story: fleet.Story) -> bool:
 def test_a_fault_that_lasts_does_not_recover(lone_story: fleet.Story):
     lone_story.play(6)
     opened(lone_story, replace(fleet.HEALTHY, blurred="n2"))
-    lone_story.play(60, replace(fleet.HEALTHY, blurred="n2"))
+    lone_story.play(40, replace(fleet.HEALTHY, blurred="n2"))
     (incident,) = lone_story.incidents
     assert incident.state == "open"
