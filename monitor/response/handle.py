@@ -20,7 +20,7 @@ from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.due import number_containing
 from monitor.checks.recent import Family, RecentTicks
-from monitor.response import record, relabel, rollback
+from monitor.response import record, relabel, rollback_proposal
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge, within
 from monitor.response.recovery import Health, Measure, after_action, by_itself, tick_after
@@ -100,7 +100,7 @@ class Responder:
             select(ActionRow.id).where(ActionRow.incident_id == incident.id).limit(1)
         )
         if known is None:
-            rollback.propose(session, watched, incident, at=at)
+            rollback_proposal.propose(session, watched, incident, at=at)
             relabel.propose(session, watched, incident, at=at)
 
     def follow_up(

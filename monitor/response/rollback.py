@@ -13,38 +13,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from alerts import incidents
-from alerts.actions.guard import Approval, Decision, GuardFacts, GuardOutcome, decide
-from alerts.actions.interlock import Interlock, InterlockOutcome, judge
+from alerts.actions.guard import Decision, GuardFacts, GuardOutcome, decide
+from alerts.actions.interlock import Interlock, InterlockOutcome
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.replay import ReplayClient
 from alerts.actions.targets.protocol import RollbackTarget, TargetReport, TargetState
-from alerts.types import Incident, IncidentState, MessageEvent, Severity, TimelineEntry
-from monitor.checks.references import References
+from alerts.types import Incident, MessageEvent, Severity, TimelineEntry
 from monitor.response import attempts, record
 from monitor.response.announce import Announcer
-from monitor.response.counterfactual import Versions, compare
 from monitor.response.fence import Fence, unfenced
+from monitor.response.rollback_facts import guard_facts, hold_rollbacks
+from monitor.response.rollback_interlock import Counterfactuals, interlock_from
 from monitor.services import Services
-from monitor.settings.schema import WatchedModel
 from monitor.store.commit import once_committed
 from monitor.store.tables import (
     ActionRow,
-    IncidentRow,
     ReleaseRow,
-    SwitchRow,
-    WindowRow,
 )
-from vigil.sample import Sample
-from vigil.types import Cause
 
-KIND = "rollback"
-SERVED_WELL_WINDOWS = 20
 _BEFORE_EXECUTION = ("proposed", "waiting")
 
 
@@ -55,50 +45,6 @@ class _Asked:
     report: TargetReport
     held: Decision | None = None
     sent: bool = False
-
-
-def propose(
-    session: Session, watched: WatchedModel, incident: Incident, *, at: datetime
-) -> ActionRow | None:
-    """Note that a rollback is to be considered; None where the model has no target for one."""
-    if watched.rollback.target == "none" or incident.cause is Cause.NO_DATA:
-        return None
-    target = previous_version(session, incident)
-    plan = None
-    if target is not None:
-        plan = RollbackPlan(
-            incident_id=incident.id,
-            model=incident.model,
-            deployment=incident.deployment,
-            from_version=incident.model_version,
-            to_version=target,
-            target=watched.rollback.target,
-        )
-    row = ActionRow(
-        incident_id=incident.id,
-        kind=KIND,
-        state="proposed",
-        plan=plan.to_json() if plan else {},
-        plan_hash=plan.hash if plan else "none",
-        created_at=at,
-        updated_at=at,
-    )
-    session.add(row)
-    session.flush()
-    return row
-
-
-def previous_version(session: Session, incident: Incident) -> str | None:
-    """The version that served before the one of the incident, by the record of releases."""
-    rows = session.scalars(
-        select(ReleaseRow)
-        .where(ReleaseRow.model == incident.model, ReleaseRow.deployment == incident.deployment)
-        .order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc())
-    ).all()
-    for row in rows:
-        if row.version == incident.model_version and row.previous:
-            return row.previous
-    return next((row.version for row in rows if row.version != incident.model_version), None)
 
 
 class Rollbacks:
@@ -114,8 +60,7 @@ class Rollbacks:
         self._services = services
         self._announcer = announcer
         self._targets = targets
-        self._replays = replays
-        self._references = References()
+        self._counterfactuals = Counterfactuals(services, replays)
 
     def advance(self, action_id: int, fence: Fence = unfenced) -> None:
         """One step of one rollback; does nothing where there is nothing to do yet."""
@@ -143,15 +88,15 @@ class Rollbacks:
         with self._services.sessions() as session:
             row = session.get_one(ActionRow, action_id)
             incident = record.get(session, row.incident_id)
-        known, tried = _interlock_from(row), False
+        known, tried = interlock_from(row), False
         if known is None or known.outcome is InterlockOutcome.UNAVAILABLE:
             tried = attempts.is_due(row.decision, attempts.COUNTERFACTUAL, now)
             if known is None or tried:
-                known = self._counterfactual(row, incident)
+                known = self._counterfactuals.of(row, incident)
         serving = self._serving(incident)
         with self._services.sessions.begin() as session:
             fence(session)
-            _hold(session, incident.model, incident.deployment)
+            hold_rollbacks(session, incident.model, incident.deployment)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             if row.state not in _BEFORE_EXECUTION:
                 return
@@ -161,57 +106,6 @@ class Rollbacks:
                 row.decision = attempts.later(row.decision, attempts.COUNTERFACTUAL, now)
             decision = decide(self._facts(session, row, incident, known, now, serving))
             self._record_decision(session, row, incident, decision, known, now)
-
-    def _serving(self, incident: Incident) -> str | None:
-        target = self._targets.get((incident.model, incident.deployment))
-        return target.serving(incident.model, incident.deployment) if target else None
-
-    def _counterfactual(self, row: ActionRow, incident: Incident) -> Interlock:
-        """Images are read only where there is an endpoint to replay them."""
-        client = self._replays.get((incident.model, incident.deployment))
-        versions, sample = None, Sample.empty()
-        if row.plan:
-            plan = RollbackPlan.from_json(row.plan)
-            with self._services.sessions() as session:
-                versions = self._versions(session, plan)
-                if versions is not None and client is not None:
-                    sample = self._sample(session, incident, plan)
-        if versions is None:
-            return judge(None, None, why_unavailable="a version has no baseline")
-        return compare(versions, sample, incident.slice, client)
-
-    def _versions(self, session: Session, plan: RollbackPlan) -> Versions | None:
-        current = self._references.of_version(session, plan.model, plan.from_version)
-        target = self._references.of_version(session, plan.model, plan.to_version)
-        if current is None or target is None:
-            return None
-        return Versions(
-            model=plan.model, deployment=plan.deployment, current=current, target=target
-        )
-
-    def _sample(self, session: Session, incident: Incident, plan: RollbackPlan) -> Sample:
-        """The incident's images that the current version saw, the latest first."""
-        since = incident.onset_at or incident.detected_at
-        parts = session.scalars(
-            select(WindowRow.sample_part)
-            .where(
-                WindowRow.model == plan.model,
-                WindowRow.deployment == plan.deployment,
-                WindowRow.version == plan.from_version,
-                WindowRow.end_at > since,
-                WindowRow.sample_part.is_not(None),
-            )
-            .order_by(WindowRow.end_at.desc())
-            .limit(200)
-        ).all()
-        return self._services.samples.read(
-            [part for part in parts if part],
-            model=plan.model,
-            deployment=plan.deployment,
-            version=plan.from_version,
-            start=since,
-            slice=incident.slice,
-        )
 
     def _facts(
         self,
@@ -223,51 +117,20 @@ class Rollbacks:
         serving: str | None,
     ) -> GuardFacts:
         family = (incident.model, incident.deployment)
-        watched = self._services.settings.model(*family)
-        rules = watched.rollback if watched else WatchedModel(name="unknown").rollback
-        plan = RollbackPlan.from_json(row.plan) if row.plan else None
-        stop = session.get(SwitchRow, "actions_stopped", populate_existing=True)
-        rollbacks = session.execute(_rollbacks_of(*family)).all()
-        others = [(one, state) for one, state in rollbacks if one.id != row.id]
-        executed = [one.executed_at for one, _ in others if one.executed_at is not None]
-        busy = [
-            one
-            for one, state in others
-            if one.state == "executing"
-            or (one.state == "verifying" and state != IncidentState.RESOLVED.value)
-        ]
-        approval = None
-        if row.approved_by:
-            said = row.decision.get("approval", {})
-            approval = Approval(
-                plan_hash=str(said.get("plan_hash", row.plan_hash)),
-                by=row.approved_by,
-                at=datetime.fromisoformat(said["at"]) if "at" in said else row.updated_at,
-            )
-        began = incident.labels.get("began_with_release") == "yes"
-        return GuardFacts(
-            now=now,
-            cause=incident.cause,
-            plan=plan,
-            known_good=plan is not None and known_good(session, plan),
-            serving=serving,
-            began_with_release=began,
-            incident_is_open=incident.state.is_open,
-            target_configured=family in self._targets,
-            automatic=rules.automatic,
-            dry_run=rules.dry_run,
-            stopped_by=stop.actor if stop and stop.value == "true" else None,
-            cooldown_s=rules.cooldown_s,
-            last_rollback_at=max(executed, default=None),
-            max_per_day=rules.max_per_day,
-            rollbacks_today=sum(at > now - timedelta(days=1) for at in executed),
-            busy_with=f"rollback {busy[0].id}" if busy else None,
-            interlock=interlock,
-            provisional=bool(incident.findings)
-            and all(finding.provisional for finding in incident.findings),
-            approval=approval,
-            approval_expires_s=rules.approval_expires_s,
+        return guard_facts(
+            session,
+            self._services.settings.model(*family),
+            row,
+            incident,
+            interlock,
+            now,
+            serving,
+            has_target=family in self._targets,
         )
+
+    def _serving(self, incident: Incident) -> str | None:
+        target = self._targets.get((incident.model, incident.deployment))
+        return target.serving(incident.model, incident.deployment) if target else None
 
     def _record_decision(
         self,
@@ -344,10 +207,10 @@ class Rollbacks:
             report = TargetReport(state=TargetState.READY, text="not sent")
         with self._services.sessions.begin() as session:
             fence(session)
-            _hold(session, plan.model, plan.deployment)
+            hold_rollbacks(session, plan.model, plan.deployment)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
             incident = record.get(session, row.incident_id)
-            known, sent = _interlock_from(row), bool(row.decision.get("sent"))
+            known, sent = interlock_from(row), bool(row.decision.get("sent"))
             # What serves is for the target to compare, in the same step in which it changes it.
             facts = self._facts(session, row, incident, known, self._services.clock.now(), None)
             decision = decide(facts)
@@ -518,66 +381,3 @@ class Rollbacks:
                 outcome=outcome,
             ),
         )
-
-
-def known_good(session: Session, plan: RollbackPlan) -> bool:
-    """Announced as known good, or it served at least 20 windows and no incident blames it."""
-    announced = session.scalar(
-        select(ReleaseRow.id).where(
-            ReleaseRow.model == plan.model,
-            ReleaseRow.deployment == plan.deployment,
-            ReleaseRow.version == plan.to_version,
-            ReleaseRow.known_good.is_(True),
-        )
-    )
-    if announced is not None:
-        return True
-    blamed = session.scalar(
-        select(IncidentRow.id).where(
-            IncidentRow.model == plan.model,
-            IncidentRow.deployment == plan.deployment,
-            IncidentRow.model_version == plan.to_version,
-            IncidentRow.cause == Cause.MODEL_REGRESSION.value,
-            IncidentRow.disposition.is_distinct_from("false_alarm"),
-        )
-    )
-    served = session.scalar(
-        select(func.count())
-        .select_from(WindowRow)
-        .where(
-            WindowRow.model == plan.model,
-            WindowRow.deployment == plan.deployment,
-            WindowRow.version == plan.to_version,
-            WindowRow.records > 0,
-        )
-    )
-    return blamed is None and (served or 0) >= SERVED_WELL_WINDOWS
-
-
-def _rollbacks_of(model: str, deployment: str) -> Select[ActionRow, str]:
-    return (
-        select(ActionRow, IncidentRow.state)
-        .join(IncidentRow, IncidentRow.id == ActionRow.incident_id)
-        .where(
-            IncidentRow.model == model,
-            IncidentRow.deployment == deployment,
-            ActionRow.kind == KIND,
-        )
-        .order_by(ActionRow.id)
-    )
-
-
-def _hold(session: Session, model: str, deployment: str) -> None:
-    """Hold all rollbacks of a model until the commit: of two decisions at once, one comes second.
-
-    In the order of their numbers, so that two holders do not wait for each other.
-    """
-    session.execute(_rollbacks_of(model, deployment).with_for_update(of=ActionRow)).all()
-
-
-def _interlock_from(row: ActionRow) -> Interlock | None:
-    """What was found before; None where nothing was tried yet."""
-    said: dict[str, Any] = row.decision.get("interlock", {})
-    if not said:
-        return None
-    return Interlock(outcome=InterlockOutcome(said["outcome"]), text=said["text"])

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sqlalchemy import select
 
-from monitor.response import attempts, relabel, rollback
+from monitor.response import attempts, relabel, rollback_proposal
 from monitor.response.fence import Fence, unfenced
 from monitor.response.relabel import Relabelling
 from monitor.response.rollback import Rollbacks
@@ -47,7 +47,10 @@ class ActionWorker:
 
     def __init__(self, services: Services, rollbacks: Rollbacks, relabelling: Relabelling) -> None:
         self._services = services
-        self._hands: dict[str, Hand] = {rollback.KIND: rollbacks, relabel.KIND: relabelling}
+        self._hands: dict[str, Hand] = {
+            rollback_proposal.KIND: rollbacks,
+            relabel.KIND: relabelling,
+        }
 
     def run_due(self, fence: Fence = unfenced) -> int:
         """One step of each action that is due; returns how many were looked at.

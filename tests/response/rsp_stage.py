@@ -24,7 +24,7 @@ from alerts.types import (
     Severity,
     TimelineEntry,
 )
-from monitor.response import record, relabel, rollback
+from monitor.response import record, relabel, rollback_proposal
 from monitor.response.announce import Announcer
 from monitor.response.outbox import Outbox
 from monitor.response.relabel import Relabelling
@@ -173,7 +173,7 @@ class Stage:
         incident = self.incident(**values)
         watched = self.services.settings.models[0]
         with self.services.sessions.begin() as session:
-            row = rollback.propose(session, watched, incident, at=self.clock.now())
+            row = rollback_proposal.propose(session, watched, incident, at=self.clock.now())
             assert row is not None
             return incident, row.id
 

@@ -1,0 +1,83 @@
+"""The counterfactual of a rollback: which images to replay, and what was found before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from alerts.actions.interlock import Interlock, InterlockOutcome, judge
+from alerts.actions.plan import RollbackPlan
+from alerts.actions.replay import ReplayClient
+from alerts.types import Incident
+from monitor.checks.references import References
+from monitor.response.counterfactual import Versions, compare
+from monitor.services import Services
+from monitor.store.tables import ActionRow, WindowRow
+from vigil.sample import Sample
+
+
+class Counterfactuals:
+    """Replays incidents through their rollback's target. ``replays`` by (model, deployment)."""
+
+    def __init__(self, services: Services, replays: Mapping[tuple[str, str], ReplayClient]) -> None:
+        self._services = services
+        self._replays = replays
+        self._references = References()
+
+    def of(self, row: ActionRow, incident: Incident) -> Interlock:
+        """The interlock of a rollback; images are read only where an endpoint can replay them."""
+        client = self._replays.get((incident.model, incident.deployment))
+        versions, sample = None, Sample.empty()
+        if row.plan:
+            plan = RollbackPlan.from_json(row.plan)
+            with self._services.sessions() as session:
+                versions = self._versions(session, plan)
+                if versions is not None and client is not None:
+                    sample = self._sample(session, incident, plan)
+        if versions is None:
+            return judge(None, None, why_unavailable="a version has no baseline")
+        return compare(versions, sample, incident.slice, client)
+
+    def _versions(self, session: Session, plan: RollbackPlan) -> Versions | None:
+        current = self._references.of_version(session, plan.model, plan.from_version)
+        target = self._references.of_version(session, plan.model, plan.to_version)
+        if current is None or target is None:
+            return None
+        return Versions(
+            model=plan.model, deployment=plan.deployment, current=current, target=target
+        )
+
+    def _sample(self, session: Session, incident: Incident, plan: RollbackPlan) -> Sample:
+        """The incident's images that the current version saw, the latest first."""
+        since = incident.onset_at or incident.detected_at
+        parts = session.scalars(
+            select(WindowRow.sample_part)
+            .where(
+                WindowRow.model == plan.model,
+                WindowRow.deployment == plan.deployment,
+                WindowRow.version == plan.from_version,
+                WindowRow.end_at > since,
+                WindowRow.sample_part.is_not(None),
+            )
+            .order_by(WindowRow.end_at.desc())
+            .limit(200)
+        ).all()
+        return self._services.samples.read(
+            [part for part in parts if part],
+            model=plan.model,
+            deployment=plan.deployment,
+            version=plan.from_version,
+            start=since,
+            slice=incident.slice,
+        )
+
+
+def interlock_from(row: ActionRow) -> Interlock | None:
+    """What was found before; None where nothing was tried yet."""
+    said: dict[str, Any] = row.decision.get("interlock", {})
+    if not said:
+        return None
+    return Interlock(outcome=InterlockOutcome(said["outcome"]), text=said["text"])
