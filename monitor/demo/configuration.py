@@ -43,6 +43,15 @@ keys = ["site", "camera"]
 pixels = "thumbnails"
 latency_objective_s = 0.75
 
+[models.tolerance]      # windows are small here: drift below these shares never pages
+brightness = 0.2
+contrast = 0.2
+sharpness = 0.2
+noise = 0.2
+confidence = 0.2
+entropy = 0.2
+margin = 0.2
+
 [models.rollback]
 target = "registry"
 registry = "{folder}/registry.json"
