@@ -17,6 +17,7 @@ from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.judge import Rules, measure
 from monitor.checks.recent import Family, RecentTicks
+from monitor.checks.terrain import Terrain
 from monitor.store.tables import ReleaseRow
 from vigil.catalogue import CATALOGUE
 from vigil.types import Effect, ModelRef, SignalForm, SignalKind, Slice
@@ -87,6 +88,7 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
         previous_version=release.previous if release else None,
         release_started_at=release.started_at if release else None,
         began_with_release=facts.began_with_release,
+        terrain=Terrain.of(scene.parts),
     )
 
 

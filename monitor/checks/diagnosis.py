@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detectors.streams import StreamKey
+from monitor.checks.terrain import NOWHERE, Terrain
 from vigil.types import Cause, Effect, ModelRef, Slice
 
 
@@ -29,7 +30,7 @@ class Diagnosis:
     """Drift of one model at one tick, named: which slice, since when, and why.
 
     ``hard``: a plain rule fired, no statistics. ``onset`` is the start of the window in which it
-    began.
+    began. ``terrain``: the leaf cells of its traffic.
     """
 
     model: ModelRef
@@ -43,6 +44,7 @@ class Diagnosis:
     previous_version: str | None = None
     release_started_at: datetime | None = None
     began_with_release: bool = False
+    terrain: Terrain = NOWHERE
 
     @property
     def provisional(self) -> bool:

@@ -24,6 +24,7 @@ from detectors.cause import ReleaseFact
 from detectors.streams import StreamKey
 from monitor.checks.diagnose import latest_release
 from monitor.checks.diagnosis import Diagnosis, Drift
+from monitor.checks.terrain import Terrain
 from monitor.metrics import Metrics
 from monitor.response import record
 from monitor.response.announce import Announcer
@@ -119,7 +120,12 @@ class Bridge:
         return incident, place.belongs
 
     def owner(
-        self, session: Session, stream: StreamKey, onset: datetime, at: datetime
+        self,
+        session: Session,
+        stream: StreamKey,
+        onset: datetime,
+        at: datetime,
+        terrain: Terrain,
     ) -> Incident | None:
         """The open incident that this stream's drift is part of: a known finding of it, or one that
         began with it on its slice. A release since then asks the question anew."""
@@ -132,7 +138,8 @@ class Bridge:
                 for one in incident.findings
             )
             if known or (
-                within(stream.slice, incident.slice) and self._began_together(incident, onset)
+                terrain.within(stream.slice, incident.slice)
+                and self._began_together(incident, onset)
             ):
                 return incident
         return None
@@ -196,7 +203,7 @@ class Bridge:
         candidates = [
             one
             for one in record.open_incidents(session, model.name, model.deployment)
-            if within(diagnosis.slice, one.slice) and _may_share(kind, one.kind)
+            if diagnosis.terrain.within(diagnosis.slice, one.slice) and _may_share(kind, one.kind)
         ]
         for incident in candidates:
             if incident.kind is not kind and self._began_together(incident, diagnosis.onset):

@@ -20,6 +20,7 @@ from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.due import number_containing
 from monitor.checks.recent import Family, RecentTicks
+from monitor.checks.terrain import Terrain
 from monitor.response import record, relabel, rollback_proposal
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge, within
@@ -68,12 +69,13 @@ class Responder:
         at: datetime,
         onset: datetime,
         onset_tick: int,
+        terrain: Terrain,
     ) -> list[StreamKey]:
         """Give the streams that belong to an open incident to it; returns the others."""
         fresh: list[StreamKey] = []
         joined: dict[int, tuple[Incident, list[StreamKey]]] = {}
         for stream in alarming:
-            incident = self._bridge.owner(session, stream, onset, at)
+            incident = self._bridge.owner(session, stream, onset, at, terrain)
             if incident is None:
                 fresh.append(stream)
             else:

@@ -25,6 +25,7 @@ from monitor.checks.judge import (
 )
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
+from monitor.checks.terrain import Terrain
 from monitor.checks.verdict_rows import VerdictLog
 from monitor.response.handle import Responder
 from vigil.types import Effect, Outcome
@@ -133,6 +134,7 @@ class Judging:
             at=moment.now,
             onset=began,
             onset_tick=onset,
+            terrain=Terrain.of(parts),
         )
         if not fresh:
             return
