@@ -357,6 +357,7 @@ def test_the_console_shows_the_page_and_survives_a_closed_stream(make_message):
     assert labels == [
         "What",
         "Where",
+        "Owner",
         "Since",
         "How sure",
         "vigil did",

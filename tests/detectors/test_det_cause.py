@@ -87,8 +87,8 @@ def test_a_worse_release_is_a_model_regression():
 @pytest.mark.parametrize(
     ("shift_windows", "cause"),
     [
-        (-2, Cause.DOMAIN_SHIFT),
-        (-1, Cause.MODEL_REGRESSION),
+        (-6, Cause.DOMAIN_SHIFT),
+        (-5, Cause.MODEL_REGRESSION),
         (0, Cause.MODEL_REGRESSION),
         (30, Cause.MODEL_REGRESSION),
         (31, Cause.DOMAIN_SHIFT),
