@@ -20,11 +20,12 @@ def as_numpy(value: Any, what: str) -> NDArray[Any]:
         tensor = value.detach()
         if str(tensor.dtype) == "torch.bfloat16":
             tensor = tensor.float()
-        return np.asarray(tensor.numpy(force=True))
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(what, expected="an array of numbers", found=str(error)) from None
+        array: NDArray[Any] = np.asarray(tensor.numpy(force=True))
+    else:
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError) as error:
+            raise ShapeError(what, expected="an array of numbers", found=str(error)) from None
     if array.dtype.kind not in "buif":
         raise ShapeError(what, expected="an array of numbers", found=f"type {array.dtype}")
     return array

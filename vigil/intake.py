@@ -51,6 +51,13 @@ class Intake:
     def waiting(self) -> int:
         return self._records
 
+    def may_hold(self, n: int) -> bool:
+        """Whether n records could ever wait here; what could not is counted and needs no ids."""
+        if 0 <= n <= self._max_records:
+            return True
+        self.lose("queue_full" if n > 0 else "bad_shape", max(1, min(n, self._max_records)))
+        return False
+
     def number(self, n: int) -> int:
         """The first of n numbers that no other record has."""
         with self._lock:

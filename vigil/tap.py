@@ -12,10 +12,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vigil.batch import Metadata, clean_text
+from vigil.arguments import keys_of, name_of, seconds_of, usable_name, whole_of
+from vigil.batch import Metadata
 from vigil.clock import Clock, SystemClock
 from vigil.intake import Call, Intake, bytes_of, copied, copied_metadata, rows_of
 from vigil.pipeline import Pipeline
@@ -58,7 +60,7 @@ class Tap:
         transport: the way to the service; by default HTTP.
 
     Raises:
-        ValueError: a URL, a token or a number that can't be used.
+        ValueError: a name, a URL, a token or a number that can't be used.
     """
 
     def __init__(
@@ -81,20 +83,20 @@ class Tap:
         clock: Clock | None = None,
         transport: Transport | None = None,
     ) -> None:
-        if isinstance(keys, str) or len(keys) > 4:
-            raise ValueError(f"keys: expected at most four names, found {keys!r}")
         if outputs_are not in ("probabilities", "logits"):
             raise ValueError(f"outputs_are: expected probabilities or logits, found {outputs_are}")
-        if not window_s > 0:
-            raise ValueError(f"window_s: expected more than 0, found {window_s}")
-        self.model, self.deployment = str(model), str(deployment)
-        self.version = clean_text(str(version))
-        self._given_source = source
-        self._keys, self._window_s = tuple(map(str, keys)), float(window_s)
+        self.model, self.deployment = name_of("model", model), name_of("deployment", deployment)
+        self.version = name_of("version", version)
+        self._given_source = None if source is None else name_of("source", source)
+        self._keys, self._window_s = keys_of(keys), seconds_of("window_s", window_s)
         self._spool_directory = None if spool is None else Path(spool)
-        self._sample_size, self._thumbnails = sample_size, thumbnails
+        self._sample_size = whole_of("sample_size", sample_size, least=0)
+        self._thumbnails = thumbnails
         self._outputs_are = outputs_are
-        self._queue = queue_records, queue_bytes
+        self._queue = (
+            whole_of("queue_records", queue_records, least=1),
+            whole_of("queue_bytes", queue_bytes, least=1),
+        )
         self._clock = clock if clock is not None else SystemClock()
         self._transport = transport or HttpTransport(
             service, token or os.environ.get("VIGIL_TOKEN")
@@ -179,18 +181,20 @@ class Tap:
         names: list[str] = []
         try:
             n = rows_of({**arrays, **texts}, ids)
+            if not self._intake.may_hold(n):
+                return names
             first = self._intake.number(n)
             prefix = f"{self.source}.{self.boot}."
             if ids is None:
                 names = [f"{prefix}{i}" for i in range(first, first + n)]
             else:
-                names = [str(one) for one in ids]
+                names = [str(one) for one in islice(ids, n)]
             if n == 0:
                 return names
             if self._closed:
                 self._intake.lose("closed", n)
                 return names
-            if len(names) != n:
+            if len(names) != n or (ids is not None and len(ids) != n):
                 self._intake.lose("bad_shape", n)
                 return names
             size = sum(map(bytes_of, arrays.values()))
@@ -225,7 +229,7 @@ class Tap:
                 first=first,
                 custom_ids=custom_ids,
                 time_s=self._clock.now().timestamp(),
-                version=clean_text(str(version)) if version else self.version,
+                version=usable_name(str(version)) if version else self.version,
                 arguments=arguments,
                 size=size,
                 ready=tuple(event for _, event in pairs.values() if event is not None),
@@ -248,12 +252,14 @@ class Tap:
             How many labels were taken.
         """
         try:
-            names = [ids] if isinstance(ids, str) else [str(one) for one in ids]
+            given = [ids] if isinstance(ids, str) else ids
+            given = given if hasattr(given, "__len__") else list(given)
             values = y.tolist() if hasattr(y, "tolist") else y
             values = list(values) if isinstance(values, list | tuple) else [values]
-            if len(values) != len(names) or self._closed:
-                self._pipeline.refuse_labels(len(names))
+            if len(values) != len(given) or self._closed:
+                self._pipeline.refuse_labels(len(given))
                 return 0
+            names = [str(one) for one in given]
             rows = [
                 {"id": name, "label": int(value)}
                 for name, value in zip(names, values, strict=True)

@@ -10,16 +10,17 @@ from enum import StrEnum
 import numpy as np
 
 from monitor.ingest.shapes import sample_problem
+from vigil.arguments import NAME_LIMIT
 from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT, Ints, Layout, Summary
 from vigil.window import Ledger, Window
 
-NAME_LIMIT = 200
 BOOT_LIMIT = 64
 CELL_LIMIT = 1024
 """Cells of one window; a tap makes at most 256."""
 _COUNTER_LIMIT = 2**63
 _RECORDS_LIMIT = 2**28
 """No source counts more in a window; sums of squares over all sources then fit 64 bits."""
+_DROPPED_LIMIT = 2**53
 _REASONS_LIMIT = 64
 _MOMENT_LIMIT = int(MOMENT_CLIP * MOMENT_UNIT)
 
@@ -179,8 +180,8 @@ def _sums(window: Window) -> Refused | None:
         problem = "a record's counter is out of range"
     elif len(ledger) and int(ledger.cell.max()) >= len(summary.cells):
         problem = "the ledger names a cell that the summary does not have"
-    elif any(not 0 <= count <= _RECORDS_LIMIT for count in window.dropped.values()):
-        problem = f"a count of dropped records is negative or beyond {_RECORDS_LIMIT}"
+    elif any(not 0 <= count <= _DROPPED_LIMIT for count in window.dropped.values()):
+        problem = f"a count of dropped records is negative or beyond {_DROPPED_LIMIT}"
     return Refused(reason=Refusal.NUMBERS_DISAGREE, detail=problem) if problem else None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from monitor.ingest.arrivals import first_seen, observe_releases, update_sources
-from monitor.ingest.cleaning import BOOT_LIMIT, NAME_LIMIT, Refusal, Refused, has_names, judge
+from monitor.ingest.cleaning import BOOT_LIMIT, Refusal, Refused, has_names, judge
 from monitor.ingest.labels import take_labels
 from monitor.ingest.latency import latency_quantiles
 from monitor.ingest.receipts import LabelIn, LabelReceipt, Receipt
@@ -23,6 +23,7 @@ from monitor.store.database import Sessions, insert
 from monitor.store.samples import SampleStore
 from monitor.store.tables import LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger, pack_summary
+from vigil.arguments import NAME_LIMIT
 from vigil.batch import clean_text
 from vigil.clock import Clock
 from vigil.errors import VigilError

@@ -11,11 +11,12 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from monitor.ingest.cleaning import NAME_LIMIT, Refusal
+from monitor.ingest.cleaning import Refusal
 from monitor.ingest.receipts import LabelIn, LabelReceipt
 from monitor.store.database import insert
 from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
 from monitor.store.windows import unpack_ledger
+from vigil.arguments import NAME_LIMIT
 from vigil.batch import MAX_TEXT, clean_text
 from vigil.types import ModelRef
 from vigil.window import Ledger

@@ -8,13 +8,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, undefer
 
 from monitor.store.tables import BaselineRow
+from vigil.arguments import NAME_LIMIT
 from vigil.baseline import Baseline
 from vigil.batch import clean_text
 from vigil.errors import BaselineError, NotFoundError
 from vigil.ruler import Ruler
 
 ACTIVE, RETIRED = "active", "retired"
-NAME_LIMIT, TEXT_LIMIT = 200, 10_000
+TEXT_LIMIT = 10_000
 
 
 def add(session: Session, baseline: Baseline, *, activate: bool = True) -> BaselineRow:

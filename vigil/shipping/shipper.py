@@ -80,13 +80,15 @@ class Shipper:
         entries: list[Entry] = []
         blobs: list[bytes] = []
         size = 0
+        # A line too slow for a large request would never carry it: after each failure half as much.
+        limit = MAX_BYTES >> min(self._failed, 20)
         for entry in self._spool.entries():
             if entries and (entry.kind != "window" or entries[0].kind != "window"):
                 break
             blob = self._spool.read(entry)
             if blob is None:
                 continue
-            if entries and (self._alone or size + len(blob) > MAX_BYTES):
+            if entries and (self._alone or size + len(blob) > limit):
                 break
             entries.append(entry)
             blobs.append(blob)

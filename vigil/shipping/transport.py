@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import math
+import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -17,6 +20,8 @@ from vigil.errors import TransportError
 
 MAX_REPLY_BYTES = 64 * 2**20
 MAX_RETRY_AFTER_S = 600.0
+RULER_TIMEOUT_S = 3.0
+WHOLE_TIMES = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +57,8 @@ class HttpTransport:
     Args:
         service: base URL, http or https.
         token: bearer token; it appears in no error and no representation.
-        timeout_s: for connecting and for each read.
+        timeout_s: for connecting, for sending and for each read; a whole request may take six times
+            as long. A ruler is waited for at most three seconds a step: measuring waits with it.
 
     Raises:
         ValueError: a URL or a token that can't be used.
@@ -62,6 +68,10 @@ class HttpTransport:
         parts = urlsplit(service)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"service: expected http(s)://host[:port], found {service!r}")
+        try:
+            http.client.HTTPConnection(parts.hostname, parts.port)
+        except http.client.InvalidURL as error:
+            raise ValueError(f"service: {error}") from None
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ValueError("token: expected printable ASCII")
         self._secure = parts.scheme == "https"
@@ -86,26 +96,38 @@ class HttpTransport:
     def ruler(self, model: str, version: str) -> bytes | None:
         path = f"/v1/rulers/{quote(model, safe='')}/{quote(version, safe='')}"
         try:
-            return self._ask("GET", path, None, None)
+            return self._ask("GET", path, None, None, min(RULER_TIMEOUT_S, self._timeout_s))
         except _NotThereError:
             return None
 
-    def _ask(self, method: str, path: str, body: bytes | None, content_type: str | None) -> bytes:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str | None,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=self._timeout_s)
+        connection = kind(self._host, self._port, timeout=timeout_s)
         headers = dict(self._headers)
         if content_type is not None:
             headers["Content-Type"] = content_type
         where = f"{method} {path}"
         try:
-            connection.request(method, self._base + path, body, headers)
-            response = connection.getresponse()
-            reply = response.read(MAX_REPLY_BYTES + 1)
-            status, wait = response.status, response.getheader("Retry-After")
+            connection.connect()
+            with _cut_after(WHOLE_TIMES * timeout_s, connection.sock):
+                connection.request(method, self._base + path, body, headers)
+                response = connection.getresponse()
+                reply = response.read(MAX_REPLY_BYTES + 1)
+                status, wait = response.status, response.getheader("Retry-After")
         except (OSError, http.client.HTTPException) as error:
             raise TransportError(f"{where}: {type(error).__name__}: {error}") from None
         finally:
             connection.close()
+        if response.length and len(reply) <= MAX_REPLY_BYTES:
+            raise TransportError(f"{where}: the reply was cut short")
         if len(reply) > MAX_REPLY_BYTES:
             raise TransportError(f"{where}: the reply is longer than {MAX_REPLY_BYTES} bytes")
         if 200 <= status < 300:
@@ -122,6 +144,24 @@ class _NotThereError(TransportError):
     pass
 
 
+@contextlib.contextmanager
+def _cut_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """Ends a connection that is still open then: a timeout starts anew with every byte that comes,
+    so a service that sends one now and then would hold us for ever."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def retry_after(header: str | None, now: Callable[[], float]) -> float | None:
     """Seconds that a ``Retry-After`` header asks for, number or date; at most ten minutes."""
     if header is None:
@@ -131,7 +171,7 @@ def retry_after(header: str | None, now: Callable[[], float]) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(header).timestamp() - now()
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return None
     return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
@@ -139,7 +179,7 @@ def retry_after(header: str | None, now: Callable[[], float]) -> float | None:
 def _json(reply: bytes) -> dict[str, Any]:
     try:
         value = json.loads(reply or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise TransportError(f"expected a JSON object, found {reply[:100]!r}")
