@@ -300,7 +300,8 @@ def test_leaving_the_interpreter_sends_what_is_open(service):
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), service.url], cwd=ROOT, check=True
     )
-    assert [Window.from_bytes(b).summary.total_records for b in service.windows.values()] == [3]
+    windows = [Window.from_bytes(blob) for blob in service.windows.values()]
+    assert [(w.summary.total_records, w.final) for w in windows] == [(3, False), (0, True)]
     assert {token for _, token in service.requests} == {"Bearer t0"}
 
 
@@ -351,7 +352,7 @@ def test_closing_does_not_wait_for_a_service_that_is_away(clock):
     started = time.monotonic()
     tap.close(0.2)
     assert time.monotonic() - started < 3
-    assert tap.stats()["waiting"] == 1
+    assert tap.stats()["waiting"] == 2  # the window, and the goodbye
     assert "away" in tap.stats()["last_error"]
 
 
