@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from monitor.settings.addresses import is_storable, listen_address
 from monitor.settings.schema import SecretRef, Section, Service, Settings, WatchedModel
 from vigil.catalogue import CATALOGUE
 
@@ -32,31 +33,24 @@ def cross_check(settings: Settings) -> list[Problem]:
     ]
 
 
-def listen_address(listen: str) -> tuple[str, int]:
-    """Host and port of ``host:port`` or ``[v6]:port``.
-
-    Raises:
-        ValueError: not that.
-    """
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"expected host:port, found {listen!r}")
-    return host.strip("[]"), int(port)
-
-
 def _service(service: Service) -> Iterator[Problem]:
     try:
         listen_address(service.listen)
     except ValueError:
         yield Problem(path=("service", "listen"), expected="host:port", found=repr(service.listen))
-    if not service.url.startswith(("http://", "https://")):
+    if not is_storable(service.samples):
         yield Problem(
-            path=("service", "url"), expected="an http(s) address", found=repr(service.url)
+            path=("service", "samples"),
+            expected="a folder, or a URL that fsspec knows",
+            found=repr(service.samples),
         )
     key = ("service", "database")
     try:
         url = make_url(service.database)
-    except ArgumentError:
+        usable = service.database.isprintable() and (url.port is None or 0 < url.port < 65536)
+    except (ArgumentError, ValueError):
+        usable = False
+    if not usable:
         yield Problem(path=key, expected="a database URL", found="something else")
         return
     backend = url.get_backend_name()
@@ -121,6 +115,12 @@ def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Probl
             path=(*path, "rollback", "target"),
             expected="registry or webhook, because automatic = true",
             found="none",
+        )
+    if model.relabel.folder is not None and not is_storable(model.relabel.folder):
+        yield Problem(
+            path=(*path, "relabel", "folder"),
+            expected="a folder, or a URL that fsspec knows",
+            found=repr(model.relabel.folder),
         )
     if model.replay.url is not None and model.replay.secret is None:
         yield Problem(

@@ -70,7 +70,7 @@ def parse_settings(text: str, path: Path) -> Settings:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond all measure too
         raise _error(path, "file", "TOML", str(error)) from None
     try:
         settings = Settings.model_validate(raw)

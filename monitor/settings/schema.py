@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from monitor.settings.addresses import http_address
 from vigil.types import Cause
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Positive = Annotated[float, Field(gt=0, le=1_000_000, strict=True)]
+Window = Annotated[float, Field(ge=0.1, le=86_400, strict=True)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000, strict=True)]
+Wait = Annotated[float, Field(ge=0, le=31_536_000, strict=True)]
+Days = Annotated[float, Field(gt=0, le=36_500, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+HttpAddress = Annotated[str, AfterValidator(http_address)]
 
 
 class Section(BaseModel):
@@ -21,20 +29,20 @@ class Section(BaseModel):
 class SecretRef(Section):
     """Where a secret is: an environment variable, or a file."""
 
-    env: str | None = None
+    env: Variable | None = None
     file: Path | None = None
 
 
 class Service(Section):
     listen: str = "127.0.0.1:8080"
-    url: str = "http://127.0.0.1:8080"
+    url: HttpAddress = "http://127.0.0.1:8080"
     allowed_hosts: tuple[str, ...] = ()
     database: str = "sqlite:///var/vigil.db"
     database_password: SecretRef | None = None
-    samples: str = "var/samples"
-    window_s: Positive = 60.0
-    lateness_s: Annotated[float, Field(ge=0)] = 30.0
-    max_future_s: Positive = 300.0
+    samples: Annotated[str, Field(min_length=1)] = "var/samples"
+    window_s: Window = 60.0
+    lateness_s: Wait = 30.0
+    max_future_s: Seconds = 300.0
     session_secret: SecretRef | None = None
 
 
@@ -42,7 +50,7 @@ class Budget(Section):
     """At most ``false_pages`` expected in ``per_days`` days, over everything watched."""
 
     false_pages: Positive = 1.0
-    per_days: Positive = 30.0
+    per_days: Days = 30.0
 
     def threshold_ticks(self, window_s: float) -> float:
         """Ticks per allowed false page: the evidence at which a page goes out."""
@@ -50,46 +58,46 @@ class Budget(Section):
 
 
 class Retention(Section):
-    windows_days: Positive = 30.0
-    samples_days: Positive = 14.0
-    ledger_days: Positive = 30.0
-    history_days: Positive = 365.0
+    windows_days: Days = 30.0
+    samples_days: Days = 14.0
+    ledger_days: Days = 30.0
+    history_days: Days = 365.0
 
 
 class Checks(Section):
     """``min_history``: windows of history before a stream is judged without ``provisional``."""
 
-    min_history: Annotated[int, Field(ge=20)] = 200
-    silent_after_windows: Annotated[int, Field(ge=2)] = 3
-    idle_after_windows: Annotated[int, Field(ge=2)] = 60
+    min_history: Annotated[int, Field(ge=20, le=1_000_000, strict=True)] = 200
+    silent_after_windows: Annotated[int, Field(ge=2, le=1_000_000, strict=True)] = 3
+    idle_after_windows: Annotated[int, Field(ge=2, le=1_000_000, strict=True)] = 60
     missing_share: Share = 0.01
-    min_records: Annotated[int, Field(ge=1)] = 1
-    recovered_windows: Annotated[int, Field(ge=1)] = 3
-    reopen_within_windows: Annotated[int, Field(ge=0)] = 10
-    unproven_after_s: Positive = 900.0
+    min_records: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1
+    recovered_windows: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 3
+    reopen_within_windows: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] = 10
+    unproven_after_s: Seconds = 900.0
 
 
 class Rollback(Section):
     target: Literal["none", "registry", "webhook"] = "none"
     registry: Path | None = None
-    url: str | None = None
+    url: HttpAddress | None = None
     secret: SecretRef | None = None
-    automatic: bool = False
-    dry_run: bool = False
-    cooldown_s: Annotated[float, Field(ge=0)] = 3600.0
-    max_per_day: Annotated[int, Field(ge=1)] = 3
-    approval_expires_s: Positive = 3600.0
+    automatic: Switch = False
+    dry_run: Switch = False
+    cooldown_s: Wait = 3600.0
+    max_per_day: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 3
+    approval_expires_s: Seconds = 3600.0
 
 
 class Replay(Section):
-    url: str | None = None
+    url: HttpAddress | None = None
     secret: SecretRef | None = None
-    timeout_s: Positive = 10.0
+    timeout_s: Seconds = 10.0
 
 
 class Relabel(Section):
     folder: str | None = None
-    budget: Annotated[int, Field(ge=1)] = 100
+    budget: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 100
 
 
 class WatchedModel(Section):
@@ -100,8 +108,8 @@ class WatchedModel(Section):
     sources: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     pixels: Literal["none", "thumbnails"] = "none"
-    latency_objective_s: Positive = 0.1
-    tolerance: dict[str, Annotated[float, Field(ge=0)]] = {}
+    latency_objective_s: Seconds = 0.1
+    tolerance: dict[str, Annotated[float, Field(ge=0, strict=True)]] = {}
     rollback: Rollback = Rollback()
     replay: Replay = Replay()
     relabel: Relabel = Relabel()
@@ -114,14 +122,14 @@ class ConsoleReceiver(Section):
 class SlackReceiver(Section):
     kind: Literal["slack"]
     token: SecretRef
-    channel: str
-    url: str = "https://slack.com/api/"
+    channel: Annotated[str, Field(min_length=1)]
+    url: HttpAddress = "https://slack.com/api/"
 
 
 class PagerDutyReceiver(Section):
     kind: Literal["pagerduty"]
     routing_key: SecretRef
-    url: str = "https://events.pagerduty.com"
+    url: HttpAddress = "https://events.pagerduty.com"
 
 
 Receiver = Annotated[
@@ -143,7 +151,7 @@ class Route(Section):
 
 
 class Grafana(Section):
-    url: str = "http://127.0.0.1:3000"
+    url: HttpAddress = "http://127.0.0.1:3000"
     token: SecretRef | None = None
     folder: str = "vigil"
     datasource: str = "prometheus"

@@ -15,7 +15,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from sqlalchemy.orm import Session
 
 from monitor.services import Services
-from monitor.settings.crosscheck import listen_address
+from monitor.settings.addresses import listen_address
 from monitor.settings.schema import Service
 from monitor.store import tokens
 from monitor.store.tables import TokenRow

@@ -75,7 +75,7 @@ def test_paths_are_beside_the_file() -> None:
     [
         (
             "[service]\nwindow_s = -3",
-            "line 2: service.window_s: expected greater than 0, found -3",
+            "line 2: service.window_s: expected greater than or equal to 0.1, found -3",
         ),
         (
             "[service]\nwindow_s = 'fast'",
@@ -264,3 +264,52 @@ def test_secret_does_not_show_itself() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(secret)
     assert secret == Secret("hidden") != Secret("other")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[service]\nwindow_s = inf", "expected less than or equal to 86400, found inf"),
+        ('[service]\nwindow_s = "60"', "expected a valid number, found '60'"),
+        ("[service]\nwindow_s = true", "expected a valid number, found True"),
+        ("[retention]\nwindows_days = 1e300", "expected less than or equal to 36500"),
+        ("[checks]\nmin_history = 99999999999999999999", "expected less than or equal to 1000000"),
+        ('[service]\nlisten = "a b:80"', "service.listen: expected host:port"),
+        ('[service]\nlisten = "[::1"', "service.listen: expected host:port"),
+        ('[service]\nlisten = "127.0.0.1:٣"', "service.listen: expected host:port"),
+        ('[service]\nurl = "http://"', "service.url: expected an http(s) address"),
+        ('[service]\nurl = "http://a:99999"', "service.url: expected an http(s) address"),
+        ('[service]\nurl = "http://a\\nb"', "service.url: expected an http(s) address"),
+        ('[service]\ndatabase = "postgresql://h:abc/d"', "service.database: expected a database"),
+        ('[service]\ndatabase = "postgresql://h:99999/d"', "service.database: expected a database"),
+        ('[service]\ndatabase = "sqlite:///a\\u0000b"', "service.database: expected a database"),
+        ('[service]\nsamples = "nope://x"', "service.samples: expected a folder, or a URL"),
+        ('[service]\nsamples = ""', "service.samples: expected string should have at least 1 character"),
+        (
+            '[[models]]\nname = "a"\nrelabel = { folder = "nope://x" }',
+            "relabel.folder: expected a f",
+        ),
+        (
+            '[[models]]\nname = "a"\nrollback = { target = "webhook", url = "x", secret = {} }',
+            "rollback.url: expected an http(s) address, found 'x'",
+        ),
+        (
+            '[[models]]\nname = "a"\nrollback = { automatic = "yes" }',
+            "rollback.automatic: expected a valid boolean, found 'yes'",
+        ),
+        ('[grafana]\nurl = "nope"', "grafana.url: expected an http(s) address"),
+        ("[service]\nwindow_s = " + "9" * 5000, "file: expected TOML, found"),
+        ("a = " + "[" * 5000, "file: expected TOML, found"),
+    ],
+)
+def test_absurd_value_is_named_before_it_does_harm(text: str, expected: str) -> None:
+    """Infinite times, numbers as text, addresses that can't be, files of endless nesting."""
+    assert any(expected in problem for problem in problems(text))
+
+
+def test_a_secret_in_place_of_its_variable_is_not_shown() -> None:
+    """A token pasted where the name of its variable belongs is refused, and not repeated."""
+    text = '[receivers.a]\nkind = "slack"\nchannel = "C1"\ntoken = { env = "xoxb-1-SECRET" }'
+    (problem,) = problems(text)
+    assert "receivers.a.token.env: expected text like" in problem
+    assert "SECRET" not in problem

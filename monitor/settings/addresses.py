@@ -1,0 +1,44 @@
+"""Addresses in settings: of services, of this one, of files."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from fsspec import available_protocols
+from pydantic_core import PydanticCustomError
+
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
+
+
+def http_address(text: str) -> str:
+    """Raises:
+    PydanticCustomError: not an http(s) address with a host.
+    """
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = usable and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not text.isascii() or re.search(r"[\s\x00-\x1f]", text):
+        raise PydanticCustomError("http_address", "an http(s) address")
+    return text
+
+
+def listen_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[v6]:port``.
+
+    Raises:
+        ValueError: not that.
+    """
+    found = _HOST.fullmatch(listen)
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError(f"expected host:port, found {listen!r}")
+    return found["v6"] or found["name"], int(found["port"])
+
+
+def is_storable(place: str) -> bool:
+    """Whether a folder or URL names something that samples can be written to."""
+    scheme, separator, _ = place.partition("://")
+    return place.isprintable() and (not separator or scheme in available_protocols())
