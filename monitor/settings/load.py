@@ -112,7 +112,9 @@ def _located(detail: Any, raw: dict[str, Any], text: str) -> Located:
         expected, found = f"text like {detail['ctx']['pattern']}", _shown(path, value)
     else:
         message = str(detail["msg"])
-        expected = message.removeprefix("Input should be ").removeprefix("Value should have ")
+        expected = message
+        for opening in ("Input should be ", "Value should have ", "String should have "):
+            expected = expected.removeprefix(opening)
         expected = expected[:1].lower() + expected[1:]
         found = _shown(path, value)
     return Located(key=_dotted(path), line=line_of(text, path), expected=expected, found=found)
