@@ -25,7 +25,7 @@ from monitor.demo.world import defocus, new_site
 
 DETECT_LIMIT_S = 45.0
 RECOVER_LIMIT_S = 75.0
-QUIET_S = 5.0
+QUIET_S = 4.0
 NEW_SITE = "harbour"
 _QUIET_KINDS = ("routed",)
 
@@ -90,7 +90,7 @@ class Story:
     def _camera_defocus(self) -> ScenarioResult:
         self._telling.title("A good release: v3 has the loader mended; nothing should happen")
         self._release("v3")
-        self._wait(12)
+        self._wait(9)
         camera = self._stage.cameras[int(self._rng.integers(len(self._stage.cameras)))].name
         self.slices["camera_defocus"] = f"camera={camera}"
         self._telling.title(f"2 · Camera {camera} loses focus, under every version")
