@@ -55,15 +55,14 @@ class Pipeline:
         self._outputs_are, self._thumbnails = outputs_are, thumbnails
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._labels: list[dict[str, Any]] = []
-        self._early_labels: list[dict[str, Any]] = []
-        self._labels_window = 0
+        self._labels: list[tuple[int, list[dict[str, Any]]]] = []
         self._order = 0
         self._label_sequence = 0
         self.leaving = False
 
     def collect(self, now_s: float, *, everything: bool = False) -> None:
         """Turn waiting calls into windows; spool what has ended, or ``everything``."""
+        labels = len(self._labels)  # those that come later may be of records that come later
         for group in groups(iter(self.intake.take, None)):
             try:
                 self._spool(self._windows_of(group), now_s)
@@ -79,18 +78,20 @@ class Pipeline:
             self._spool(self.recorder.close(now_s), now_s)
             if self.leaving:
                 self._spool(self.recorder.farewell(now_s), now_s)
-        self._spool_labels(now_s, int((now_s - grace_s) // self._window_s), everything)
+        sealed = float("inf") if everything else (now_s - grace_s) // self._window_s
+        self._spool_labels(now_s, labels, sealed)
 
     def ship(self) -> bool:
         """Send one request; whether there may be more to do at once."""
         self.rulers.refresh(self._monotonic())
         return self.shipper.step(self._monotonic())
 
-    def add_labels(self, labels: list[dict[str, Any]]) -> int:
+    def add_labels(self, labels: list[dict[str, Any]], now_s: float) -> int:
         """Keep labels for later; how many there was no room for."""
         with self._lock:
-            room = max(0, MAX_LABELS - len(self._labels) - len(self._early_labels))
-            self._labels.extend(labels[:room])
+            room = max(0, MAX_LABELS - self.labels_waiting)
+            if labels[:room]:
+                self._labels.append((int(now_s // self._window_s), labels[:room]))
         return max(0, len(labels) - room)
 
     def refuse_labels(self, n: int) -> None:
@@ -99,7 +100,7 @@ class Pipeline:
 
     @property
     def labels_waiting(self) -> int:
-        return len(self._labels) + len(self._early_labels)
+        return sum(len(labels) for _, labels in self._labels)
 
     def dropped(self) -> Counter[str]:
         """Records that did not reach a window, or whose window was lost, by reason."""
@@ -145,16 +146,15 @@ class Pipeline:
             self.windows += 1
             self.spool.put(self._entry("window", window.sequence, records, now_s), blob)
 
-    def _spool_labels(self, now_s: float, window: int, everything: bool) -> None:
+    def _spool_labels(self, now_s: float, count: int, sealed: float) -> None:
+        """Of the oldest ``count``, those that came in windows before number ``sealed``.
+
+        A record comes before its label, so it is in no later window.
+        """
         with self._lock:
-            ready: list[dict[str, Any]] = []
-            if window != self._labels_window or everything:
-                ready, self._early_labels = self._early_labels, []
-                self._labels_window = window
-            if everything:
-                ready, self._labels = ready + self._labels, []
-            self._early_labels += self._labels
-            self._labels = []
+            old, rest = self._labels[:count], self._labels[count:]
+            ready = [label for number, labels in old if number < sealed for label in labels]
+            self._labels = [one for one in old if one[0] >= sealed] + rest
         for start in range(0, len(ready), LABELS_AT_ONCE):
             rows = ready[start : start + LABELS_AT_ONCE]
             entry = self._entry("labels", self._label_sequence, len(rows), now_s)

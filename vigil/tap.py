@@ -265,7 +265,7 @@ class Tap:
                 for name, value in zip(names, values, strict=True)
                 if _is_class(value)
             ]
-            lost = len(names) - len(rows) + self._pipeline.add_labels(rows)
+            lost = len(names) - len(rows) + self._pipeline.add_labels(rows, self._now_s())
             self._pipeline.refuse_labels(lost)
             return len(names) - lost
         except Exception:

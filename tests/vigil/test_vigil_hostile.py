@@ -21,6 +21,7 @@ from vigil import Tap, wire
 from vigil.arrays import as_numpy
 from vigil.baseline import Baseline
 from vigil.batch import make_batch
+from vigil.clock import ManualClock
 from vigil.errors import ShapeError, TransportError, WireError
 from vigil.recorder import Recorder
 from vigil.ruler import Ruler
@@ -305,3 +306,22 @@ def test_a_slow_line_gets_smaller_requests(monkeypatch):
 def test_any_retry_after_is_read_without_an_error(header):
     wait = retry_after(header, time.time)
     assert wait is None or 0 <= wait <= 600
+
+
+def test_a_label_just_after_a_window_ended_waits_for_its_own_window():
+    """The window of its record is the next one, though the last has not been sealed yet."""
+    clock = ManualClock(datetime(2026, 11, 21, 12, tzinfo=UTC))
+    transport = MemoryTransport()
+    with Tap("reader", "v1", transport=transport, clock=clock) as tap:
+        tap.record(embeddings=np.zeros((1, 3)))
+        tap._pipeline.collect(clock.now().timestamp())
+        clock.advance(60.1)
+        (late,) = tap.record(embeddings=np.zeros((1, 3)))
+        tap.label(late, 1)
+        for seconds in (0.05, 0.3, 30):
+            clock.advance(seconds)
+            tap._pipeline.collect(clock.now().timestamp())
+            assert tap._pipeline.labels_waiting == 1
+        clock.advance(60)
+        tap._pipeline.collect(clock.now().timestamp())
+        assert tap._pipeline.labels_waiting == 0
