@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from monitor.store.database import insert, take_turns
 from monitor.store.tables import ReleaseRow, SourceRow
 from vigil.window import Window
 
 OBSERVED = "observed"
+_TURN = 0x72656C73
 
 
 def update_sources(session: Session, windows: Iterable[Window]) -> None:
@@ -24,9 +26,10 @@ def update_sources(session: Session, windows: Iterable[Window]) -> None:
     for (source, model, deployment), group in sorted(latest.items()):
         newest = max(group, key=lambda window: window.end)
         with_records = [window.end for window in group if window.summary.total_records]
-        row = session.get(SourceRow, (source, model, deployment))
-        if row is None:
-            row = SourceRow(
+        # Another request may bring the same source at this moment: one of them makes the row.
+        session.execute(
+            insert(session, SourceRow)
+            .values(
                 source=source,
                 model=model,
                 deployment=deployment,
@@ -34,17 +37,20 @@ def update_sources(session: Session, windows: Iterable[Window]) -> None:
                 boot=newest.boot,
                 first_seen_at=min(window.start for window in group),
                 last_window_at=newest.end,
+                retired=False,
             )
-            session.add(row)
-        elif newest.end >= row.last_window_at:
+            .on_conflict_do_nothing()
+        )
+        row = session.get_one(SourceRow, (source, model, deployment), with_for_update=True)
+        if newest.end >= row.last_window_at:
             row.version, row.boot, row.last_window_at = (
                 newest.model.version,
                 newest.boot,
                 newest.end,
             )
+            row.retired = any(window.final for window in group if window.end >= newest.end)
         if with_records:
             row.last_record_at = max([*with_records, row.last_record_at or with_records[0]])
-        row.retired = any(window.final for window in group if window.end >= newest.end)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,16 +78,17 @@ def first_seen(windows: Iterable[Window]) -> list[FirstSeen]:
 def observe_releases(session: Session, sightings: Iterable[FirstSeen]) -> list[ReleaseRow]:
     """Record a release for each version that nobody announced; returns the new rows.
 
-    A window that comes late moves the start of an observed release back.
+    A window that comes late moves the start of an observed release back. Replicas that start a
+    version at the same moment make one release.
     """
     new = []
     for seen in sightings:
-        rows = session.scalars(
-            select(ReleaseRow)
-            .where(ReleaseRow.model == seen.model, ReleaseRow.deployment == seen.deployment)
-            .order_by(ReleaseRow.started_at, ReleaseRow.id)
-        ).all()
+        rows = _releases(session, seen)
         own = [row for row in rows if row.version == seen.version]
+        if not own:
+            take_turns(session, _TURN)
+            rows = _releases(session, seen)
+            own = [row for row in rows if row.version == seen.version]
         if own:
             if own[0].origin == OBSERVED and seen.at < own[0].started_at:
                 own[0].started_at = seen.at
@@ -99,3 +106,11 @@ def observe_releases(session: Session, sightings: Iterable[FirstSeen]) -> list[R
         session.flush()
         new.append(row)
     return new
+
+
+def _releases(session: Session, seen: FirstSeen) -> Sequence[ReleaseRow]:
+    return session.scalars(
+        select(ReleaseRow)
+        .where(ReleaseRow.model == seen.model, ReleaseRow.deployment == seen.deployment)
+        .order_by(ReleaseRow.started_at, ReleaseRow.id)
+    ).all()

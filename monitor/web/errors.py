@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DataError, SQLAlchemyError
+from starlette.requests import ClientDisconnect
 
 from monitor.store.database import is_away
 from vigil.errors import ConflictError, NotFoundError, VigilError, WireError
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 def install(app: FastAPI) -> None:
     """Answer what vigil and its database raise."""
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(VigilError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DataError, _unstorable)
@@ -35,6 +37,11 @@ def _ours(_request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, WireError):
         status = 400
     return JSONResponse({"detail": str(error)}, status)
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    """A sender that went away in the middle: nobody reads this, and it is no error of ours."""
+    return Response(status_code=400)
 
 
 def _invalid(_request: Request, error: Exception) -> Response:

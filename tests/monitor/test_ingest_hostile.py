@@ -6,16 +6,22 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier, Thread
 from typing import Any
 
 import numpy as np
 import pytest
 import stored
+from sqlalchemy import select
 
 from monitor.ingest.receipts import LabelIn
 from monitor.services import Services
 from monitor.store import baselines
+from monitor.store.tables import ReleaseRow, SourceRow
 from vigil import wire
+from vigil.types import ModelRef
 from vigil.window import Window
 
 Header = dict[str, Any]
@@ -231,3 +237,38 @@ def test_hostile_label_is_rejected_and_its_neighbour_is_not(
     )
     assert (bad.status, good.status) == ("rejected", "accepted")
     assert bad.reason.startswith(f"malformed: {reason}")
+
+
+def test_replicas_that_start_a_version_together_make_one_release(services: Services) -> None:
+    """A roll-out starts many replicas in the same moment: each is a source, the release is one."""
+    start = Barrier(6)
+    answers: list[str] = []
+
+    def replica(number: int) -> None:
+        start.wait()
+        for place, version in enumerate(("v2", "v3")):
+            model = ModelRef(name="digits", version=version)
+            sent = stored.window(10 * number + place, source=f"replica-{number % 2}", model=model)
+            answers.extend(one.status for one in services.ingest.windows([sent.to_bytes()]))
+
+    threads = [Thread(target=replica, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with services.sessions() as session:
+        releases = [row.version for row in session.scalars(select(ReleaseRow))]
+        sources = [row.source for row in session.scalars(select(SourceRow))]
+    assert len(answers) == 12
+    assert sorted(releases) == ["v2", "v3"]
+    assert sorted(sources) == ["replica-0", "replica-1"]
+
+
+def test_a_window_that_comes_late_does_not_bring_a_source_back(services: Services) -> None:
+    """After the goodbye of a source, an older window of it does not make it missed."""
+    goodbye = replace(stored.window(2, records=0), final=True)
+    late = stored.window(1, end=stored.NOON - timedelta(minutes=5))
+    for window in (goodbye, late):
+        services.ingest.windows([window.to_bytes()])
+    with services.sessions() as session:
+        assert [row.retired for row in session.scalars(select(SourceRow))] == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -170,3 +171,44 @@ def test_a_text_that_can_not_be_kept_is_refused(
     )
     assert answer.status_code == 422
     assert client.get("/v1/releases").json() == []
+
+
+def test_answers_are_kept_by_no_cache(client: TestClient) -> None:
+    """What a token may read must not stay where somebody else finds it."""
+    assert client.get("/v1/status").headers["Cache-Control"] == "no-store"
+    assert client.get("/static/console.css").headers["Cache-Control"].startswith("public")
+
+
+def test_a_sender_that_goes_away_is_no_error_of_ours(services: Services) -> None:
+    """A broken upload leaves no traceback in the log, and stores nothing."""
+    with services.sessions.begin() as session:
+        token = create_token(session, name="tap", scope="ingest", actor="test", at=stored.NOON)
+    app = create_app(services)
+    messages = [
+        {"type": "http.request", "body": b"half", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, object]:
+        return messages.pop(0)
+
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {token}".encode())]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/windows",
+        "raw_path": b"/v1/windows",
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 5000),
+        "server": ("127.0.0.1", 8080),
+        "scheme": "http",
+        "http_version": "1.1",
+    }
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 400
