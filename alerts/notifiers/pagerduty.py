@@ -158,7 +158,7 @@ class PagerDutyNotifier:
         code = reply.status_code
         if code == 202:
             return _delivered({})
-        said = reply.text[:300].replace(self._routing_key, "(routing key)")
+        said = reply.text.replace(self._routing_key, "(routing key)")[:300]
         told = f"pagerduty: HTTP {code} {said}".strip()
         if code == 429 or code >= 500:
             return Delivery(

@@ -10,8 +10,10 @@ Needs the scopes ``chat:write`` and ``channels:history`` (``groups:history`` for
 
 from __future__ import annotations
 
+import logging
 import urllib.error
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from slack_sdk import WebClient
@@ -22,6 +24,9 @@ from alerts.notifiers.slack_blocks import SECTION, clip, escape, render
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 METADATA_EVENT = "vigil_message"
+_QUIET = logging.getLogger("alerts.slack_sdk")  # it logs whole answers; what they say we return
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
 _RETRIED = {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"}
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout"}
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
@@ -55,6 +60,7 @@ class SlackNotifier:
             base_url=url if url.endswith("/") else url + "/",
             timeout=timeout_s,
             retry_handlers=[],
+            logger=_QUIET,
         )
 
     def __repr__(self) -> str:
@@ -68,9 +74,14 @@ class SlackNotifier:
                 return self._first(message, unclear)
             return self._follow(message, thread, unclear)
         except SlackApiError as error:
-            return _from_answer(error)
+            return self._hidden(_from_answer(error))
         except (SlackClientError, urllib.error.URLError, OSError) as error:
             return _from_silence(error)
+
+    def _hidden(self, delivery: Delivery) -> Delivery:
+        """Whoever answers may repeat what it was sent: a proxy, say."""
+        shown = delivery.error.replace(str(self._client.token), "(token)")[:300]
+        return replace(delivery, error=shown)
 
     def _first(self, message: Message, unclear: bool) -> Delivery:
         if unclear:
