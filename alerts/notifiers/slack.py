@@ -25,8 +25,7 @@ from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 METADATA_EVENT = "vigil_message"
 _QUIET = logging.getLogger("alerts.slack_sdk")  # it logs whole answers; what they say we return
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False
+_QUIET.setLevel(logging.CRITICAL + 1)
 _RETRIED = {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"}
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout"}
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
