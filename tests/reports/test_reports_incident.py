@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,16 @@ from vigil.sample import Sample
 from vigil.summary import Summary
 from vigil.types import SignalKind, Slice
 
-needs_evidently = pytest.mark.skipif(
+_installed = pytest.mark.skipif(
     find_spec("evidently") is None,
     reason="Evidently is not installed: `pip install 'vigil-cv[reports]'`",
 )
+
+
+def needs_evidently(test: Callable[..., None]) -> Callable[..., None]:
+    """`make test-servers` installs it."""
+    marked: Callable[..., None] = pytest.mark.servers(_installed(test))
+    return marked
 
 
 @pytest.fixture(scope="module")

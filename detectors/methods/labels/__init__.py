@@ -1,0 +1,1 @@
+"""Predictions with late labels, or without."""
