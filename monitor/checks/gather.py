@@ -136,7 +136,7 @@ def _haul(
     for family in sorted(set(windows_by) | set(labels_by)):
         with apart.reading(family):
             models.append(
-                _one(
+                line_up(
                     session,
                     references,
                     family,
@@ -153,7 +153,7 @@ def _haul(
     )
 
 
-def _one(
+def line_up(
     session: Session,
     references: References,
     family: Family,
@@ -163,6 +163,7 @@ def _one(
     tick: int,
     window_s: float,
 ) -> Gathered:
+    """One model's windows and labels as one tick's share, versions apart."""
     baselines: dict[str, Baseline] = {}
     for version in sorted({window.model.version for window in windows} | set(labels)):
         found = references.of_version(session, family[0], version)
