@@ -1,0 +1,1 @@
+"""Self-audit: does this deployment keep its budget of false pages, and what would break it?"""
