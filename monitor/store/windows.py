@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from monitor.store.tables import WindowRow
 from vigil import wire
+from vigil.errors import VigilError
 from vigil.summary import Summary
 from vigil.types import ModelRef
 from vigil.window import Ledger
@@ -148,8 +149,15 @@ def between(
     *,
     version: str | None = None,
     origin: str | None = None,
+    unreadable: list[int] | None = None,
 ) -> list[StoredWindow]:
-    """Windows of a model that ended after ``start``, up to and including ``end``, oldest first."""
+    """Windows of a model that ended after ``start``, up to and including ``end``, oldest first.
+
+    ``unreadable`` collects the ids of damaged ones, which are left out.
+
+    Raises:
+        WireError: a damaged window, where ``unreadable`` is not given.
+    """
     query = select(*_COLUMNS).where(
         WindowRow.model == model,
         WindowRow.deployment == deployment,
@@ -160,7 +168,7 @@ def between(
         query = query.where(WindowRow.version == version)
     if origin is not None:
         query = query.where(WindowRow.origin == origin)
-    return _read(session, query.order_by(WindowRow.end_at, WindowRow.id))
+    return _read(session, query.order_by(WindowRow.end_at, WindowRow.id), unreadable)
 
 
 def judged_by(session: Session, tick_id: int) -> list[StoredWindow]:
@@ -186,8 +194,20 @@ def parts_of(windows: Iterable[StoredWindow]) -> list[str]:
     return list(dict.fromkeys(w.sample_part for w in windows if w.sample_part))
 
 
-def _read(session: Session, query: Executable) -> list[StoredWindow]:
-    return [_window(row) for row in session.execute(query) if row.blob is not None]
+def _read(
+    session: Session, query: Executable, unreadable: list[int] | None = None
+) -> list[StoredWindow]:
+    found = []
+    for row in session.execute(query):
+        if row.blob is None:
+            continue
+        try:
+            found.append(_window(row))
+        except (VigilError, *wire.UNREADABLE):
+            if unreadable is None:
+                raise
+            unreadable.append(row.id)
+    return found
 
 
 def _window(row: Any) -> StoredWindow:
