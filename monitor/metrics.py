@@ -88,6 +88,15 @@ CATALOGUE: tuple[Metric, ...] = (
         (*_FAMILY, "version", "quantile"),
         "Latency of an inference in the latest windows, from counts per bin.",
     ),
+    _gauge("vigil_audit_pages", (), "Pages of the last self-audit, over the windows it judged."),
+    _gauge("vigil_audit_budget_pages", (), "Pages that the budget allows in those windows."),
+    _gauge("vigil_audit_realised_rate", (), "Pages per allowed page in the last self-audit."),
+    _gauge(
+        "vigil_audit_leaking_streams", (), "Streams and strata found to lean in the last audit."
+    ),
+    _gauge("vigil_audit_timestamp_seconds", (), "When the last self-audit ended."),
+    _gauge("vigil_false_pages_30d", (), "Incidents of the last 30 days that people called false."),
+    _gauge("vigil_false_pages_budget_30d", (), "False pages that the budget allows in that time."),
 )
 
 

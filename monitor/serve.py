@@ -43,5 +43,6 @@ def run(settings: Settings, *, config: Path | None = None) -> None:
         )
     finally:
         scheduler.shutdown(wait=True)
+        works.audits.stop()
         leader.resign()
         services.close()

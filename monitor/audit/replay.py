@@ -7,10 +7,10 @@ of the burn-in as judged ticks that count for nothing. Then every tick is judged
 **What counts.** A stream *alarms* when its evidence reaches A. Where ``judge`` is given, it says of
 each alarm what the product would: *drifted*, a change within the tolerance (evidence starts anew),
 or not yet sure (evidence goes on; anew after ``PATIENCE`` ticks). A drifted stream is in an
-*episode* until it has not alarmed for ``PATIENCE`` ticks, since in a replay nobody repairs anything;
-its alarms in it count once, and its windows join no pool, as in the product. A *page* is the first
-drifted stream of a model; those of the same model that follow within ``PATIENCE`` ticks of it join
-it, since one cause shows in many streams: one incident, one page.
+*episode* until it has not alarmed for ``PATIENCE`` ticks, since in a replay nobody repairs
+anything; its alarms in it count once, and its windows join no pool, as in the product. A *page* is
+the first drifted stream of a model; those of the same model that follow within ``PATIENCE`` ticks
+of it join it, since one cause shows in many streams: one incident, one page.
 
 **The sharper look.** The guarantee holds at every threshold, and a small one allows more alarms in
 the same time: a second engine with threshold A / ``SHARPER`` counts alarms of single streams, so
@@ -32,7 +32,7 @@ from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
 from monitor.audit.dependence import Dependence, DependenceMeter
 from monitor.audit.strata import Leak, Strata, Tested
-from monitor.checks.judge import Standing
+from monitor.checks.judge import Standing, standings
 from monitor.checks.recent import Family
 from vigil.types import Outcome
 
@@ -94,7 +94,8 @@ class AuditRun:
     """What a replay saw. N streams were judged.
 
     ``ticks``: judged ticks with data, over which the budget is reckoned. ``alarms``: times that
-    a stream's evidence reached the threshold, whatever its effect; once an episode. ``sharp_*``: the sharper look.
+    a stream's evidence reached the threshold, whatever its effect; once an episode. ``sharp_*``:
+    the sharper look.
     ``moments`` (3, N): number, mean and standard deviation of the normal scores.
     """
 
@@ -273,22 +274,16 @@ class _Replay:
             self._peak_at[row] = one.at
 
     def _respond(self, one: AuditTick, result: StepResult, engine: FleetEvidence) -> None:
-        places = np.flatnonzero(result.exceeded).tolist()
-        if not places:
+        if not result.exceeded.any():
             return
-        standings = [
-            Standing(
-                stream=result.streams[i],
-                z=float(result.z[i]),
-                evidence=float(result.evidence[i]),
-                onset_tick=int(result.onset_tick[i]),
-                provisional=bool(result.provisional[i]),
-                exceeded=True,
-            )
-            for i in places
+        loud = [
+            standing
+            for family in standings(result).values()
+            for standing in family
+            if standing.exceeded
         ]
-        said = self._judge(standings, one.tick) if self._judge is not None else {}
-        for standing in sorted(standings, key=lambda each: -each.evidence):
+        said = self._judge(loud, one.tick) if self._judge is not None else {}
+        for standing in sorted(loud, key=lambda each: -each.evidence):
             stream = standing.stream
             fresh = stream not in self._pending and stream not in self._episodes
             self._alarms += fresh

@@ -18,7 +18,6 @@ from monitor.audit.replay import AuditRun
 FORMAT = 1
 ALPHA = 0.05
 MOST_NAMED = 10
-STRONG_INFLATION = 3.0
 
 
 class Judgement(StrEnum):

@@ -187,16 +187,17 @@ def _turning(
         index = (rows[None, :] + shifts[:, None]) % phases
         null[turn] = _phase_spread(np.take_along_axis(table, index[:, :, None], axis=1))[0]
     location, variance = null.mean(axis=0), np.maximum(null.var(axis=0, ddof=1), 1e-300)
-    p = stats.gamma.sf(observed, location**2 / variance, scale=variance / location)
-    worst: list[int] = np.argmax(np.abs(np.nan_to_num(profile)), axis=0).tolist()
+    shape, scale = location**2 / variance, variance / location
+    p = np.nan_to_num(np.asarray(stats.gamma.sf(observed, shape, scale=scale)), nan=1.0)
+    worst = np.argmax(np.abs(np.nan_to_num(profile)), axis=0)
     raw = np.nan_to_num(np.nansum(mean, axis=0) / np.maximum(np.isfinite(mean).sum(axis=0), 1))
     found = [
         Leak(
             kind=kind,
             stream=int(stream),
-            stratum=names[worst[i]],
+            stratum=names[int(worst[i])],
             effect=float(raw[worst[i], i]),
-            p=float(p[i]) if np.isfinite(p[i]) else 1.0,
+            p=float(p[i]),
         )
         for i, stream in enumerate(use.tolist())
     ]

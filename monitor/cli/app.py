@@ -9,6 +9,7 @@ import typer
 
 from monitor.cli import (
     actions,
+    audit,
     backfill,
     baseline,
     config,
@@ -42,6 +43,7 @@ for command in (
     serve.serve,
     demo.demo,
     starter.init,
+    audit.audit,
     backfill.backfill,
     models.models,
     status.status,

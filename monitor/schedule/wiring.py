@@ -14,6 +14,7 @@ from alerts.actions.targets.registry import LocalRegistry
 from alerts.actions.targets.webhook import SignedWebhook
 from alerts.notifiers.console import ConsoleNotifier
 from alerts.types import AlertKind
+from monitor.audit.job import SelfAudits
 from monitor.checks.due import end_of
 from monitor.receivers import open_receivers
 from monitor.response.announce import Announcer
@@ -47,6 +48,7 @@ class Works:
     outbox: Outbox
     actions: ActionWorker
     exact_checks: ExactChecks
+    audits: SelfAudits
     announcer: Announcer
     library: Library
 
@@ -92,6 +94,7 @@ def wire(services: Services, *, holder: str) -> Works:
             Relabelling(services, announcer, label_queues(settings)),
         ),
         exact_checks=ExactChecks(services),
+        audits=SelfAudits(services),
         announcer=announcer,
         library=library,
     )

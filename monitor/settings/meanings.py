@@ -34,6 +34,7 @@ MEANINGS: dict[str, str] = {
     "resolved reopens it; 0 never does",
     "checks.unproven_after_s": "after so long without recovery, an action is `unproven` and "
     "escalated",
+    "audit.every_days": "how often the service audits itself, see `vigil audit`; 0 never does",
     "models[].name": "the model's name, as its tap says it",
     "models[].deployment": "where it runs, as its tap says it",
     "models[].owner": "who is asked first",

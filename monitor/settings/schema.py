@@ -77,6 +77,12 @@ class Checks(Section):
     unproven_after_s: Seconds = 900.0
 
 
+class Audit(Section):
+    """``every_days``: how often stored windows are replayed against the budget; 0 never does."""
+
+    every_days: Annotated[float, Field(ge=0, le=36_500, strict=True)] = 7.0
+
+
 class Rollback(Section):
     target: Literal["none", "registry", "webhook"] = "none"
     registry: Path | None = None
@@ -164,6 +170,7 @@ class Settings(Section):
     budget: Budget = Budget()
     retention: Retention = Retention()
     checks: Checks = Checks()
+    audit: Audit = Audit()
     models: tuple[WatchedModel, ...] = ()
     receivers: dict[Name, Receiver] = {}
     routes: tuple[Route, ...] = ()
