@@ -10,6 +10,6 @@ where one is missing::
     Cost: time and memory in big-O, and one measured figure.
     Not for: when another detector is right.
     Source: the citation.
-    Example:
-        >>> a seeded example that runs
+
+and last an example with ``>>>`` that is seeded and runs.
 """

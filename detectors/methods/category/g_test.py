@@ -1,0 +1,83 @@
+"""Likelihood-ratio (G) test of homogeneity."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.typing import ArrayLike
+
+from detectors.detector import ALPHA, Comparison, Exactness, Takes
+from detectors.methods.category.contingency import compare_categories, likelihood_ratio
+from detectors.registry import register
+
+
+@register
+class GTest:
+    """Likelihood-ratio test of homogeneity: do two samples of labels share one distribution?
+
+    Statistic: ``G = 2 sum O log(O / E)`` over the 2 x K table of the (m,) reference and the (n,)
+    current labels; G / (2 N log 2) is the information in bits that a label gives on its sample.
+
+    Effect: total variation, ``1/2 sum_k |p_k - q_k|``: the share of records that would have to
+    change their label, less what noise adds; 95 % interval by McDiarmid's bound below and a normal
+    approximation above.
+
+    Test: the chi-square law with K - 1 degrees of freedom where every expected count is 5 or more;
+    else Monte Carlo over random relabellings, exact at any sample size.
+
+    Cost: O(N log N) time to sort labels, N = m + n, and O(resamples * K) where counts are small;
+    6 ms at 50 000 integers a side.
+
+    Not for: what chi_square is not for; the two seldom differ, G is the sharper one where a
+    category appears or vanishes.
+
+    Source: Wilks, The Likelihood Test of Independence in Contingency Tables, Annals of
+    Mathematical Statistics, 1935.
+
+    Args:
+        alpha: false-alarm rate of the test.
+        tolerance: the total variation up to which drift does not matter.
+        resamples: of the relabelling; the smallest p is then 1 / (resamples + 1).
+        seed: of the relabelling.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> found = GTest().compare(rng.integers(0, 4, 2000), rng.integers(0, 5, 2000))
+        >>> print(found.outcome, round(found.effect.value, 2), list(found.details["changes"])[0])
+        drifted 0.21 4
+    """
+
+    name: ClassVar[str] = "g_test"
+    takes: ClassVar[Takes] = Takes.CATEGORY
+    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
+
+    def __init__(
+        self,
+        *,
+        alpha: float = ALPHA,
+        tolerance: float = 0.1,
+        resamples: int = 999,
+        seed: int = 0,
+    ) -> None:
+        self.alpha, self.tolerance, self.resamples, self.seed = alpha, tolerance, resamples, seed
+
+    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
+        """Compare (m,) labels with (n,): integers, texts or booleans.
+
+        Details: ``changes``, the ten largest changes of a category's share; ``method`` of the
+        p-value; ``smallest_expected`` count.
+
+        Raises:
+            ShapeError: a sample is not one row of labels, or numbers meet texts.
+        """
+        return compare_categories(
+            self.name,
+            likelihood_ratio,
+            reference,
+            current,
+            alpha=self.alpha,
+            tolerance=self.tolerance,
+            resamples=self.resamples,
+            seed=self.seed,
+        )

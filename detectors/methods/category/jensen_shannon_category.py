@@ -1,0 +1,89 @@
+"""Jensen-Shannon distance of labels."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.typing import ArrayLike
+
+from detectors.detector import ALPHA, Comparison, Exactness, Takes
+from detectors.methods.divergence import compare_counts, shannon_divergence
+from detectors.methods.samples import category_counts
+from detectors.registry import register
+
+
+@register
+class CategoryJensenShannon:
+    """Jensen-Shannon distance of labels: how well one label tells which sample it came from.
+
+    Statistic: ``JS = sqrt(1/2 KL(p | h) + 1/2 KL(q | h))``, ``h = (p + q) / 2``, logarithms of
+    base 2, over the K categories seen in the (m,) reference or the (n,) current labels; the
+    plug-in estimate: p and q are the shares as they are.
+
+    Effect: the root of the divergence less its bias (its mean under relabelling), 0 (the same) to
+    1 (nothing in common); 95 % interval by the basic bootstrap of the counts.
+
+    Test: Monte Carlo over random relabellings; exact at any sample size.
+
+    Cost: O(N log N + resamples * K) time, O(resamples * K) memory, N = m + n; 8 ms at 50 000
+    integers a side in 10 categories.
+
+    Not for: thousands of rare categories (group them first); ordered categories, where ks on the
+    order sees more.
+
+    Source: Lin, Divergence Measures Based on the Shannon Entropy, IEEE Transactions on Information
+    Theory, 1991; Grosse et al., Analysis of Symbolic Sequences Using the Jensen-Shannon
+    Divergence, Physical Review E, 2002 (bias).
+
+    Args:
+        alpha: false-alarm rate of the test.
+        tolerance: the distance up to which drift does not matter.
+        resamples: of the relabelling and of the bootstrap; the smallest p is 1 / (resamples + 1).
+        seed: of both.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> before = rng.choice(3, 2000, p=[0.5, 0.3, 0.2])
+        >>> found = CategoryJensenShannon().compare(before, rng.choice(3, 2000, p=[0.3, 0.3, 0.4]))
+        >>> print(found.outcome, round(found.effect.value, 2))
+        drifted 0.2
+    """
+
+    name: ClassVar[str] = "jensen_shannon_category"
+    takes: ClassVar[Takes] = Takes.CATEGORY
+    exactness: ClassVar[Exactness] = Exactness.EXACT
+
+    def __init__(
+        self,
+        *,
+        alpha: float = ALPHA,
+        tolerance: float = 0.1,
+        resamples: int = 999,
+        seed: int = 0,
+    ) -> None:
+        self.alpha, self.tolerance, self.resamples, self.seed = alpha, tolerance, resamples, seed
+
+    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
+        """Compare (m,) labels with (n,): integers, texts or booleans.
+
+        Details: ``categories``, ``bias``, and the number of ``cells`` in use.
+
+        Raises:
+            ShapeError: a sample is not one row of labels, or numbers meet texts.
+        """
+        before, now, names, lost = category_counts(reference, current)
+        return compare_counts(
+            self.name,
+            shannon_divergence,
+            before,
+            now,
+            root=True,
+            unit="Jensen-Shannon distance",
+            alpha=self.alpha,
+            tolerance=self.tolerance,
+            resamples=self.resamples,
+            seed=self.seed,
+            left_out=lost,
+            details={"categories": names},
+        )

@@ -1,0 +1,101 @@
+"""Jensen-Shannon distance of numbers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.typing import ArrayLike
+
+from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
+from detectors.methods.divergence import compare_counts, shannon_divergence
+from detectors.methods.samples import numbers
+from detectors.methods.scalar.bins import binned, quantile_edges
+from detectors.registry import register
+
+UNIT = "Jensen-Shannon distance"
+
+
+@register
+class JensenShannon:
+    """Jensen-Shannon distance: how well one record tells which sample it came from.
+
+    Statistic: ``JS = sqrt(1/2 KL(p | h) + 1/2 KL(q | h))``, ``h = (p + q) / 2``, logarithms of
+    base 2, over ``bins`` bins between the quantiles of the reference, (m,) and (n,) values; the
+    plug-in estimate: p and q are the shares as they are.
+
+    Effect: the root of the divergence less its bias (its mean under relabelling), 0 (the same) to
+    1 (nothing in common); 95 % interval by the basic bootstrap of the bin counts.
+
+    Test: Monte Carlo over random relabellings of the pooled records. Approximate, because the
+    bins are the reference's own quantiles. The plug-in distance without drift is about
+    ``sqrt((bins - 1)(1/m + 1/n) / 5.5)``: 0.18 at 100 a side, so no fixed threshold fits.
+
+    Cost: O((m + n) log m + resamples * bins) time, O(resamples * bins) memory; 9 ms at 50 000 a
+    side with 10 bins.
+
+    Not for: small shifts of a smooth signal, where ks or cramer_von_mises see more; changes inside
+    a bin, which it can't see; comparing figures of different ``bins``.
+
+    Source: Lin, Divergence Measures Based on the Shannon Entropy, IEEE Transactions on Information
+    Theory, 1991; Grosse et al., Analysis of Symbolic Sequences Using the Jensen-Shannon
+    Divergence, Physical Review E, 2002 (bias).
+
+    Args:
+        alpha: false-alarm rate of the test.
+        tolerance: the distance up to which drift does not matter.
+        bins: how many.
+        resamples: of the relabelling and of the bootstrap; the smallest p is 1 / (resamples + 1).
+        seed: of both.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> found = JensenShannon().compare(rng.normal(size=2000), rng.normal(0.6, 1.0, size=2000))
+        >>> print(found.outcome, found.p_value)
+        drifted 0.001
+    """
+
+    name: ClassVar[str] = "jensen_shannon"
+    takes: ClassVar[Takes] = Takes.SCALAR
+    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
+
+    def __init__(
+        self,
+        *,
+        alpha: float = ALPHA,
+        tolerance: float = 0.1,
+        bins: int = 10,
+        resamples: int = 999,
+        seed: int = 0,
+    ) -> None:
+        self.alpha, self.tolerance, self.bins = alpha, tolerance, bins
+        self.resamples, self.seed = resamples, seed
+
+    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
+        """Compare (m,) numbers with (n,); details: ``edges``, ``bias`` and ``cells`` in use.
+
+        Raises:
+            ShapeError: a sample is not one row of numbers.
+        """
+        before, lost_before = numbers(reference, "reference")
+        now, lost_now = numbers(current, "current")
+        lost = (lost_before, lost_now)
+        if not len(before) or not len(now):
+            return no_data(
+                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
+            )
+        edges = quantile_edges(before, self.bins)
+        return compare_counts(
+            self.name,
+            shannon_divergence,
+            binned(before, edges),
+            binned(now, edges),
+            root=True,
+            unit=UNIT,
+            alpha=self.alpha,
+            tolerance=self.tolerance,
+            resamples=self.resamples,
+            seed=self.seed,
+            left_out=lost,
+            details={"edges": edges},
+        )

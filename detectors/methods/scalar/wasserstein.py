@@ -1,0 +1,170 @@
+"""Wasserstein-1 distance of numbers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.methods.resampling import monte_carlo_p, redrawn, relabelled
+from detectors.methods.samples import Counts, Floats, numbers
+from detectors.methods.scalar.bins import binned
+from detectors.registry import register
+from vigil.types import Effect
+
+UNIT = "reference standard deviations"
+
+
+@register
+class Wasserstein:
+    """Wasserstein-1 (earth mover's) distance: how far the values have to be carried on average.
+
+    Statistic: ``W = integral |F(t) - G(t)| dt / s`` of the empirical distribution functions of
+    (m,) and (n,) values, s the reference's standard deviation (the pooled one where the reference
+    is constant).
+
+    Effect: W itself, in reference standard deviations; a shift by d of them is d. Without drift
+    it is not 0 but about ``0.6 sqrt(1/m + 1/n)``. 95 % interval by the bootstrap: the lower end is
+    W less the 95 % quantile of the distance between resamples and samples (triangle inequality),
+    the upper one comes from the linear part.
+
+    Test: Monte Carlo over random relabellings; exact at any sample size. The test and the bootstrap
+    take the pooled values in at most ``cells`` cells of equal share; the distance itself is not
+    binned.
+
+    Cost: O(N log N + resamples * cells) time, O(resamples * cells) memory, N = m + n; 80 ms at
+    50 000 a side.
+
+    Not for: heavy tails without a variance, where a few values decide it (ks does not mind);
+    values whose distances mean nothing, as codes and ranks.
+
+    Source: Ramdas, Garcia Trillos and Cuturi, On Wasserstein Two-Sample Testing and Related
+    Families of Nonparametric Tests, Entropy, 2017.
+
+    Args:
+        alpha: false-alarm rate of the test.
+        tolerance: the distance up to which drift does not matter.
+        cells: of the test and of the bootstrap.
+        resamples: of both; the smallest p is 1 / (resamples + 1).
+        seed: of both.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> found = Wasserstein().compare(rng.normal(size=2000), rng.normal(0.5, 1.0, size=2000))
+        >>> print(found.outcome, round(found.effect.value, 2), found.p_value)
+        drifted 0.53 0.001
+    """
+
+    name: ClassVar[str] = "wasserstein"
+    takes: ClassVar[Takes] = Takes.SCALAR
+    exactness: ClassVar[Exactness] = Exactness.EXACT
+
+    def __init__(
+        self,
+        *,
+        alpha: float = ALPHA,
+        tolerance: float = 0.2,
+        cells: int = 128,
+        resamples: int = 999,
+        seed: int = 0,
+    ) -> None:
+        self.alpha, self.tolerance, self.cells = alpha, tolerance, cells
+        self.resamples, self.seed = resamples, seed
+
+    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
+        """Compare (m,) numbers with (n,); details: ``scale``, the unit in the signal's own unit.
+
+        Raises:
+            ShapeError: a sample is not one row of numbers.
+        """
+        before, lost_before = numbers(reference, "reference")
+        now, lost_now = numbers(current, "current")
+        lost = (lost_before, lost_now)
+        m, n = len(before), len(now)
+        if not m or not n:
+            return no_data(
+                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
+            )
+        pooled = np.concatenate([before, now])
+        scale = float(before.std()) or float(pooled.std()) or 1.0
+        order = pooled.argsort()
+        ranked = pooled[order]
+        value = _carried(np.where(order < m, 1.0 / m, -1.0 / n), ranked) / scale
+        grid = _Grid(before, now, ranked, self.cells)
+        rng = np.random.default_rng(self.seed)
+        p_value = monte_carlo_p(
+            float(grid.distance(grid.reference, grid.current)),
+            relabelled(grid.distance, grid.reference, grid.current, self.resamples, rng),
+        )
+        below, above = grid.margins(value, self.resamples, rng)
+        effect = Effect(
+            value=value,
+            low=max(value - below, 0.0),
+            high=value + max(above, 0.0),
+            tolerance=self.tolerance,
+            unit=UNIT,
+            records=n,
+        )
+        return conclude(
+            self.name,
+            effect,
+            statistic=value,
+            p_value=p_value,
+            alpha=self.alpha,
+            left_out=lost,
+            details={"scale": scale},
+        )
+
+
+def _carried(jumps: Floats, ranked: Floats) -> float:
+    return float(np.abs(jumps.cumsum()[:-1]) @ np.diff(ranked))
+
+
+class _Grid:
+    """Both samples as counts over cells of equal pooled share; equal values share a cell."""
+
+    def __init__(self, before: Floats, now: Floats, ranked: Floats, cells: int) -> None:
+        last = np.arange(1, cells + 1) * len(ranked) // cells - 1
+        edges = np.unique(ranked[np.maximum(last, 0)])[:-1]
+        counts = binned(before, edges), binned(now, edges)
+        ends = (counts[0] + counts[1]).cumsum()
+        starts = ends - counts[0] - counts[1]
+        self.reference, self.current = counts
+        self.at = np.add.reduceat(ranked, starts) / (ends - starts)
+        self.width = np.diff(self.at)
+
+    def distance(self, reference: Counts, current: Counts) -> Floats:
+        """Counts (..., K) to W, in the signal's own unit."""
+        return np.asarray(np.abs(_gap(reference, current)) @ self.width)
+
+    def margins(
+        self, value: float, resamples: int, rng: np.random.Generator
+    ) -> tuple[float, float]:
+        """How far the interval reaches below and above ``value``, in reference deviations."""
+        seen = _gap(self.reference, self.current)
+        sign = np.sign(seen)
+        scale = float(self._deviation(self.reference))
+
+        def errors(reference: Counts, current: Counts) -> Floats:
+            error = _gap(reference, current) - seen
+            unit = self._deviation(reference) / scale - 1.0 if scale else 0.0
+            whole = np.abs(error) @ self.width / (scale or 1.0) - value * unit
+            linear = (error * sign) @ self.width / (scale or 1.0) - value * unit
+            return np.stack([whole, linear], axis=1)
+
+        drawn = redrawn(errors, self.reference, self.current, resamples, rng)
+        return float(np.quantile(drawn[:, 0], 0.95)), -float(np.quantile(drawn[:, 1], 0.025))
+
+    def _deviation(self, counts: Counts) -> Floats:
+        shares = counts / counts.sum(axis=-1, keepdims=True)
+        centred = self.at - self.at.mean()
+        return np.asarray(np.sqrt(np.maximum(shares @ centred**2 - (shares @ centred) ** 2, 0.0)))
+
+
+def _gap(reference: Counts, current: Counts) -> Floats:
+    f = reference.cumsum(axis=-1) / reference.sum(axis=-1, keepdims=True)
+    g = current.cumsum(axis=-1) / current.sum(axis=-1, keepdims=True)
+    return np.asarray((f - g)[..., :-1])
