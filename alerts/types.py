@@ -167,6 +167,8 @@ class TimelineEntry:
 
 _TIMES = (
     "onset_at",
+    "onset_first_at",
+    "onset_last_at",
     "detected_at",
     "paged_at",
     "acknowledged_at",
@@ -182,7 +184,8 @@ class Incident:
     """Alerts that belong together. It changes only by the transitions of ``alerts.incidents``.
 
     ``version`` counts transitions, for optimistic locking. ``labels`` holds context that a page
-    shows: ``previous_version``, ``release_started_at``, ``owner``.
+    shows: ``previous_version``, ``release_started_at``, ``owner``. ``onset_at`` lies between
+    ``onset_first_at`` and ``onset_last_at`` (95 %), where that is known.
     """
 
     id: int
@@ -199,6 +202,8 @@ class Incident:
     state: IncidentState = IncidentState.OPEN
     version: int = 1
     onset_at: datetime | None = None
+    onset_first_at: datetime | None = None
+    onset_last_at: datetime | None = None
     detected_at: datetime
     paged_at: datetime | None = None
     acknowledged_at: datetime | None = None
@@ -239,9 +244,9 @@ class Incident:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Incident:
-        values = {each.name: plain[each.name] for each in fields(cls)}
+        values = {each.name: plain[each.name] for each in fields(cls) if each.name in plain}
         for name in _TIMES:
-            if values[name] is not None:
+            if values.get(name) is not None:
                 values[name] = as_utc(datetime.fromisoformat(values[name]), what=name)
         return cls._from_plain(values)
 

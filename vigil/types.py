@@ -152,7 +152,8 @@ class Verdict:
     """What one check says of one signal on one slice at one tick.
 
     ``evidence`` is the Shiryaev-Roberts statistic of the stream, to be compared with ``threshold``
-    (ticks per allowed false page). ``onset`` is the start that maximises the evidence.
+    (ticks per allowed false page). ``onset`` is the start that maximises the evidence;
+    ``onset_first`` and ``onset_last`` bound it (95 %).
     """
 
     check: str
@@ -168,6 +169,8 @@ class Verdict:
     at: datetime
     reason: str
     provisional: bool = False
+    onset_first: datetime | None = None
+    onset_last: datetime | None = None
 
 
 def utc(seconds: float) -> datetime:

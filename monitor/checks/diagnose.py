@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from detectors.direction import changes
 from detectors.frame import Part
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
-from monitor.checks.judge import Rules, measure
+from monitor.checks.judge import Means, Onset, Rules, measure
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.terrain import Terrain
 from monitor.store.tables import ReleaseRow
@@ -51,7 +51,7 @@ class Scene:
     rules: Rules
     recent: RecentTicks
     onset_tick: int
-    onset: datetime
+    onset: Onset
     at: datetime
     window_s: float
     to_parts: Callable[[int, int, str | None], Sequence[Part]]
@@ -71,7 +71,7 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
         slice=named,
         image_effects={stream.signal: effect for stream, effect in effects.items()},
         image_changes={s.signal: moved[s] for s in streams if s in moved},
-        onset=scene.onset,
+        onset=scene.onset.at,
         window_s=scene.window_s,
         release=release,
         previous_healthy=_previous_healthy(scene, named, release, named_drifts),
@@ -83,7 +83,9 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
         cause=decision.cause,
         reasons=decision.reasons,
         drifts=(*named_drifts, *around[:AROUND]),
-        onset=scene.onset,
+        onset=scene.onset.at,
+        onset_first=scene.onset.first,
+        onset_last=scene.onset.last,
         at=scene.at,
         previous_version=release.previous if release else None,
         release_started_at=release.started_at if release else None,
@@ -162,11 +164,38 @@ def _leading_signals(scene: Scene) -> list[str]:
 
 
 def _on_slice(scene: Scene, named: Slice) -> tuple[list[Drift], list[Drift]]:
-    """The drifts of the named slice, and those around it; where it has no streams of its own,
-    those around it speak for it."""
+    """The drifts of the named slice, and those around it; where nothing is beyond tolerance on the
+    named slice, those around it speak for it."""
     inside = [drift for drift in scene.drifts if drift.stream.slice == named]
     around = [drift for drift in scene.drifts if drift.stream.slice != named]
+    inside = inside or _measured_on(scene, named)
     return (inside, around) if inside else (around, [])
+
+
+def _measured_on(scene: Scene, named: Slice) -> list[Drift]:
+    """The drift of a slice without streams of its own, e.g. two fields where cells have three.
+
+    Its effects are measured on the slice; the evidence is that of the strongest stream of the same
+    signal, since no bets were made on the slice itself.
+    """
+    strongest: dict[str, Drift] = {}
+    for drift in scene.drifts:
+        known = strongest.setdefault(drift.stream.signal, drift)
+        if drift.evidence > known.evidence:
+            strongest[drift.stream.signal] = drift
+    streams = [_stream(scene.family, named, signal) for signal in strongest]
+    means = Means(scene.parts)
+    found = []
+    for stream, effect in measure(scene.parts, streams, scene.rules).items():
+        if effect.is_large:
+            before, now = means.of(stream)
+            like = strongest[stream.signal]
+            found.append(replace(like, stream=stream, effect=effect, before=before, now=now))
+    return sorted(found, key=lambda one: -_surely(one.effect))
+
+
+def _surely(effect: Effect | None) -> float:
+    return effect.low / max(effect.tolerance, 1e-9) if effect else 0.0
 
 
 def _fact(drift: Drift, moved: Mapping[StreamKey, float]) -> DriftFact:

@@ -30,7 +30,7 @@ class Diagnosis:
     """Drift of one model at one tick, named: which slice, since when, and why.
 
     ``hard``: a plain rule fired, no statistics. ``onset`` is the start of the window in which it
-    began. ``terrain``: the leaf cells of its traffic.
+    began, which lies between ``onset_first`` and ``onset_last`` (95 %). ``terrain``: the leaf cells of its traffic.
     """
 
     model: ModelRef
@@ -40,6 +40,8 @@ class Diagnosis:
     drifts: tuple[Drift, ...]
     onset: datetime | None
     at: datetime
+    onset_first: datetime | None = None
+    onset_last: datetime | None = None
     hard: bool = False
     previous_version: str | None = None
     release_started_at: datetime | None = None

@@ -14,6 +14,7 @@ from detectors.evidence.engine import StepResult
 from detectors.frame import Part
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Drift
+from monitor.checks.due import end_of
 from monitor.checks.recent import KEPT_TICKS, Family
 from vigil.catalogue import CATALOGUE, SCALAR_NAMES
 from vigil.summary import MOMENT_UNIT, membership
@@ -34,12 +35,18 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """How one stream stands after a tick's bets."""
+    """How one stream stands after a tick's bets.
+
+    ``onset_tick``: the start that explains its scores best, between ``onset_first`` and
+    ``onset_last`` (95 %).
+    """
 
     stream: StreamKey
     z: float
     evidence: float
     onset_tick: int
+    onset_first: int
+    onset_last: int
     provisional: bool
     exceeded: bool
 
@@ -51,17 +58,21 @@ def standings(result: StepResult) -> dict[Family, list[Standing]]:
         result.z.tolist(),
         result.evidence.tolist(),
         result.onset_tick.tolist(),
+        result.onset_tick.tolist(),
+        result.onset_tick.tolist(),
         result.provisional.tolist(),
         result.exceeded.tolist(),
     )
     found: dict[Family, list[Standing]] = {}
-    for stream, z, evidence, onset_tick, provisional, exceeded in zip(*columns, strict=True):
+    for stream, z, evidence, best, first, last, provisional, exceeded in zip(*columns, strict=True):
         found.setdefault((stream.model, stream.deployment), []).append(
             Standing(
                 stream=stream,
                 z=z,
                 evidence=evidence,
-                onset_tick=onset_tick,
+                onset_tick=best,
+                onset_first=first,
+                onset_last=last,
                 provisional=provisional,
                 exceeded=exceeded,
             )
@@ -72,6 +83,33 @@ def standings(result: StepResult) -> dict[Family, list[Standing]]:
 def onset_of(standing: Standing, tick: int) -> int:
     """The start that the stream points to, at most 64 ticks back."""
     return max(standing.onset_tick, tick - KEPT_TICKS + 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Onset:
+    """When a drift began: the start of its first window, and the earliest and latest moment that
+    the evidence allows."""
+
+    at: datetime
+    first: datetime
+    last: datetime
+
+    @classmethod
+    def of(cls, standing: Standing, tick: int, window_s: float) -> Onset:
+        """As the stream sees it at a tick. The last window that may be its first counts to its
+        end, since it may begin anywhere in it."""
+        best = onset_of(standing, tick)
+        return cls(
+            at=end_of(best - 1, window_s),
+            first=end_of(min(standing.onset_first, best) - 1, window_s),
+            last=end_of(min(max(standing.onset_last, best), tick), window_s),
+        )
+
+    @classmethod
+    def at_tick(cls, tick: int, window_s: float) -> Onset:
+        """In the window of that tick."""
+        start = end_of(tick - 1, window_s)
+        return cls(at=start, first=start, last=end_of(tick, window_s))
 
 
 def is_stale(standing: Standing, verdict: Verdict, tick: int) -> bool:
@@ -107,7 +145,7 @@ def verdicts(
     version: str,
     rules: Rules,
     at: datetime,
-    onsets: Mapping[StreamKey, datetime],
+    onsets: Mapping[StreamKey, Onset],
 ) -> list[Verdict]:
     """One verdict for each stream whose evidence passed the threshold.
 
@@ -132,7 +170,9 @@ def verdicts(
                 effect=effect,
                 evidence=standing.evidence,
                 threshold=rules.threshold,
-                onset=onsets[standing.stream],
+                onset=onsets[standing.stream].at,
+                onset_first=onsets[standing.stream].first,
+                onset_last=onsets[standing.stream].last,
                 at=at,
                 reason=reason,
                 provisional=standing.provisional,

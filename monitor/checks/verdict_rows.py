@@ -121,6 +121,8 @@ def write_verdicts(session: Session, verdicts: Iterable[Verdict], tick: int) -> 
             evidence=verdict.evidence,
             effect=asdict(verdict.effect) if verdict.effect else None,
             onset_at=verdict.onset,
+            onset_first_at=verdict.onset_first,
+            onset_last_at=verdict.onset_last,
             reason=verdict.reason,
             provisional=verdict.provisional,
         )

@@ -269,6 +269,8 @@ class Bridge:
             ),
             state=IncidentState.OPEN,
             onset_at=diagnosis.onset,
+            onset_first_at=diagnosis.onset_first,
+            onset_last_at=diagnosis.onset_last,
             detected_at=diagnosis.at,
             last_firing_at=diagnosis.at,
             findings=findings[: incidents.MAX_FINDINGS],

@@ -12,9 +12,9 @@ from detectors.evidence.engine import FleetEvidence
 from detectors.frame import Part
 from detectors.streams import StreamKey
 from monitor.checks.diagnose import Scene, diagnose
-from monitor.checks.due import end_of
 from monitor.checks.gather import Gathered, parts_of
 from monitor.checks.judge import (
+    Onset,
     Rules,
     Standing,
     drifts,
@@ -80,6 +80,12 @@ class Judging:
         tick, rules = moment.tick, self._rules(model.family)
         spans = _Spans(self, session, model, moment, late=late)
         onsets = {one.stream: tick if late else onset_of(one, tick) for one in exceeded}
+        began = {
+            one.stream: Onset.at_tick(tick, self._window_s)
+            if late
+            else Onset.of(one, tick, self._window_s)
+            for one in exceeded
+        }
         found: dict[StreamKey, Effect] = {}
         for onset in sorted(set(onsets.values())):
             streams = [stream for stream, start in onsets.items() if start == onset]
@@ -91,7 +97,7 @@ class Judging:
             version=model.main_version,
             rules=rules,
             at=moment.now,
-            onsets={stream: end_of(start - 1, self._window_s) for stream, start in onsets.items()},
+            onsets=began,
         )
         moment.log.write(session, said, tick)
         spent = [
@@ -106,7 +112,18 @@ class Judging:
             if verdict.outcome is Outcome.DRIFTED
         ]
         if alarming:
-            self._respond(session, engine, model, family, alarming, onsets, spans, moment)
+            lead = max(alarming, key=lambda one: one.evidence).stream
+            self._respond(
+                session,
+                engine,
+                model,
+                family,
+                [one.stream for one in alarming],
+                onset_tick=onsets[lead],
+                onset=began[lead],
+                spans=spans,
+                moment=moment,
+            )
         return len(alarming)
 
     def _respond(
@@ -115,25 +132,24 @@ class Judging:
         engine: FleetEvidence,
         model: Gathered,
         family: Sequence[Standing],
-        alarming: Sequence[Standing],
-        onsets: dict[StreamKey, int],
+        alarming: Sequence[StreamKey],
+        *,
+        onset_tick: int,
+        onset: Onset,
         spans: _Spans,
         moment: Moment,
     ) -> None:
-        lead = max(alarming, key=lambda one: one.evidence)
-        onset = onsets[lead.stream]
-        began = end_of(onset - 1, self._window_s)
-        parts, rules = spans.since(onset), self._rules(model.family)
+        parts, rules = spans.since(onset_tick), self._rules(model.family)
         found = measure(parts, [one.stream for one in family], rules)
         beyond = drifts(family, found, parts, rules, moment.novel)
         fresh = self._responder.join(
             session,
             engine,
             beyond,
-            [one.stream for one in alarming],
+            alarming,
             at=moment.now,
-            onset=began,
-            onset_tick=onset,
+            onset=onset.at,
+            onset_tick=onset_tick,
             terrain=Terrain.of(parts),
         )
         if not fresh:
@@ -146,14 +162,14 @@ class Judging:
             parts=parts,
             rules=rules,
             recent=moment.recent,
-            onset_tick=onset,
-            onset=began,
+            onset_tick=onset_tick,
+            onset=onset,
             at=moment.now,
             window_s=self._window_s,
             to_parts=spans.between,
         )
         diagnosis = diagnose(session, scene)
-        self._responder.respond(session, engine, diagnosis, fresh, onset_tick=onset)
+        self._responder.respond(session, engine, diagnosis, fresh, onset_tick=onset_tick)
 
 
 class _Spans:

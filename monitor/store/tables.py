@@ -181,6 +181,22 @@ class SignalPointRow(Base):
     __table_args__ = (Index(None, "model", "deployment", "at"),)
 
 
+class CoverageRow(Base):
+    """What could be found on each stream of one model, as of its last look; overwritten.
+
+    ``needed``: windows of history before a stream is judged on its own. ``values``:
+    ``{slice: {signal: [history, smallest findable shift or null]}}``, the shift in units of the
+    stream's score.
+    """
+
+    __tablename__ = "coverage"
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    deployment: Mapped[str] = mapped_column(String(200), primary_key=True)
+    at: Mapped[datetime]
+    needed: Mapped[int]
+    values: Mapped[dict[str, Any]]
+
+
 class VerdictRow(Base):
     """Every verdict that is not healthy, and the change back to healthy."""
 
@@ -199,6 +215,8 @@ class VerdictRow(Base):
     evidence: Mapped[float]
     effect: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     onset_at: Mapped[datetime | None]
+    onset_first_at: Mapped[datetime | None]
+    onset_last_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(Text)
     provisional: Mapped[bool] = mapped_column(default=False)
 
@@ -226,6 +244,8 @@ class IncidentRow(Base):
     state: Mapped[str] = mapped_column(String(20), index=True)
     version: Mapped[int] = mapped_column(default=1)
     onset_at: Mapped[datetime | None]
+    onset_first_at: Mapped[datetime | None]
+    onset_last_at: Mapped[datetime | None]
     detected_at: Mapped[datetime]
     paged_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]

@@ -119,6 +119,8 @@ class IncidentOut(Answer):
     title: str
     state: str
     onset_at: datetime | None
+    onset_first_at: datetime | None
+    onset_last_at: datetime | None
     detected_at: datetime
     paged_at: datetime | None
     acknowledged_at: datetime | None
