@@ -166,7 +166,7 @@ def _turning(
 ) -> tuple[list[Leak], Tested]:
     count, total, names = tables
     cycles, phases = count.shape[:2]
-    full = (count >= 0.5 * np.maximum(count.max(axis=(0, 1)), 1.0)).astype(bool)
+    full = (count >= 0.5 * np.maximum(count.max(axis=(0, 1), initial=0.0), 1.0)).astype(bool)
     whole = full.sum(axis=1) >= 0.75 * phases
     use = np.flatnonzero(whole.sum(axis=0) >= fewest)
     if not len(use):
@@ -180,7 +180,7 @@ def _turning(
     centre /= np.maximum(np.isfinite(mean).sum(axis=1, keepdims=True), 1)
     table = mean - centre
     observed, profile = _phase_spread(table)
-    rows = np.arange(phases)
+    rows: NDArray[np.int64] = np.arange(phases, dtype=np.int64)
     null = np.empty((TURNS, len(use)))
     for turn in range(TURNS):
         shifts = rng.integers(0, phases, cycles)
