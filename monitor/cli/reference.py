@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from monitor.cli import detectors_page
 from monitor.cli.settings_page import configuration
 
 
@@ -92,6 +93,7 @@ def signals() -> str:
 PAGES = {
     "configuration.md": configuration,
     "cli.md": commands,
+    "detectors.md": detectors_page.page,
     "metrics.md": metrics,
     "signals.md": signals,
 }
