@@ -276,6 +276,55 @@ _SELF = (
         height=6,
         unit="s",
     ),
+    Panel(
+        kind="timeseries",
+        title="Self-audit: pages against the budget",
+        about="Stored healthy windows, replayed: see vigil audit.",
+        queries=[
+            Query(expr="vigil_audit_pages", legend="pages"),
+            Query(expr="vigil_audit_budget_pages", legend="allowed"),
+        ],
+        width=6,
+        height=6,
+    ),
+    Panel(
+        kind="timeseries",
+        title="Called false in 30 days, against the budget",
+        about="Incidents whose disposition is a false alarm.",
+        queries=[
+            Query(expr="vigil_false_pages_30d", legend="called false"),
+            Query(expr="vigil_false_pages_budget_30d", legend="allowed"),
+        ],
+        width=6,
+        height=6,
+    ),
+    Panel(
+        kind="stat",
+        title="Pages per allowed page",
+        about="In the last self-audit; 1 is the budget.",
+        queries=[Query(expr="vigil_audit_realised_rate", legend="rate")],
+        width=4,
+        height=6,
+        steps=((None, "green"), (1, "orange"), (3, "red")),
+    ),
+    Panel(
+        kind="stat",
+        title="Leaking strata",
+        about="Streams that lean at some hour or place: see vigil audit.",
+        queries=[Query(expr="vigil_audit_leaking_streams", legend="leaking")],
+        width=4,
+        height=6,
+        steps=((None, "green"), (1, "orange")),
+    ),
+    Panel(
+        kind="stat",
+        title="Last self-audit",
+        about="Its age.",
+        queries=[Query(expr="time() - vigil_audit_timestamp_seconds", legend="age")],
+        width=4,
+        height=6,
+        unit="s",
+    ),
 )
 
 
