@@ -5,6 +5,7 @@ The layout is flat: one row per box and the index of its image, so that everythi
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,9 +75,9 @@ class Boxes:
         true_boxes: ArrayLike | None = None,
         true_classes: ArrayLike | None = None,
     ) -> None:
-        if not isinstance(images, int | np.integer) or images < 0:
+        n = operator.index(images)
+        if n < 0:
             raise ShapeError("images", expected="a number of images", found=repr(images))
-        n = int(images)
         values: dict[str, Any] = {"images": n, "boxes": _corners("boxes", boxes)}
         rows = len(values["boxes"])
         values["image"] = _integers("image", image, rows, upper=n)

@@ -145,6 +145,20 @@ def same_classes(reference: Labelled, current: Labelled) -> int:
     return reference.classes
 
 
+def usable_pair(
+    reference: Labelled, current: Labelled, *, current_labels: bool = True
+) -> tuple[Labelled, Labelled, tuple[int, int]]:
+    """The usable records of both sides and how many were left out; the reference needs labels.
+
+    Raises:
+        ShapeError: see ``same_classes``; labels that are needed are missing.
+    """
+    same_classes(reference, current)
+    before, lost_before = reference.usable()
+    now, lost_now = current.usable(with_labels=current_labels)
+    return before, now, (lost_before, lost_now)
+
+
 def _trusted(probabilities: Floats, labels: Ints | None) -> Labelled:
     sample = object.__new__(Labelled)
     object.__setattr__(sample, "probabilities", probabilities)
