@@ -16,6 +16,7 @@ from monitor.cli import (
     dashboards,
     db,
     demo,
+    detect,
     forget,
     incidents,
     models,
@@ -42,6 +43,7 @@ app = typer.Typer(
 for command in (
     serve.serve,
     demo.demo,
+    detect.detect,
     starter.init,
     audit.audit,
     backfill.backfill,
