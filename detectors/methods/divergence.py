@@ -1,45 +1,78 @@
-"""Divergences of two histograms: calibrated by relabelling, with a bootstrap interval."""
+"""Divergences of two histograms: calibrated by relabelling, with intervals that cover near zero."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
+from scipy.stats import norm
 
 from detectors.detector import Comparison, conclude, no_data
-from detectors.methods.resampling import monte_carlo_p, redrawn, relabelled
+from detectors.methods.resampling import monte_carlo_p, relabelled
 from detectors.methods.samples import Counts, Floats
 from vigil.types import Effect
 
 PSEUDO = 0.5
 """Added to each cell of both sides, so that an empty cell costs a finite amount (Jeffreys)."""
+_Z = float(norm.ppf(0.975))
 
-Divergence = Callable[[Counts, Counts], Floats]
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Divergence:
+    """A divergence of two histograms, and how it changes with the shares.
 
-def stability_index(reference: Counts, current: Counts) -> Floats:
-    """``PSI = sum_k (q_k - p_k) log(q_k / p_k)``, counts (..., K) to (...), in nats.
-
-    p and q are shares with a pseudo-count of 1/2 a cell.
+    Attributes:
+        value: counts (..., K) of either side, to (...).
+        slopes: counts (K,) of either side, to the derivatives (K,) by each side's shares.
     """
-    cells = reference.shape[-1]
-    p = (reference + PSEUDO) / (reference.sum(axis=-1, keepdims=True) + PSEUDO * cells)
-    q = (current + PSEUDO) / (current.sum(axis=-1, keepdims=True) + PSEUDO * cells)
+
+    value: Callable[[Counts, Counts], Floats]
+    slopes: Callable[[Counts, Counts], tuple[Floats, Floats]]
+
+
+def _smoothed(counts: Counts) -> Floats:
+    cells = counts.shape[-1]
+    total = counts.sum(axis=-1, keepdims=True) + PSEUDO * cells
+    return np.asarray((counts + PSEUDO) / total)
+
+
+def _stability(reference: Counts, current: Counts) -> Floats:
+    p, q = _smoothed(reference), _smoothed(current)
     return np.asarray(((q - p) * np.log(q / p)).sum(axis=-1))
 
 
-def shannon_divergence(reference: Counts, current: Counts) -> Floats:
-    """``JSD = 1/2 sum p log2(p / h) + 1/2 sum q log2(q / h)``, h = (p + q) / 2: (..., K) to (...).
+def _stability_slopes(reference: Counts, current: Counts) -> tuple[Floats, Floats]:
+    p, q = _smoothed(reference), _smoothed(current)
+    log = np.log(p / q)
+    return log + 1.0 - q / p, -log + 1.0 - p / q
 
-    In bits, 0 to 1; the plug-in estimate from shares as they are.
-    """
-    p = reference / reference.sum(axis=-1, keepdims=True)
-    q = current / current.sum(axis=-1, keepdims=True)
+
+def _plain(counts: Counts) -> Floats:
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+
+
+def _shannon(reference: Counts, current: Counts) -> Floats:
+    p, q = _plain(reference), _plain(current)
     h = (p + q) / 2.0
     nats = xlogy(p, p) + xlogy(q, q) - 2.0 * xlogy(h, h)
     return np.asarray(np.maximum(nats.sum(axis=-1), 0.0) / (2.0 * np.log(2.0)))
+
+
+def _shannon_slopes(reference: Counts, current: Counts) -> tuple[Floats, Floats]:
+    p, q = _plain(reference), _plain(current)
+    h = (p + q) / 2.0
+    with np.errstate(divide="ignore"):
+        first, second = np.log2(p / h) / 2.0, np.log2(q / h) / 2.0
+    return np.where(p > 0, first, 0.0), np.where(q > 0, second, 0.0)
+
+
+STABILITY = Divergence(value=_stability, slopes=_stability_slopes)
+"""``PSI = sum_k (q_k - p_k) log(q_k / p_k)`` in nats; shares with a pseudo-count of 1/2 a cell."""
+SHANNON = Divergence(value=_shannon, slopes=_shannon_slopes)
+"""``1/2 sum p log2(p / h) + 1/2 sum q log2(q / h)``, h = (p + q) / 2: bits, 0 to 1; plug-in."""
 
 
 def compare_counts(
@@ -63,8 +96,8 @@ def compare_counts(
 
     * p-value: the Monte Carlo one of V among V';
     * bias: mean of V', which is what samples of these sizes show without any difference;
-    * effect: ``max(0, V - bias)``, and its root where ``root``;
-    * interval: basic bootstrap, ``(V - bias) - quantile(V* - bias - V)``, ends no less than 0.
+    * effect: ``D = max(0, V - bias)``, and its root where ``root``;
+    * interval: see ``_interval``.
     """
     m, n = int(reference.sum()), int(current.sum())
     if m == 0 or n == 0:
@@ -72,29 +105,48 @@ def compare_counts(
     occupied = reference + current > 0
     reference, current = reference[occupied], current[occupied]
     rng = np.random.default_rng(seed)
-    seen = float(divergence(reference, current))
-    permuted = relabelled(divergence, reference, current, resamples, rng)
-    drawn = redrawn(divergence, reference, current, resamples, rng)
+    seen = float(divergence.value(reference, current))
+    permuted = relabelled(divergence.value, reference, current, resamples, rng)
     bias = float(permuted.mean())
-    below, above = np.quantile(drawn - bias - seen, [0.025, 0.975])
+    first, second = divergence.slopes(reference, current)
+    linear = _variance(first, reference) / m + _variance(second, current) / n
+    low, high = _interval(seen, bias, linear, permuted)
     value = max(seen - bias, 0.0)
-    low = min(max(seen - bias - float(above), 0.0), value)
-    high = max(seen - bias - float(below), value)
-    shape = np.sqrt if root else np.asarray
-    effect = Effect(
-        value=float(shape(value)),
-        low=float(shape(low)),
-        high=float(shape(high)),
-        tolerance=tolerance,
-        unit=unit,
-        records=n,
-    )
+    low, high = min(low, value), max(high, value)
+    if root:
+        value, low, high = (float(np.sqrt(one)) for one in (value, low, high))
+    effect = Effect(value=value, low=low, high=high, tolerance=tolerance, unit=unit, records=n)
     return conclude(
         detector,
         effect,
-        statistic=float(shape(seen)),
+        statistic=float(np.sqrt(seen)) if root else seen,
         p_value=monte_carlo_p(seen, permuted),
         alpha=alpha,
         left_out=left_out,
         details={"bias": bias, "cells": int(occupied.sum()), **details},
     )
+
+
+def _interval(seen: float, bias: float, linear: float, permuted: Floats) -> tuple[float, float]:
+    """95 % interval of a divergence d, which behaves as the square of a distance.
+
+    Near zero V has the relabelled spread v; far away the variance ``4 c d`` of its linear part
+    (delta method). Both together, ``var V = v + 4 c d``, as for a noncentral chi-square: the ends
+    solve ``|V - bias - d| = z sqrt(v + 4 c d)``. For the lower end z^2 v is taken from the 97.5 %
+    quantile of the relabelled values where that is larger.
+    """
+    c = linear / (4.0 * seen) if seen > 0.0 else 0.0
+    centre = seen - bias + 2.0 * c * _Z**2
+    spread = float(permuted.var())
+    upper = max(float(np.quantile(permuted, 0.975)) - bias, _Z * np.sqrt(spread)) / _Z
+
+    def reach(null: float) -> float:
+        inside = 4.0 * c**2 * _Z**2 + null + 4.0 * c * (seen - bias)
+        return _Z * float(np.sqrt(max(inside, 0.0)))
+
+    return max(centre - reach(upper**2), 0.0), max(centre + reach(spread), 0.0)
+
+
+def _variance(slopes: Floats, counts: Counts) -> float:
+    shares = counts / counts.sum()
+    return max(float(slopes**2 @ shares - (slopes @ shares) ** 2), 0.0)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from numpy.typing import ArrayLike
 
 from detectors.detector import ALPHA, Comparison, Exactness, Takes
-from detectors.methods.divergence import compare_counts, shannon_divergence
+from detectors.methods.divergence import SHANNON, compare_counts
 from detectors.methods.samples import category_counts
 from detectors.registry import register
 
@@ -21,7 +21,8 @@ class CategoryJensenShannon:
     plug-in estimate: p and q are the shares as they are.
 
     Effect: the root of the divergence less its bias (its mean under relabelling), 0 (the same) to
-    1 (nothing in common); 95 % interval by the basic bootstrap of the counts.
+    1 (nothing in common); 95 % interval as of a noncentral chi-square: relabelled
+    spread near 0, delta method far from it.
 
     Test: Monte Carlo over random relabellings; exact at any sample size.
 
@@ -38,8 +39,8 @@ class CategoryJensenShannon:
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
-        resamples: of the relabelling and of the bootstrap; the smallest p is 1 / (resamples + 1).
-        seed: of both.
+        resamples: of the relabelling; the smallest p is 1 / (resamples + 1).
+        seed: of the relabelling.
 
     Example:
         >>> import numpy as np
@@ -75,7 +76,7 @@ class CategoryJensenShannon:
         before, now, names, lost = category_counts(reference, current)
         return compare_counts(
             self.name,
-            shannon_divergence,
+            SHANNON,
             before,
             now,
             root=True,

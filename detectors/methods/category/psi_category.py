@@ -7,7 +7,7 @@ from typing import ClassVar
 from numpy.typing import ArrayLike
 
 from detectors.detector import ALPHA, Comparison, Exactness, Takes
-from detectors.methods.divergence import compare_counts, stability_index
+from detectors.methods.divergence import STABILITY, compare_counts
 from detectors.methods.samples import category_counts
 from detectors.registry import register
 
@@ -19,9 +19,10 @@ class CategoryPSI:
     Statistic: ``PSI = sum_k (q_k - p_k) log(q_k / p_k)`` over the K categories seen in the (m,)
     reference or the (n,) current labels; shares with a pseudo-count of 1/2 a category.
 
-    Effect: PSI less its bias (its mean under relabelling), in nats, at least 0; 95 % interval by
-    the basic bootstrap of the counts. Where a category is wholly absent on one side the true PSI is
-    infinite, and the figure depends on the pseudo-count.
+    Effect: PSI less its bias (its mean under relabelling), in nats, at least 0; 95 % interval as
+    of a noncentral chi-square: relabelled spread near 0, delta method far from it. Where a category
+    is wholly absent on one side the true PSI is infinite, and the figure depends on the
+    pseudo-count.
 
     Test: Monte Carlo over random relabellings; exact at any sample size, in place of the customary
     thresholds 0.1 and 0.2, which mean something else at every sample size.
@@ -38,8 +39,8 @@ class CategoryPSI:
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the PSI up to which drift does not matter.
-        resamples: of the relabelling and of the bootstrap; the smallest p is 1 / (resamples + 1).
-        seed: of both.
+        resamples: of the relabelling; the smallest p is 1 / (resamples + 1).
+        seed: of the relabelling.
 
     Example:
         >>> import numpy as np
@@ -75,7 +76,7 @@ class CategoryPSI:
         before, now, names, lost = category_counts(reference, current)
         return compare_counts(
             self.name,
-            stability_index,
+            STABILITY,
             before,
             now,
             root=False,

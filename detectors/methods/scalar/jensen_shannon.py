@@ -7,7 +7,7 @@ from typing import ClassVar
 from numpy.typing import ArrayLike
 
 from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.divergence import compare_counts, shannon_divergence
+from detectors.methods.divergence import SHANNON, compare_counts
 from detectors.methods.samples import numbers
 from detectors.methods.scalar.bins import binned, quantile_edges
 from detectors.registry import register
@@ -24,10 +24,12 @@ class JensenShannon:
     plug-in estimate: p and q are the shares as they are.
 
     Effect: the root of the divergence less its bias (its mean under relabelling), 0 (the same) to
-    1 (nothing in common); 95 % interval by the basic bootstrap of the bin counts.
+    1 (nothing in common); 95 % interval as of a noncentral chi-square:
+    relabelled spread near 0, delta method far from it.
 
     Test: Monte Carlo over random relabellings of the pooled records. Approximate, because the
-    bins are the reference's own quantiles. The plug-in distance without drift is about
+    bins are the reference's own quantiles: on smooth signals false alarms are fewer than alpha
+    (3 % at 5 % with 400 and 100 values). The plug-in distance without drift is about
     ``sqrt((bins - 1)(1/m + 1/n) / 5.5)``: 0.18 at 100 a side, so no fixed threshold fits.
 
     Cost: O((m + n) log m + resamples * bins) time, O(resamples * bins) memory; 9 ms at 50 000 a
@@ -44,8 +46,8 @@ class JensenShannon:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
         bins: how many.
-        resamples: of the relabelling and of the bootstrap; the smallest p is 1 / (resamples + 1).
-        seed: of both.
+        resamples: of the relabelling; the smallest p is 1 / (resamples + 1).
+        seed: of the relabelling.
 
     Example:
         >>> import numpy as np
@@ -87,7 +89,7 @@ class JensenShannon:
         edges = quantile_edges(before, self.bins)
         return compare_counts(
             self.name,
-            shannon_divergence,
+            SHANNON,
             binned(before, edges),
             binned(now, edges),
             root=True,

@@ -7,7 +7,7 @@ from typing import ClassVar
 from numpy.typing import ArrayLike
 
 from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.divergence import compare_counts, stability_index
+from detectors.methods.divergence import STABILITY, compare_counts
 from detectors.methods.samples import numbers
 from detectors.methods.scalar.bins import binned, quantile_edges
 from detectors.registry import register
@@ -23,12 +23,13 @@ class PSI:
     of the reference, (m,) and (n,) values; p and q are the reference's and the current shares,
     with a pseudo-count of 1/2 a bin.
 
-    Effect: PSI less its bias (its mean under relabelling), in nats, at least 0; 95 % interval by
-    the basic bootstrap of the bin counts.
+    Effect: PSI less its bias (its mean under relabelling), in nats, at least 0; 95 % interval
+    as of a noncentral chi-square: relabelled spread near 0, delta method far from it.
 
     Test: Monte Carlo over random relabellings of the pooled records, in place of the customary
     thresholds 0.1 and 0.2, which mean something else at every sample size (PSI without drift is
-    about (bins - 1)(1/m + 1/n)). Approximate, because the bins are the reference's own quantiles.
+    about (bins - 1)(1/m + 1/n)). Approximate, because the bins are the reference's own quantiles:
+    on smooth signals false alarms are fewer than alpha (2 % at 5 % with 400 and 100 values).
 
     Cost: O((m + n) log m + resamples * bins) time, O(resamples * bins) memory; 9 ms at 50 000 a
     side with 10 bins.
@@ -43,8 +44,8 @@ class PSI:
         alpha: false-alarm rate of the test.
         tolerance: the PSI up to which drift does not matter.
         bins: how many.
-        resamples: of the relabelling and of the bootstrap; the smallest p is 1 / (resamples + 1).
-        seed: of both.
+        resamples: of the relabelling; the smallest p is 1 / (resamples + 1).
+        seed: of the relabelling.
 
     Example:
         >>> import numpy as np
@@ -86,7 +87,7 @@ class PSI:
         edges = quantile_edges(before, self.bins)
         return compare_counts(
             self.name,
-            stability_index,
+            STABILITY,
             binned(before, edges),
             binned(now, edges),
             root=False,

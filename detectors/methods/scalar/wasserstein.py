@@ -144,8 +144,12 @@ class _Grid:
         self, value: float, resamples: int, rng: np.random.Generator
     ) -> tuple[float, float]:
         """How far the interval reaches below and above ``value``, in reference deviations."""
+        m, n = int(self.reference.sum()), int(self.current.sum())
         seen = _gap(self.reference, self.current)
-        sign = np.sign(seen)
+        pooled = (self.reference + self.current).cumsum()[:-1] / (m + n)
+        noise = np.sqrt(pooled * (1.0 - pooled) * (1.0 / m + 1.0 / n))
+        # Where the gap is within its noise its sign is not known: take the mean's.
+        sign = np.sign(np.where(np.abs(seen) > noise, seen, seen @ self.width))
         scale = float(self._deviation(self.reference))
 
         def errors(reference: Counts, current: Counts) -> Floats:
