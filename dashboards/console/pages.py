@@ -8,6 +8,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dashboards.console import words
+from dashboards.console.auditview import AuditView
 from dashboards.console.plots.embedding import embedding_map
 from dashboards.console.plots.histogram import class_bars, histogram
 from dashboards.console.plots.reliability import reliability_diagram
@@ -96,6 +97,10 @@ def render_runbooks(pages: Sequence[RunbookView], chrome: Chrome) -> str:
 
 def render_runbook(page: RunbookView, chrome: Chrome) -> str:
     return _render("runbook.html", chrome, page=page)
+
+
+def render_audit(view: AuditView, chrome: Chrome) -> str:
+    return _render("audit.html", chrome, view=view)
 
 
 def render_login(chrome: Chrome, *, error: str, then: str) -> str:

@@ -31,7 +31,7 @@ from detectors.evidence.engine import FleetEvidence, StepResult
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
 from monitor.audit.dependence import Dependence, DependenceMeter
-from monitor.audit.strata import Leak, Strata, Tested
+from monitor.audit.strata import Coverage, Leak, Strata
 from monitor.checks.judge import Standing, standings
 from monitor.checks.recent import Family
 from vigil.types import Outcome
@@ -115,7 +115,7 @@ class AuditRun:
     dependence: Dependence
     moments: NDArray[np.float64]
     leaks: tuple[Leak, ...]
-    tested: tuple[Tested, ...]
+    tested: tuple[Coverage, ...]
 
 
 def replay(

@@ -56,7 +56,7 @@ class Leak:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tested:
+class Coverage:
     """One kind of stratum: how many streams could be tested, or ``reason`` why none could."""
 
     kind: str
@@ -83,7 +83,7 @@ class Strata:
 
     def leaks(
         self, streams: int, rng: np.random.Generator
-    ) -> tuple[tuple[Leak, ...], tuple[Tested, ...]]:
+    ) -> tuple[tuple[Leak, ...], tuple[Coverage, ...]]:
         """Every stratum that leaks, worst first, and what could be tested at all."""
         count, total = self._cube(streams)
         hours, hour_said = _turning("hour of day", _hours(count, total), FEWEST_DAYS, "days", rng)
@@ -163,7 +163,7 @@ def _turning(
     fewest: int,
     unit: str,
     rng: np.random.Generator,
-) -> tuple[list[Leak], Tested]:
+) -> tuple[list[Leak], Coverage]:
     count, total, names = tables
     cycles, phases = count.shape[:2]
     full = (count >= 0.5 * np.maximum(count.max(axis=(0, 1), initial=0.0), 1.0)).astype(bool)
@@ -171,7 +171,7 @@ def _turning(
     use = np.flatnonzero(whole.sum(axis=0) >= fewest)
     if not len(use):
         have = int(whole.sum(axis=0).max(initial=0))
-        return [], Tested(
+        return [], Coverage(
             kind=kind, streams=0, reason=f"needs {fewest} whole {unit} that are judged, has {have}"
         )
     mean = np.where(full, total / np.maximum(count, 1.0), np.nan)[:, :, use]
@@ -180,11 +180,11 @@ def _turning(
     centre /= np.maximum(np.isfinite(mean).sum(axis=1, keepdims=True), 1)
     table = mean - centre
     observed, profile = _phase_spread(table)
-    rows: NDArray[np.int64] = np.arange(phases, dtype=np.int64)
+    rows = np.arange(phases)[None, :]
     null = np.empty((TURNS, len(use)))
     for turn in range(TURNS):
-        shifts = rng.integers(0, phases, cycles)
-        index = (rows[None, :] + shifts[:, None]) % phases
+        shifts = rng.integers(0, phases, size=(cycles, 1))
+        index = (rows + shifts) % phases
         null[turn] = _phase_spread(np.take_along_axis(table, index[:, :, None], axis=1))[0]
     location, variance = null.mean(axis=0), np.maximum(null.var(axis=0, ddof=1), 1e-300)
     shape, scale = location**2 / variance, variance / location
@@ -201,7 +201,7 @@ def _turning(
         )
         for i, stream in enumerate(use.tolist())
     ]
-    return found, Tested(kind=kind, streams=len(use))
+    return found, Coverage(kind=kind, streams=len(use))
 
 
 def _phase_spread(table: Floats) -> tuple[Floats, Floats]:
@@ -212,14 +212,14 @@ def _phase_spread(table: Floats) -> tuple[Floats, Floats]:
     return (n * profile**2).sum(axis=0), profile
 
 
-def _level(count: Floats, total: Floats) -> tuple[list[Leak], Tested]:
+def _level(count: Floats, total: Floats) -> tuple[list[Leak], Coverage]:
     by_day, sums = count.sum(axis=1), total.sum(axis=1)
     full = by_day >= 0.5 * np.maximum(by_day.max(axis=0, initial=0.0), 1.0)
     n = full.sum(axis=0)
     use = np.flatnonzero(n >= FEWEST_DAYS)
     if not len(use):
         have = int(n.max(initial=0))
-        return [], Tested(
+        return [], Coverage(
             kind="place", streams=0, reason=f"needs {FEWEST_DAYS} days that are judged, has {have}"
         )
     mean = np.where(full, sums / np.maximum(by_day, 1.0), 0.0)[:, use]
@@ -238,4 +238,4 @@ def _level(count: Floats, total: Floats) -> tuple[list[Leak], Tested]:
         )
         for i, stream in enumerate(use.tolist())
     ]
-    return found, Tested(kind="place", streams=len(use))
+    return found, Coverage(kind="place", streams=len(use))

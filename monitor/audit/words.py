@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from monitor.audit.report import AuditReport, length, verdict
 
 STRONG_INFLATION = 3.0
+
+
+def document(found: AuditReport) -> dict[str, Any]:
+    """The report as plain values, with its sentences: what is printed as JSON and kept."""
+    return {
+        **found.as_dict(),
+        "summary": verdict_line(found),
+        "closest": closest(found),
+        "figures": [list(line) for line in figures(found)],
+    }
 
 
 def verdict_line(found: AuditReport) -> str:

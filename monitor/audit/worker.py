@@ -12,6 +12,7 @@ from typing import IO
 
 from monitor.audit import kept
 from monitor.audit.run import audit
+from monitor.audit.words import document
 from monitor.settings.schema import Settings
 from monitor.settings.secrets import read_secret
 from monitor.store.database import Sessions, open_engine
@@ -72,7 +73,7 @@ class Worker:
 def run(settings: Settings, sessions: Sessions, clock: Clock) -> None:
     """Audit, and keep what came of it: a report, or why there is none."""
     try:
-        found = audit(sessions, settings, now=clock.now()).as_dict()
+        found = document(audit(sessions, settings, now=clock.now()))
     except VigilError as error:
         with sessions.begin() as session:
             kept.failed(session, str(error), at=clock.now())

@@ -57,6 +57,7 @@ def audit(
     from monitor.audit.report import Judgement
     from monitor.audit.run import audit as run
     from monitor.audit.source import Scope
+    from monitor.audit.words import document
 
     scope = Scope(model=model, deployment=deployment, days=days, burn_in_days=burn_in)
     with services_at(config) as services:
@@ -72,9 +73,9 @@ def audit(
             )
         if save:
             with services.sessions.begin() as session:
-                kept.succeeded(session, found.as_dict(), at=services.clock.now())
+                kept.succeeded(session, document(found), at=services.clock.now())
     if json_wanted:
-        as_json(found.as_dict())
+        as_json(document(found))
     else:
         _tell(found)
     if found.judgement is Judgement.BEYOND:

@@ -17,6 +17,7 @@ from monitor.web.access import MAX_ROW, RowId
 from monitor.web.console import (
     forms,
     queries_actions,
+    queries_audit,
     queries_fleet,
     queries_incident,
     queries_incidents,
@@ -129,6 +130,15 @@ def model(
             signal=signal,
         )
     return html(pages.render_model(view, chrome))
+
+
+@router.get("/audit")
+def audit(request: Request, actor: Reader) -> Response:
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "audit")
+        view = queries_audit.audit_page(session, services, chrome.now)
+    return html(pages.render_audit(view, chrome))
 
 
 @router.get("/incidents")
