@@ -88,7 +88,9 @@ def detect(
 
         save(html, page(report))
     if json_wanted:
-        as_json(report.as_dict())
+        from monitor.detect.words import as_dict
+
+        as_json(as_dict(report))
     else:
         from monitor.detect.terminal import show
 

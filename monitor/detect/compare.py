@@ -17,6 +17,7 @@ from monitor.detect.errors import DetectError
 from monitor.detect.holm import holm
 from monitor.detect.report import ColumnFinding, Judged, Report, outcome_of, worst_first
 from monitor.detect.shapes import Shape, histogram, points, shares
+from monitor.detect.words import sentence
 from vigil.errors import VigilError
 from vigil.types import WHOLE, Outcome, Slice
 
@@ -134,7 +135,7 @@ def compare_tables(
         for name, reason in paired.mismatched.items()
     ]
     on_slices = worst_first([one for one in findings if not one.slice.is_whole])
-    return Report(
+    report = Report(
         reference=names[0],
         current=names[1],
         rows=(m, n),
@@ -147,6 +148,7 @@ def compare_tables(
         left_out=gone,
         notes=tuple(said),
     )
+    return replace(report, sentence=sentence(report))
 
 
 def _arrays(table: Mapping[str, Any], name: str) -> tuple[dict[str, NDArray[Any]], int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from detectors.detector import Comparison, Takes
 from monitor.detect.shapes import Shape
@@ -82,6 +81,7 @@ class Report:
         left_out: columns that were not compared, and why.
         notes: whatever else was decided for the reader: samples drawn, slices not shown.
         tests: comparisons that share ``alpha``.
+        sentence: the answer in words.
     """
 
     reference: str
@@ -95,6 +95,7 @@ class Report:
     schema: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sentence: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -114,19 +115,6 @@ class Report:
     @property
     def drifted(self) -> tuple[ColumnFinding, ...]:
         return tuple(one for one in self.columns if one.outcome is Outcome.DRIFTED)
-
-    @property
-    def sentence(self) -> str:
-        """The answer in words."""
-        from monitor.detect.words import sentence
-
-        return sentence(self)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For programs: numbers, texts, lists and mappings only."""
-        from monitor.detect.words import as_dict
-
-        return as_dict(self)
 
 
 def outcome_of(judged: Sequence[Judged]) -> Outcome:

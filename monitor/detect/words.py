@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from monitor.detect.report import ColumnFinding, Judged, Report
 from vigil.types import Effect, Outcome
-
-if TYPE_CHECKING:
-    from monitor.detect.report import ColumnFinding, Judged, Report
 
 MOST_NAMED = 4
 MOST_OF_SLICE = 2
