@@ -79,6 +79,9 @@ def plan(session: Session, settings: Settings, scope: Scope) -> Plan:
     Raises:
         AuditError: there are no windows, or too few to learn from and to judge.
     """
+    for name, value in (("days", scope.days), ("burn-in", scope.burn_in_days)):
+        if value is not None and not 0 < value < 1e6:
+            raise AuditError(f"self-audit: {name}: expected a number of days, found {value:g}")
     window_s, need = settings.service.window_s, settings.checks.min_history
     ends = session.scalars(select(WindowRow.end_at).where(*_of(scope))).all()
     if not ends:

@@ -226,6 +226,16 @@ def test_the_span_and_the_burn_in_can_be_chosen(opened: Callable[..., Services])
     assert (found.learnt_ticks, found.ticks) == (65, 75)
 
 
+@pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_span_that_is_none_is_refused(opened: Callable[..., Services], bad: float) -> None:
+    """With the name of the option."""
+    services = opened()
+    with pytest.raises(AuditError, match=r"days: expected a number of days"):
+        audited(services, Scope(days=bad))
+    with pytest.raises(AuditError, match=r"burn-in: expected a number of days"):
+        audited(services, Scope(burn_in_days=bad))
+
+
 def test_people_s_dispositions_are_the_live_rate(opened: Callable[..., Services]) -> None:
     """Only what evidence paged counts, only the last 30 days, against the budget of that time."""
     services = opened()
