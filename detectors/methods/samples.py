@@ -20,6 +20,10 @@ def numbers(values: ArrayLike, what: str) -> tuple[Floats, int]:
         ShapeError: not one-dimensional, or not real numbers.
     """
     found = np.asarray(values)
+    if found.dtype.kind == "O" and found.ndim == 1:
+        plain = all(is_missing(one) or isinstance(one, (int, float, np.number)) for one in found)
+        # None becomes NaN.
+        found = found.astype(np.float64) if plain else found
     if found.ndim != 1 or not (found.dtype.kind in "biuf" or found.size == 0):
         raise ShapeError(what, expected="(n,) real numbers", found=f"{found.shape} {found.dtype}")
     found = found.astype(np.float64)

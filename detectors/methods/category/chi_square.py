@@ -26,7 +26,7 @@ class ChiSquare:
     else Monte Carlo over random relabellings, exact at any sample size.
 
     Cost: O(N log N) time to sort labels, N = m + n, and O(resamples * K) where counts are small;
-    6 ms at 50 000 integers a side.
+    7 ms at 50 000 integers a side.
 
     Not for: ordered categories, where ks on the order sees more; thousands of rare categories,
     of which no test can say much (group them first).

@@ -18,6 +18,7 @@ from detectors.methods.divergence import SHANNON, STABILITY
 from detectors.methods.resampling import redrawn, relabelled
 from detectors.methods.scalar.bins import binned, quantile_edges
 from detectors.methods.scalar.cramer_von_mises import _limit_tail
+from vigil.errors import ShapeError
 from vigil.types import Outcome
 
 ALL = ("ks", "cramer_von_mises", "psi", "jensen_shannon", "wasserstein")
@@ -117,6 +118,15 @@ def test_bins_hold_equal_shares_and_ties_get_their_own() -> None:
     counts = binned(sparse, quantile_edges(sparse, 10))
     assert counts[0] == 0
     assert counts[1] == 700
+
+
+def test_numbers_may_come_with_none() -> None:
+    """As columns with gaps do; texts are no numbers, also where they look like some."""
+    made = detectors.get("ks")
+    found = made.compare(np.array([1, None, 2.5, 3], dtype=object), [1.0, 2.0, np.inf])
+    assert found.left_out == (1, 1)
+    with pytest.raises(ShapeError, match="real numbers"):
+        made.compare(np.array(["1", "2"], dtype=object), [1.0])
 
 
 @pytest.mark.parametrize("name", ALL)
