@@ -28,7 +28,7 @@ SHOW: Mapping[Takes, tuple[str, ...]] = {
     Takes.CATEGORY: ("jensen_shannon_category",),
 }
 """Whose effects are shown beside, without a say."""
-UNLABELLED = ("cbpe", "atc", "doc")
+UNLABELLED = ("confidence_based_accuracy", "average_threshold_confidence")
 """For predictions whose truth is not known yet."""
 
 _COUNTS = ("permutations", "resamples")

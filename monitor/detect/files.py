@@ -103,6 +103,9 @@ def read(path: Path, *, most_rows: int = MOST_ROWS, seed: int = 0) -> Table:
             f"{path}: expected .parquet, .npz or .csv, found {path.suffix or 'no ending'}"
         )
     table = reader(path, most_rows, seed)
+    if not table.columns and table.unusable:
+        reasons = "; ".join(f"{name}: {why}" for name, why in table.unusable.items())
+        raise DetectError(f"{path}: no usable column: {reasons}")
     if not table.rows_in_file:
         raise DetectError(f"{path}: expected rows, found none")
     return table
@@ -121,7 +124,8 @@ def _npz(path: Path, most: int, seed: int) -> Table:
     lengths: dict[str, int] = {}
     unusable: dict[str, str] = {}
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a file that it can't read open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             for name in file.files:
                 try:
                     array = file[name]
