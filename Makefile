@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 PACKAGES := vigil detectors runbooks alerts monitor dashboards migrations
 
-.PHONY: help setup demo serve test test-servers check lint format types layering docs bench lock wheel image clean
+.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-evidence lock wheel image clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +65,14 @@ layering: setup ## Who imports whom, drawn and checked for forbidden arrows and 
 	@$(BIN)/python -m pytest -q tests/project/test_layering.py
 	@$(BIN)/python tests/project/structure.py
 
-docs: setup ## Write the generated pages (docs/configuration.md, docs/cli.md, docs/metrics.md)
+docs: setup ## Write the generated pages (docs/configuration.md, cli, detectors, metrics, signals)
 	@$(BIN)/python -m monitor.cli.reference docs
 
 bench: setup ## Benchmarks (ARGS="collector" runs one)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-evidence: setup ## False pages in a year, delays, guarantees, speed: hours (ARGS="speed --quick"; goes on where it stopped)
+	@$(BIN)/python -m bench.evidence $(ARGS)
 
 wheel: setup ## Build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -31,7 +31,7 @@ MODULES = sorted(
     for one in pkgutil.walk_packages(detectors.methods.__path__, "detectors.methods.")
     if not one.ispkg
 )
-RESAMPLES = ("resamples", "permutations")
+RESAMPLES = ("resamples", "permutations", "bootstraps")
 CHANCE = 1e-4
 """How seldom a sound detector may fail a test of its false alarms."""
 
@@ -270,7 +270,7 @@ def test_false_alarms_are_as_rare_as_stated(name: str) -> None:
     alpha, rows = 0.05, 150
     made = fast(name, alpha)
     resampled = any(one in inspect.signature(class_of(name)).parameters for one in RESAMPLES)
-    trials = 100 if resampled or takes(name) in (Takes.EMBEDDING, Takes.BOXES) else 300
+    trials = 60 if resampled or takes(name) in (Takes.EMBEDDING, Takes.BOXES) else 300
     trials = SLOW.get(name, trials)
     found = [
         made.compare(sample(name, 2 * i, rows), sample(name, 2 * i + 1, rows))
