@@ -64,7 +64,7 @@ def choices(pair: Pair, named: Collection[str]) -> list[Choice]:
     if own:
         return [Choice(detector=name, decides=True) for name in own]
     if pair.kind is Takes.LABELLED and _unlabelled(pair.current):
-        decide: Sequence[str] = [name for name in there if name in UNLABELLED][:1]
+        decide: Sequence[str] = [name for name in UNLABELLED if name in there][:1]
     else:
         decide = [name for name in DECIDE.get(pair.kind, ()) if name in there]
         # A registry without the usual ones still has an answer.
