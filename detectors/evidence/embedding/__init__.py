@@ -1,0 +1,2 @@
+"""Evidence from embeddings: exact bets against fresh references, fixed scalar scores, and an
+advisory approximation."""
