@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from detectors.design_effect import linear_design, quadratic_design
 from detectors.frame import Frame, Part, frame_of
 from detectors.intervals import newcombe, wilson
 from detectors.quantiles import mixed_quantiles
@@ -18,7 +19,7 @@ from detectors.statistics.scalar import ScalarStatistics, scalar_statistics
 from detectors.statistics.vector import vector_statistics
 from detectors.streams import StreamKey
 from vigil.catalogue import ACCURACY, CALIBRATION, CATALOGUE, EMBEDDING, PREDICTED_CLASS
-from vigil.types import Effect, SignalKind
+from vigil.types import Effect, SignalKind, Slice
 
 ALPHA = 0.05
 TAIL = 0.99
@@ -34,6 +35,7 @@ def effects(
     *,
     tolerances: Mapping[str, float] | None = None,
     objectives: Mapping[str, float] | None = None,
+    between: Callable[[StreamKey], float] | None = None,
 ) -> dict[StreamKey, Effect]:
     """Effects of streams over the sum of some ticks, e.g. since the onset.
 
@@ -44,15 +46,20 @@ def effects(
         objectives: signal to objective, in the signal's unit: its effect is then the 99th
             percentile less the objective. A service signal (latency) without an objective has no
             effect.
+        between: variance of a stream's healthy scores beyond sampling (``FleetEvidence.between``).
+            None, or 0: records count as independent.
 
-    * scalars: KS distance, Dvoretzky-Kiefer-Wolfowitz interval, finite reference included;
+    * scalars: KS distance, Dvoretzky-Kiefer-Wolfowitz margin m, finite reference included, and
+      ``sqrt(m^2 + 1.96^2 b / T)`` for T windows with variance b between them;
     * classes: total variation, bias-aware bounded-differences interval;
     * embedding: root of the unbiased MMD^2, normal approximation (not exact);
     * accuracy: the loss, Newcombe's interval; calibration: the rise of ECE, normal approximation;
     * novel slices: out-of-range share beyond the expected (Wilson), or the same against the whole
       baseline.
 
-    Intervals take records as independent: correlated frames make them too narrow.
+    In the others n records count as ``n / deff`` (see ``detectors.design_effect``), so that
+    correlated frames and the usual variation between windows widen each interval. Without
+    ``between`` it is too narrow where there is such correlation.
 
     Returns:
         Effects of the streams for which there was anything to measure.
@@ -69,16 +76,17 @@ def effects(
     rows: dict[str, _Rows] = {}
     for name in {stream.signal for stream in wanted}:
         rows[name] = {}
-    _scalars(frame, rows, objectives or {})
+    spread = _Spread(wanted, where, between, max(part.windows for part in parts))
+    _scalars(frame, rows, objectives or {}, spread)
     if PREDICTED_CLASS.name in rows:
-        rows[PREDICTED_CLASS.name] = _classes(frame)
+        rows[PREDICTED_CLASS.name] = _classes(frame, spread)
     if EMBEDDING.name in rows:
-        rows[EMBEDDING.name] = _vectors(frame)
+        rows[EMBEDDING.name] = _vectors(frame, spread)
     if ACCURACY.name in rows or CALIBRATION.name in rows:
         outcome = outcome_statistics(frame)
         if outcome is not None:
-            rows[ACCURACY.name] = _accuracy(outcome)
-            rows[CALIBRATION.name] = _calibration(outcome)
+            rows[ACCURACY.name] = _accuracy(outcome, spread)
+            rows[CALIBRATION.name] = _calibration(outcome, spread)
     found: dict[StreamKey, Effect] = {}
     for stream in wanted:
         entry = rows[stream.signal].get(where[stream.slice])
@@ -95,6 +103,32 @@ def effects(
     return found
 
 
+class _Spread:
+    """Design effects of the slices of a frame, (slices,) for each signal."""
+
+    def __init__(
+        self,
+        streams: Iterable[StreamKey],
+        where: Mapping[Slice, int],
+        between: Callable[[StreamKey], float] | None,
+        windows: int,
+    ) -> None:
+        self._windows = windows
+        self._between: dict[str, Floats] = {}
+        for stream in streams if between is not None else ():
+            column = self._between.setdefault(stream.signal, np.zeros(len(where)))
+            column[where[stream.slice]] = between(stream) if between is not None else 0.0
+
+    def linear(self, signal: str, noise: Floats) -> Floats:
+        return linear_design(self._of(signal, noise), noise, self._windows)
+
+    def quadratic(self, signal: str, noise: Floats) -> Floats:
+        return quadratic_design(self._of(signal, noise), noise, self._windows)
+
+    def _of(self, signal: str, like: Floats) -> Floats:
+        return self._between.get(signal, np.zeros(len(like)))
+
+
 def tolerance_of(signal: str, tolerances: Mapping[str, float] | None = None) -> float:
     """The drift of a signal that never pages."""
     if tolerances is not None and signal in tolerances:
@@ -102,37 +136,47 @@ def tolerance_of(signal: str, tolerances: Mapping[str, float] | None = None) -> 
     return CATALOGUE[signal].tolerance if signal in CATALOGUE else 0.15
 
 
-def _scalars(frame: Frame, rows: dict[str, _Rows], objectives: Mapping[str, float]) -> None:
+def _scalars(
+    frame: Frame, rows: dict[str, _Rows], objectives: Mapping[str, float], spread: _Spread
+) -> None:
     if not any(name in rows for name in frame.signals):
         return
     stats = scalar_statistics(frame)
     for s, name in enumerate(frame.signals):
         if name not in rows:
             continue
+        noise = stats.noise if stats.has_reference[s] else stats.rank_noise
+        design = spread.linear(name, noise[:, s])
         if name in objectives:
-            rows[name] = _beyond(frame, s, float(objectives[name]))
+            rows[name] = _beyond(frame, s, float(objectives[name]), design)
         elif stats.has_reference[s] and not _is_service(name):
-            rows[name] = _distances(frame, stats, s)
+            wide = spread.linear(name, stats.outside_noise[:, s])
+            rows[name] = _distances(frame, stats, s, design, wide)
 
 
 def _is_service(name: str) -> bool:
     return name in CATALOGUE and CATALOGUE[name].kind is SignalKind.SERVICE
 
 
-def _distances(frame: Frame, stats: ScalarStatistics, s: int) -> _Rows:
+def _distances(
+    frame: Frame, stats: ScalarStatistics, s: int, design: Floats, wide_design: Floats
+) -> _Rows:
     n, size = stats.records[:, s], np.maximum(stats.records[:, s], 1.0)
     distance = np.abs(stats.distance[:, s])
-    margin = np.sqrt(_LOG / 2.0 * (1.0 / size + 1.0 / stats.reference_records[:, s]))
+    # What windows have in common moves the whole distribution one way: its tail is the normal's.
+    common = _Z**2 * (design - 1.0) * stats.noise[:, s] ** 2
+    margin = np.sqrt(_LOG / 2.0 * (1.0 / size + 1.0 / stats.reference_records[:, s]) + common)
     own = _rows(distance, distance - margin, distance + margin, n, "KS distance", n > 0)
     total, expected = stats.all_records[:, s], stats.outside_expected[:, s]
-    low, high = wilson(stats.outside[:, s] * total, total)
+    worth = total / wide_design
+    low, high = wilson(stats.outside[:, s] * worth, worth)
     share = stats.outside[:, s] - expected
     novel = frame.novel & (total > 0)
     wide = _rows(share, low - expected, high - expected, total, "out-of-range share", novel)
     return {**own, **wide}
 
 
-def _beyond(frame: Frame, s: int, objective: float) -> _Rows:
+def _beyond(frame: Frame, s: int, objective: float, design: Floats) -> _Rows:
     out: _Rows = {}
     for row in range(len(frame.slices)):
         histograms = [
@@ -145,7 +189,7 @@ def _beyond(frame: Frame, s: int, objective: float) -> _Rows:
         n = float(sum(counts.sum() for _, counts in histograms))
         if n == 0:
             continue
-        margin = _Z * np.sqrt(TAIL * (1.0 - TAIL) / n)
+        margin = _Z * np.sqrt(TAIL * (1.0 - TAIL) * design[row] / n)
         shares = np.clip([TAIL, TAIL - margin, TAIL + margin], 0.0, 1.0)
         # What lies inside a bin is not known: the interval ends at edges.
         value, below, above = (at - objective for at in mixed_quantiles(histograms, shares))
@@ -154,13 +198,14 @@ def _beyond(frame: Frame, s: int, objective: float) -> _Rows:
     return out
 
 
-def _classes(frame: Frame) -> _Rows:
+def _classes(frame: Frame, spread: _Spread) -> _Rows:
     out: _Rows = {}
     for whole in (False, True):
         stats = category_statistics(frame, whole=whole)
-        size = np.maximum(stats.records, 1.0)
+        design = spread.quadratic(PREDICTED_CLASS.name, stats.noise)
+        size = np.maximum(stats.records, 1.0) / design
         margin = np.sqrt(_LOG / 2.0 * (1.0 / size + 1.0 / stats.reference_records))
-        value = stats.variation - stats.variation_bias
+        value = stats.variation - stats.variation_bias * np.sqrt(design)
         use = (stats.records > 0) & (frame.novel == whole)
         out |= _rows(
             value, value - margin, stats.variation + margin, stats.records, "total variation", use
@@ -168,31 +213,34 @@ def _classes(frame: Frame) -> _Rows:
     return out
 
 
-def _vectors(frame: Frame) -> _Rows:
+def _vectors(frame: Frame, spread: _Spread) -> _Rows:
     out: _Rows = {}
     for whole in (False, True):
         stats = vector_statistics(frame, whole=whole)
-        positive = np.maximum(stats.score, 0.0)
-        margin = _Z * np.sqrt(stats.noise**2 + stats.slope**2 * positive)
-        low = np.sqrt(np.maximum(stats.score - margin, 0.0))
+        design = spread.quadratic(EMBEDDING.name, stats.noise)
+        unbiased = stats.score - (design - 1.0) * stats.bias
+        positive = np.maximum(unbiased, 0.0)
+        margin = _Z * np.sqrt((stats.noise * design) ** 2 + stats.slope**2 * design * positive)
+        low = np.sqrt(np.maximum(unbiased - margin, 0.0))
         high = np.sqrt(np.maximum(stats.score + margin, 0.0))
         use = (stats.records > 0) & (frame.novel == whole)
         out |= _rows(np.sqrt(positive), low, high, stats.records, "root MMD", use)
     return out
 
 
-def _accuracy(stats: OutcomeStatistics) -> _Rows:
+def _accuracy(stats: OutcomeStatistics, spread: _Spread) -> _Rows:
     labels = stats.records
-    low, high = newcombe(
-        stats.expected, stats.expected_noise, stats.accuracy * labels, np.maximum(labels, 1.0)
-    )
+    worth = np.maximum(labels, 1.0) / spread.linear(ACCURACY.name, stats.accuracy_noise)
+    low, high = newcombe(stats.expected, stats.expected_noise, stats.accuracy * worth, worth)
     use = (labels > 0) & (stats.reference_labels > 0)
     loss = stats.expected - stats.accuracy
     return _rows(loss, low, high, labels, "loss of accuracy", use, floor=-1.0)
 
 
-def _calibration(stats: OutcomeStatistics) -> _Rows:
+def _calibration(stats: OutcomeStatistics, spread: _Spread) -> _Rows:
     value, bias, error = ece(stats.table)
+    wider = np.sqrt(spread.quadratic(CALIBRATION.name, stats.calibration_noise))
+    bias, error = bias * wider, error * wider
     rise = value - stats.reference_ece
     use = stats.records > 0
     return _rows(

@@ -22,11 +22,12 @@ Cells = tuple[tuple[str, ...], ...]
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Part:
     """What one version did: its summary and the labels that arrived, with the baseline that judges
-    it."""
+    it. ``windows``: over how many windows of time they are summed."""
 
     baseline: Baseline
     summary: Summary
     outcomes: Outcomes | None = None
+    windows: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -126,6 +126,12 @@ class FleetEvidence:
         row = self._table.index.get(stream)
         return 0 if row is None else int(self._table.history[row])
 
+    def between(self, stream: StreamKey) -> float:
+        """Variance of a stream's healthy scores from window to window, beyond sampling, in squared
+        units of its score; 0 where it is not known."""
+        row = self._table.index.get(stream)
+        return 0.0 if row is None else float(self._table.between[row])
+
     def learn(self, batches: Sequence[ScoreBatch]) -> None:
         """Take windows declared healthy as history: locations, variances and pools, no bets.
 

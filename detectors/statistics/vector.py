@@ -24,11 +24,12 @@ from vigil.summary import FEATURE_UNIT
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VectorStatistics:
-    """Per slice, (slices,). ``score``: unbiased MMD^2, ``noise``: its standard deviation under no
-    drift, ``slope``: standard deviation of MMD^2 for each unit of MMD where there is drift."""
+    """Per slice, (slices,). ``score``: unbiased MMD^2, ``bias``: what was taken off for that,
+    ``noise``: its standard deviation under no drift, ``slope``: standard deviation of MMD^2 for each unit of MMD where there is drift."""
 
     records: Floats
     score: Floats
+    bias: Floats
     noise: Floats
     slope: Floats
 
@@ -40,7 +41,8 @@ def vector_statistics(frame: Frame, *, whole: bool) -> VectorStatistics:
         whole: judge all cells against the whole baseline, instead of known cells against their own.
     """
     size = len(frame.slices)
-    records, score, noise, slope = np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)
+    records, score, bias = np.zeros(size), np.zeros(size), np.zeros(size)
+    noise, slope = np.zeros(size), np.zeros(size)
     for piece in frame.pieces:
         if not piece.reference.has_embedding:
             continue
@@ -57,12 +59,14 @@ def vector_statistics(frame: Frame, *, whole: bool) -> VectorStatistics:
         safe = np.maximum(total, 1.0)
         records += total
         score += ((d**2).sum(axis=1) - weights @ own) / safe
+        bias += weights @ own / safe
         noise += 2.0 * squared * effective**2 / safe**2
         slope += 4.0 * largest * effective / safe
     safe = np.maximum(records, 1.0)
     return VectorStatistics(
         records=records,
         score=score / safe,
+        bias=bias / safe,
         noise=np.sqrt(noise + 1e-12) / safe,
         slope=np.sqrt(slope / safe),
     )

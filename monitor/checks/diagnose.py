@@ -176,21 +176,24 @@ def _measured_on(scene: Scene, named: Slice) -> list[Drift]:
     """The drift of a slice without streams of its own, e.g. two fields where cells have three.
 
     Its effects are measured on the slice; the evidence is that of the strongest stream of the same
-    signal, since no bets were made on the slice itself.
+    signal, since no bets were made on the slice itself, and so is the variation between windows.
     """
     strongest: dict[str, Drift] = {}
     for drift in scene.drifts:
-        known = strongest.setdefault(drift.stream.signal, drift)
-        if drift.evidence > known.evidence:
+        best = strongest.setdefault(drift.stream.signal, drift)
+        if drift.evidence > best.evidence:
             strongest[drift.stream.signal] = drift
     streams = [_stream(scene.family, named, signal) for signal in strongest]
     means = Means(scene.parts)
+    known = scene.rules.between
+    like = {one.signal: strongest[one.signal].stream for one in streams}
+    rules = replace(scene.rules, between=known and (lambda stream: known(like[stream.signal])))
     found = []
-    for stream, effect in measure(scene.parts, streams, scene.rules).items():
+    for stream, effect in measure(scene.parts, streams, rules).items():
         if effect.is_large:
             before, now = means.of(stream)
-            like = strongest[stream.signal]
-            found.append(replace(like, stream=stream, effect=effect, before=before, now=now))
+            drift = strongest[stream.signal]
+            found.append(replace(drift, stream=stream, effect=effect, before=before, now=now))
     return sorted(found, key=lambda one: -_surely(one.effect))
 
 

@@ -30,7 +30,8 @@ class Diagnosis:
     """Drift of one model at one tick, named: which slice, since when, and why.
 
     ``hard``: a plain rule fired, no statistics. ``onset`` is the start of the window in which it
-    began, which lies between ``onset_first`` and ``onset_last`` (95 %). ``terrain``: the leaf cells of its traffic.
+    began, which lies between ``onset_first`` and ``onset_last`` (95 %). ``terrain``: the leaf cells
+    of its traffic.
     """
 
     model: ModelRef

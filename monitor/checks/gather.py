@@ -66,7 +66,14 @@ def parts_of(session: Session, references: References, seen: Iterable[Seen]) -> 
     for one in seen:
         baseline = references.of_ruler(session, one.ruler)
         if baseline is not None:
-            parts.append(Part(baseline=baseline, summary=one.summary, outcomes=one.outcomes))
+            parts.append(
+                Part(
+                    baseline=baseline,
+                    summary=one.summary,
+                    outcomes=one.outcomes,
+                    windows=one.windows,
+                )
+            )
     if len(parts) > 1:
         main = max(parts, key=lambda part: part.summary.total_records)
         parts = [part for part in parts if _axes(part) == _axes(main)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,11 +26,15 @@ PROVISIONAL_FACTOR = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """What a model's settings say about judging."""
+    """How a model is judged: what its settings say, and how its healthy windows vary.
+
+    ``between``: variance of a stream's healthy scores beyond sampling (``FleetEvidence.between``).
+    """
 
     tolerances: Mapping[str, float]
     objectives: Mapping[str, float]
     threshold: float
+    between: Callable[[StreamKey], float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +126,13 @@ def is_stale(standing: Standing, verdict: Verdict, tick: int) -> bool:
 def measure(
     parts: Sequence[Part], streams: Sequence[StreamKey], rules: Rules
 ) -> dict[StreamKey, Effect]:
-    return effects(parts, streams, tolerances=rules.tolerances, objectives=rules.objectives)
+    return effects(
+        parts,
+        streams,
+        tolerances=rules.tolerances,
+        objectives=rules.objectives,
+        between=rules.between,
+    )
 
 
 def outcome_of(standing: Standing, effect: Effect | None) -> tuple[Outcome, str]:

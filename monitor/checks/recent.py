@@ -19,13 +19,14 @@ Family = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """What one tick saw of one version."""
+    """What one tick saw of one version; or several ticks as one, ``windows`` of them."""
 
     tick: int
     version: str
     ruler: str
     summary: Summary
     outcomes: Outcomes | None
+    windows: int = 1
 
     @property
     def records(self) -> int:
@@ -91,4 +92,6 @@ def _sum(parts: list[Seen]) -> Seen:
         ruler=ruler,
         summary=Summary.total(part.summary for part in same),
         outcomes=Outcomes.total(outcomes) if outcomes else None,
+        windows=sum(part.windows for part in same if part.records or part.outcomes is not None)
+        or 1,
     )

@@ -244,6 +244,7 @@ class FleetTick:
             tolerances=watched.tolerance if watched else {},
             objectives={"latency_s": watched.latency_objective_s} if watched else {},
             threshold=self._services.settings.threshold_ticks,
+            between=self._engine.between if self._engine is not None else None,
         )
 
     def _measures(self, session: Session) -> Measures:
