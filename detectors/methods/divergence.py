@@ -85,14 +85,14 @@ def compare_counts(
     unit: str,
     alpha: float,
     tolerance: float,
-    resamples: int,
+    permutations: int,
     seed: int,
     left_out: tuple[int, int],
     details: Mapping[str, Any],
 ) -> Comparison:
     """Judge two histograms of the same cells, (K,) each.
 
-    With V the divergence as seen and V' its values under ``resamples`` relabellings,
+    With V the divergence as seen and V' its values under ``permutations`` relabellings,
 
     * p-value: the Monte Carlo one of V among V';
     * bias: mean of V', which is what samples of these sizes show without any difference;
@@ -106,7 +106,7 @@ def compare_counts(
     reference, current = reference[occupied], current[occupied]
     rng = np.random.default_rng(seed)
     seen = float(divergence.value(reference, current))
-    permuted = relabelled(divergence.value, reference, current, resamples, rng)
+    permuted = relabelled(divergence.value, reference, current, permutations, rng)
     bias = float(permuted.mean())
     first, second = divergence.slopes(reference, current)
     linear = _variance(first, reference) / m + _variance(second, current) / n

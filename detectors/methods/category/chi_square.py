@@ -25,7 +25,7 @@ class ChiSquare:
     Test: the chi-square law with K - 1 degrees of freedom where every expected count is 5 or more;
     else Monte Carlo over random relabellings, exact at any sample size.
 
-    Cost: O(N log N) time to sort labels, N = m + n, and O(resamples * K) where counts are small;
+    Cost: O(N log N) time to sort labels, N = m + n, and O(permutations * K) where counts are small;
     7 ms at 50 000 integers a side.
 
     Not for: ordered categories, where ks on the order sees more; thousands of rare categories,
@@ -37,7 +37,8 @@ class ChiSquare:
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the total variation up to which drift does not matter.
-        resamples: of the relabelling; the smallest p is then 1 / (resamples + 1).
+        permutations: how often records are relabelled where counts are small; the smallest p
+            is then 1 / (permutations + 1).
         seed: of the relabelling.
 
     Example:
@@ -59,10 +60,15 @@ class ChiSquare:
         *,
         alpha: float = ALPHA,
         tolerance: float = 0.1,
-        resamples: int = 999,
+        permutations: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.resamples, self.seed = alpha, tolerance, resamples, seed
+        self.alpha, self.tolerance, self.permutations, self.seed = (
+            alpha,
+            tolerance,
+            permutations,
+            seed,
+        )
 
     def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
         """Compare (m,) labels with (n,): integers, texts or booleans.
@@ -80,6 +86,6 @@ class ChiSquare:
             current,
             alpha=self.alpha,
             tolerance=self.tolerance,
-            resamples=self.resamples,
+            permutations=self.permutations,
             seed=self.seed,
         )

@@ -48,7 +48,7 @@ def compare_categories(
     *,
     alpha: float,
     tolerance: float,
-    resamples: int,
+    permutations: int,
     seed: int,
 ) -> Comparison:
     """Judge whether (m,) and (n,) labels come from one distribution.
@@ -66,7 +66,7 @@ def compare_categories(
         method, p_value = "chi-square", float(chi2.sf(seen, len(names) - 1))
     else:
         rng = np.random.default_rng(seed)
-        drawn = relabelled(statistic, before, now, resamples, rng)
+        drawn = relabelled(statistic, before, now, permutations, rng)
         method, p_value = "Monte Carlo", monte_carlo_p(seen, drawn)
     if len(names) == 1:
         p_value = 1.0

@@ -26,7 +26,7 @@ class CategoryJensenShannon:
 
     Test: Monte Carlo over random relabellings; exact at any sample size.
 
-    Cost: O(N log N + resamples * K) time, O(resamples * K) memory, N = m + n; 8 ms at 50 000
+    Cost: O(N log N + permutations * K) time, O(permutations * K) memory, N = m + n; 8 ms at 50 000
     integers a side in 10 categories.
 
     Not for: thousands of rare categories (group them first); ordered categories, where ks on the
@@ -39,7 +39,7 @@ class CategoryJensenShannon:
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
-        resamples: of the relabelling; the smallest p is 1 / (resamples + 1).
+        permutations: how often records are relabelled; the smallest p is 1 / (permutations + 1).
         seed: of the relabelling.
 
     Example:
@@ -60,10 +60,15 @@ class CategoryJensenShannon:
         *,
         alpha: float = ALPHA,
         tolerance: float = 0.1,
-        resamples: int = 999,
+        permutations: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.resamples, self.seed = alpha, tolerance, resamples, seed
+        self.alpha, self.tolerance, self.permutations, self.seed = (
+            alpha,
+            tolerance,
+            permutations,
+            seed,
+        )
 
     def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
         """Compare (m,) labels with (n,): integers, texts or booleans.
@@ -83,7 +88,7 @@ class CategoryJensenShannon:
             unit="Jensen-Shannon distance",
             alpha=self.alpha,
             tolerance=self.tolerance,
-            resamples=self.resamples,
+            permutations=self.permutations,
             seed=self.seed,
             left_out=lost,
             details={"categories": names},

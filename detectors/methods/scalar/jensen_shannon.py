@@ -32,8 +32,8 @@ class JensenShannon:
     (3 % at 5 % with 400 and 100 values). The plug-in distance without drift is about
     ``sqrt((bins - 1)(1/m + 1/n) / 5.5)``: 0.18 at 100 a side, so no fixed threshold fits.
 
-    Cost: O((m + n) log m + resamples * bins) time, O(resamples * bins) memory; 5 ms at 50 000 a
-    side with 10 bins.
+    Cost: O((m + n) log m + permutations * bins) time, O(permutations * bins) memory; 5 ms at 50 000
+    a side with 10 bins.
 
     Not for: small shifts of a smooth signal, where ks or cramer_von_mises see more; changes inside
     a bin, which it can't see; comparing figures of different ``bins``.
@@ -46,7 +46,7 @@ class JensenShannon:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
         bins: how many.
-        resamples: of the relabelling; the smallest p is 1 / (resamples + 1).
+        permutations: how often records are relabelled; the smallest p is 1 / (permutations + 1).
         seed: of the relabelling.
 
     Example:
@@ -67,11 +67,11 @@ class JensenShannon:
         alpha: float = ALPHA,
         tolerance: float = 0.1,
         bins: int = 10,
-        resamples: int = 999,
+        permutations: int = 999,
         seed: int = 0,
     ) -> None:
         self.alpha, self.tolerance, self.bins = alpha, tolerance, bins
-        self.resamples, self.seed = resamples, seed
+        self.permutations, self.seed = permutations, seed
 
     def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
         """Compare (m,) numbers with (n,); details: ``edges``, ``bias`` and ``cells`` in use.
@@ -96,7 +96,7 @@ class JensenShannon:
             unit=UNIT,
             alpha=self.alpha,
             tolerance=self.tolerance,
-            resamples=self.resamples,
+            permutations=self.permutations,
             seed=self.seed,
             left_out=lost,
             details={"edges": edges},

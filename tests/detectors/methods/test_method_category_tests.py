@@ -39,7 +39,7 @@ def test_large_counts_are_scipys(name: str, power: int) -> None:
 def test_small_counts_are_fishers() -> None:
     """Two categories: the Monte Carlo p-value is that of the exact test."""
     before, now = [8, 2], [2, 5]
-    found = detectors.get("chi_square", resamples=20_000).compare(spelled(before), spelled(now))
+    found = detectors.get("chi_square", permutations=20_000).compare(spelled(before), spelled(now))
     oracle = stats.fisher_exact([before, now]).pvalue
     assert found.details["method"] == "Monte Carlo"
     assert found.p_value == pytest.approx(oracle, abs=0.01)
@@ -51,7 +51,7 @@ def test_rare_categories_raise_no_false_alarms(name: str) -> None:
     rng = np.random.default_rng(3)
     trials, rejected = 200, 0
     shares = rng.dirichlet(np.full(60, 0.3))
-    made = detectors.get(name, alpha=0.05, resamples=99)
+    made = detectors.get(name, alpha=0.05, permutations=99)
     for _ in range(trials):
         found = made.compare(rng.choice(60, 40, p=shares), rng.choice(60, 40, p=shares))
         rejected += found.p_value <= 0.05
@@ -120,7 +120,7 @@ def test_intervals_cover(name: str, change: float) -> None:
         "jensen_shannon_category": float(jensenshannon(p, q, base=2)),
     }.get(name, float(np.abs(p - q).sum() / 2.0))
     rng = np.random.default_rng(5)
-    made = detectors.get(name, resamples=199)
+    made = detectors.get(name, permutations=199)
     trials, hit = 200, 0
     for _ in range(trials):
         found = made.compare(rng.choice(3, 400, p=p), rng.choice(3, 200, p=q)).effect

@@ -31,7 +31,7 @@ MODULES = sorted(
     for one in pkgutil.walk_packages(detectors.methods.__path__, "detectors.methods.")
     if not one.ispkg
 )
-RESAMPLES = ("resamples", "permutations", "bootstraps")
+RESAMPLES = ("resamples", "permutations")
 CHANCE = 1e-4
 """How seldom a sound detector may fail a test of its false alarms."""
 

@@ -33,6 +33,12 @@ def pair(m: int, n: int, shift: float = 0.3) -> tuple[Any, Any]:
     return rng.normal(size=m), rng.normal(shift, 1.0, n)
 
 
+def few(name: str, times: int) -> dict[str, int]:
+    """Arguments for few draws, of the detectors that draw."""
+    drawing = {"wasserstein": {"resamples": times}, "ks": {}, "cramer_von_mises": {}}
+    return drawing.get(name, {}) | ({} if name in ALL[:2] else {"permutations": times})
+
+
 @pytest.mark.parametrize(("m", "n"), [*SIZES, (20_000, 15_000)])
 def test_ks_is_scipys(m: int, n: int) -> None:
     """Distance, place and p-value."""
@@ -89,7 +95,7 @@ def test_wasserstein_is_scipys(m: int, n: int) -> None:
 def test_wasserstein_against_a_permutation_test_of_records() -> None:
     """Cells change the p-value of a permutation test by less than its own noise."""
     x, y = pair(200, 100, 0.2)
-    found = detectors.get("wasserstein", resamples=4999).compare(x, y)
+    found = detectors.get("wasserstein", permutations=4999).compare(x, y)
     rng = np.random.default_rng(1)
     oracle = stats.permutation_test(
         (x, y), stats.wasserstein_distance, n_resamples=999, alternative="greater", rng=rng
@@ -146,7 +152,7 @@ def test_distances_are_symmetric_and_zero_at_equality(x: Any, y: Any) -> None:
         assert one.effect.value == pytest.approx(other.effect.value, abs=1e-12)
         assert one.p_value == pytest.approx(other.p_value, rel=1e-6, abs=1e-9)
     for name in ALL:
-        made = detectors.get(name, **({} if name in ALL[:2] else {"resamples": 9}))
+        made = detectors.get(name, **few(name, 9))
         assert made.compare(x, x).effect.value == pytest.approx(0.0, abs=1e-12)
 
 
@@ -190,7 +196,7 @@ def test_ties_raise_no_false_alarms(name: str, kind: str) -> None:
     """A signal that is half zeros, and one of small integers: at 5 % no more than 5 %."""
     rng = np.random.default_rng(7)
     trials, rejected = 300, 0
-    made = detectors.get(name, alpha=0.05, **({} if name in ALL[:2] else {"resamples": 99}))
+    made = detectors.get(name, alpha=0.05, **few(name, 99))
     for _ in range(trials):
         x, y = (
             rng.poisson(3.0, n).astype(float)
@@ -208,7 +214,7 @@ def test_intervals_cover(name: str, shift: float, spread: float) -> None:
     """The true distance of two normal laws lies in at least 93 % of the intervals."""
     true = true_distances(shift, spread)[name]
     rng = np.random.default_rng(11)
-    made = detectors.get(name, **({} if name in ALL[:2] else {"resamples": 199}))
+    made = detectors.get(name, **few(name, 199))
     trials, hit = 150, 0
     for _ in range(trials):
         found = made.compare(rng.normal(size=400), rng.normal(shift, spread, 200)).effect
