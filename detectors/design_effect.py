@@ -12,9 +12,9 @@ sum of both variances; a quadratic score's sampling standard deviation falls wit
 with deff itself.
 
 *Approximate.* Windows are taken as independent of each other, and as large as those of the history
-(correlated frames: with larger windows b falls; keeping it errs on the safe side). b is what healthy
-traffic did: drift that also changes the correlation is not covered. When not to use it: for
-streams that wander from window to window; their T is smaller than the number of windows.
+(correlated frames: with larger windows b falls; keeping it errs on the safe side). b is what
+healthy traffic did: drift that also changes the correlation is not covered. When not to use it:
+for streams that wander from window to window; their T is smaller than the number of windows.
 
 Source: Kish, Survey Sampling, 1965.
 """

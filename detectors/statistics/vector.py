@@ -25,7 +25,8 @@ from vigil.summary import FEATURE_UNIT
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VectorStatistics:
     """Per slice, (slices,). ``score``: unbiased MMD^2, ``bias``: what was taken off for that,
-    ``noise``: its standard deviation under no drift, ``slope``: standard deviation of MMD^2 for each unit of MMD where there is drift."""
+    ``noise``: its standard deviation under no drift, ``slope``: standard deviation of MMD^2 for
+    each unit of MMD where there is drift."""
 
     records: Floats
     score: Floats
