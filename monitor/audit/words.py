@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.audit.report import AuditReport, length, verdict
+from monitor.audit.report import AuditReport, Judgement, length, verdict
 
 STRONG_INFLATION = 3.0
 
@@ -22,6 +22,8 @@ def document(found: AuditReport) -> dict[str, Any]:
 def verdict_line(found: AuditReport) -> str:
     """The answer, and what may stand behind it."""
     text = verdict(found)
+    if found.judgement is Judgement.WITHIN:
+        text += f" Up to {found.rate_high:.2g} times the budget would fit what was seen."
     leaking = [one for one in found.kinds if one.leaking]
     if leaking:
         worst = max(leaking, key=lambda one: one.leaking / max(one.tested, 1))
@@ -68,7 +70,7 @@ def figures(found: AuditReport) -> list[tuple[str, str]]:
         ),
         (
             "sharper look",
-            f"{found.sharp_alarms} alarms of single streams at a threshold of "
+            f"{_times(found.sharp_alarms, 'alarm')} of single streams at a threshold of "
             f"{found.sharp_threshold:g}, where {found.sharp_budget:.1f} are allowed",
         ),
         ("normal scores", f"mean {found.score_mean:+.3f}, sd {found.score_sd:.3f} (healthy: 0, 1)"),
@@ -90,6 +92,10 @@ def figures(found: AuditReport) -> list[tuple[str, str]]:
             ),
         )
     return lines
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _span(found: AuditReport) -> str:

@@ -43,6 +43,7 @@ def test_a_healthy_fleet_is_within_its_budget() -> None:
     assert verdict(found) == (
         "0 pages in 6.0 days over 12 streams; the budget allows 0.20. The fleet is quiet enough."
     )
+    assert verdict_line(found).endswith(" Up to 15 times the budget would fit what was seen.")
     assert found.run_length_days is None
     assert found.rate_high == pytest.approx(-math.log(0.05) / (6 / 30))
     assert found.score_mean == pytest.approx(0.0, abs=0.05)
