@@ -215,6 +215,25 @@ def concatenate(samples: Sequence[Boxes]) -> Boxes:
     return _trusted(values)
 
 
+def usable_pair(
+    reference: Boxes, current: Boxes, *, truth: bool
+) -> tuple[Boxes, Boxes, tuple[int, int]]:
+    """Both sides without boxes that are not finite, and how many those were.
+
+    Raises:
+        ShapeError: a side is no ``Boxes``, or has no truth where that is needed; true boxes that
+            are not finite.
+    """
+    for what, sample in (("reference", reference), ("current", current)):
+        if not isinstance(sample, Boxes):
+            raise ShapeError(what, expected="Boxes", found=type(sample).__name__)
+        if truth and not np.isfinite(sample.truth[1]).all():
+            raise ShapeError(f"{what}: true_boxes", expected="finite corners", found="NaN")
+    before, lost_before = reference.usable()
+    now, lost_now = current.usable()
+    return before, now, (lost_before, lost_now)
+
+
 def rows_of(image: Ints, images: int, chosen: Ints) -> tuple[Ints, Ints]:
     """Rows that belong to the chosen images, and the position of each one's image in ``chosen``."""
     order = np.argsort(image, kind="stable")

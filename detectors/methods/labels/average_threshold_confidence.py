@@ -30,7 +30,7 @@ class AverageThresholdConfidence:
 
     Test: one-sided normal test of the loss; approximate.
 
-    Cost: O(N K + N log N + bootstraps 512); 230 ms at 50 000 records a side and 10 classes.
+    Cost: O(N K + N log N + resamples 512); 230 ms at 50 000 records a side and 10 classes.
 
     Not for: proof that a model still works: a signal, not a guarantee. It is right where the score
     tells right from wrong (errors lie below t in both samples), and too large where many records
@@ -46,7 +46,7 @@ class AverageThresholdConfidence:
         alpha: false-alarm rate of the test.
         tolerance: loss of accuracy that does not matter.
         score: ``max_confidence`` or ``negative_entropy``.
-        bootstraps: of both samples.
+        resamples: of both samples.
         seed: of the bootstrap.
 
     Example:
@@ -74,13 +74,13 @@ class AverageThresholdConfidence:
         alpha: float = ALPHA,
         tolerance: float = 0.03,
         score: str = "max_confidence",
-        bootstraps: int = 200,
+        resamples: int = 200,
         seed: int = 0,
     ) -> None:
         if score not in SCORES:
             raise ValueError(f"score: expected one of {', '.join(SCORES)}, found {score!r}")
         self.alpha, self.tolerance, self.score = alpha, tolerance, score
-        self.bootstraps, self.seed = bootstraps, seed
+        self.resamples, self.seed = resamples, seed
 
     def compare(self, reference: Labelled, current: Labelled) -> Comparison:
         """Compare m labelled records with n; labels of the current ones are not used.
@@ -127,11 +127,11 @@ class AverageThresholdConfidence:
         first = np.bincount(cell + size * wrong, minlength=2 * size)
         second = np.bincount(np.searchsorted(edges, asked, side="right"), minlength=size)
         m, n = len(known), len(asked)
-        drawn = rng.multinomial(m, first / m, size=self.bootstraps)
+        drawn = rng.multinomial(m, first / m, size=self.resamples)
         error = drawn[:, size:].sum(axis=1) / m
         below = np.cumsum(drawn[:, :size] + drawn[:, size:], axis=1) / m
-        now = np.cumsum(rng.multinomial(n, second / n, size=self.bootstraps), axis=1) / n
-        losses = [_at(below[b], now[b], error[b]) - error[b] for b in range(self.bootstraps)]
+        now = np.cumsum(rng.multinomial(n, second / n, size=self.resamples), axis=1) / n
+        losses = [_at(below[b], now[b], error[b]) - error[b] for b in range(self.resamples)]
         return float(np.std(losses, ddof=1))
 
 

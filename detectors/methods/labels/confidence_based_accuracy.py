@@ -30,7 +30,7 @@ class ConfidenceBasedAccuracy:
 
     Test: one-sided normal test of the loss; approximate.
 
-    Cost: O(N K + bootstraps 100); 120 ms at 50 000 records a side and 10 classes.
+    Cost: O(N K + resamples 100); 120 ms at 50 000 records a side and 10 classes.
 
     Not for: proof that a model still works. It is right where accuracy at a given confidence is as
     in the reference (the mix of easy and hard inputs changed), and silently wrong where it is not:
@@ -45,7 +45,7 @@ class ConfidenceBasedAccuracy:
     Args:
         alpha: false-alarm rate of the test.
         tolerance: loss of accuracy that does not matter.
-        bootstraps: of the reference.
+        resamples: of the reference.
         seed: of the bootstrap and the held-out half.
 
     Example:
@@ -72,11 +72,11 @@ class ConfidenceBasedAccuracy:
         *,
         alpha: float = ALPHA,
         tolerance: float = 0.03,
-        bootstraps: int = 200,
+        resamples: int = 200,
         seed: int = 0,
     ) -> None:
         self.alpha, self.tolerance = alpha, tolerance
-        self.bootstraps, self.seed = bootstraps, seed
+        self.resamples, self.seed = resamples, seed
 
     def compare(self, reference: Labelled, current: Labelled) -> Comparison:
         """Compare m labelled records with n; labels of the current ones are not used.
@@ -100,11 +100,11 @@ class ConfidenceBasedAccuracy:
         calibrated = _isotonic(fitted.records, fitted.right)
         of_known, of_asked = _shares(fitted.knots, known), _shares(fitted.knots, asked)
         loss = float((of_known - of_asked) @ calibrated)
-        drawn = np.empty(self.bootstraps)
-        records = rng.multinomial(m, fitted.records / m, size=self.bootstraps)
+        drawn = np.empty(self.resamples)
+        records = rng.multinomial(m, fitted.records / m, size=self.resamples)
         rights = rng.binomial(records, fitted.right / fitted.records)
         moved = of_known - fitted.records / m - of_asked
-        for b in range(self.bootstraps):
+        for b in range(self.resamples):
             drawn[b] = (records[b] / m + moved) @ _isotonic(records[b], rights[b])
         spread = np.interp(asked, fitted.knots, calibrated).var() / n
         return estimated_loss(

@@ -32,7 +32,7 @@ class LabelShift:
     Test: permutation of the predicted classes: exact for exchangeable records. It also rejects
     where the input changed and the classes' shares did not.
 
-    Cost: O(N K + bootstraps K^2 + permutations K + K^3); 60 ms at 50 000 records a side and 10
+    Cost: O(N K + resamples K^2 + permutations K + K^3); 60 ms at 50 000 records a side and 10
     classes, 2 s at 100 classes.
 
     Not for: anything but label shift. The estimate needs ``P(input | class)`` to be as in the
@@ -47,7 +47,7 @@ class LabelShift:
         alpha: false-alarm rate of the test.
         tolerance: total variation that does not matter.
         max_condition: the largest condition number of M that is believed.
-        bootstraps, permutations: how many.
+        resamples, permutations: how many.
         seed: of both.
 
     Example:
@@ -73,12 +73,12 @@ class LabelShift:
         alpha: float = ALPHA,
         tolerance: float = 0.05,
         max_condition: float = 30.0,
-        bootstraps: int = 500,
+        resamples: int = 500,
         permutations: int = 999,
         seed: int = 0,
     ) -> None:
         self.alpha, self.tolerance, self.max_condition = alpha, tolerance, max_condition
-        self.bootstraps, self.permutations, self.seed = bootstraps, permutations, seed
+        self.resamples, self.permutations, self.seed = resamples, permutations, seed
 
     def compare(self, reference: Labelled, current: Labelled) -> Comparison:
         """Compare m labelled records with n; labels of the current ones are not used.
@@ -104,7 +104,7 @@ class LabelShift:
         seen, p_value = self._test(joint.sum(axis=1), predicted, rng)
         solved = _solve(joint, predicted)
         refused = not solved.condition <= self.max_condition
-        low, high = (0.0, 1.0) if refused else _interval(solved, self.bootstraps, rng)
+        low, high = (0.0, 1.0) if refused else _interval(solved, self.resamples, rng)
         value = solved.distance
         effect = Effect(
             value=min(value, 1.0),

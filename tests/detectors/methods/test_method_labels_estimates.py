@@ -86,7 +86,7 @@ def test_alarms_of_label_shift_without_change_stay_within_alpha() -> None:
     """The permutation test keeps its level."""
     rng = np.random.default_rng(2)
     priors, times = np.array([0.5, 0.3, 0.15, 0.05]), 300
-    detector = detectors.get("label_shift", alpha=0.05, permutations=199, bootstraps=10)
+    detector = detectors.get("label_shift", alpha=0.05, permutations=199, resamples=10)
     found = [
         detector.compare(shifted(rng, 200, priors), shifted(rng, 150, priors)) for _ in range(times)
     ]
@@ -144,7 +144,7 @@ def test_the_mix_of_easy_and_hard_changed(name: str, error: float) -> None:
 def test_the_interval_of_the_estimate_covers_what_it_estimates(name: str) -> None:
     """At least 93 % of the time for its own limit: the same estimate from very many records."""
     rng = np.random.default_rng(6)
-    detector = detectors.get(name, **({} if name.startswith("diff") else {"bootstraps": 60}))
+    detector = detectors.get(name, **({} if name.startswith("diff") else {"resamples": 60}))
     limit = detector.compare(world(rng, 300_000, hard=0.2), world(rng, 300_000, hard=0.4))
     found = [
         detector.compare(world(rng, 1500, hard=0.2), world(rng, 800, hard=0.4, truth=False)).effect
@@ -159,7 +159,7 @@ def test_alarms_of_estimates_without_change_stay_near_alpha(name: str) -> None:
     """Approximate: at most the 99.9 % binomial bound of 0.06 at alpha = 0.05."""
     rng = np.random.default_rng(7)
     times = 250
-    parameters = {} if name.startswith("diff") else {"bootstraps": 50}
+    parameters = {} if name.startswith("diff") else {"resamples": 50}
     detector = detectors.get(name, alpha=0.05, **parameters)
     found = [
         detector.compare(world(rng, 800, hard=0.2), world(rng, 500, hard=0.2, truth=False))

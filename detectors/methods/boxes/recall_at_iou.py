@@ -1,0 +1,182 @@
+"""Loss of recall at an IoU and a score, with true boxes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.intervals import wilson
+from detectors.methods.boxes.boxes import Boxes, Floats, concatenate, usable_pair
+from detectors.methods.boxes.matching import match
+from detectors.methods.boxes.resampled_images import dealt
+from detectors.methods.resampling import monte_carlo_p
+from detectors.registry import register
+from vigil.types import Effect
+
+UNIT = "loss of recall"
+
+
+@register
+class RecallAtIou:
+    """Share of the true boxes that are found, of the reference less of the current images.
+
+    Statistic: ``sum_i h_i / sum_i g_i`` of the reference less that of the current images, h_i of
+    the g_i true boxes of image i being matched by a detection of their class with score >= s and
+    IoU >= t.
+
+    Effect: the same, -1 to 1, positive where the model got worse; 95 % interval: Newcombe's, from
+    Wilson intervals whose number of boxes is divided by the design effect (variance over images
+    against that of independent boxes; where all or none are found, the mean number of boxes an
+    image that a box sees), since boxes of one image are dependent; approximate.
+
+    Test: permutation of whole images, one-sided (worse): exact for exchangeable images.
+
+    Cost: O(pairs) to match, O(images permutations) after; 0.9 s at 5 000 images a side with 10
+    boxes each and 999 permutations.
+
+    Not for: false detections, which recall does not see (average_precision); images labelled by
+    what the model found; frames of one video, which are not exchangeable: thin them first.
+
+    Source: Lin et al., Microsoft COCO, ECCV 2014 (matching); Rao and Scott, A Simple Method for the
+    Analysis of Clustered Binary Data, Biometrics, 1992; Newcombe, Statistics in Medicine, 1998.
+
+    Args:
+        alpha: false-alarm rate of the test.
+        tolerance: loss that does not matter.
+        iou: t.
+        score: s, the threshold at which the model is used.
+        permutations: dealings of the test.
+        seed: of the test.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> def sample(images, miss):
+        ...     at = np.repeat(np.arange(images), 2)
+        ...     corner = rng.uniform(0, 0.5, (len(at), 2))
+        ...     true = np.hstack([corner, corner + 0.3])
+        ...     kept = rng.random(len(at)) > miss
+        ...     return Boxes(
+        ...         images=images, image=at[kept], boxes=true[kept],
+        ...         scores=np.full(kept.sum(), 0.8), classes=at[kept] % 2,
+        ...         true_image=at, true_boxes=true, true_classes=at % 2,
+        ...     )
+        >>> found = RecallAtIou().compare(sample(500, 0.05), sample(500, 0.15))
+        >>> print(found.outcome, round(found.effect.value, 2))
+        drifted 0.1
+    """
+
+    name: ClassVar[str] = "recall_at_iou"
+    takes: ClassVar[Takes] = Takes.BOXES
+    exactness: ClassVar[Exactness] = Exactness.EXACT
+
+    def __init__(
+        self,
+        *,
+        alpha: float = ALPHA,
+        tolerance: float = 0.03,
+        iou: float = 0.5,
+        score: float = 0.5,
+        permutations: int = 999,
+        seed: int = 0,
+    ) -> None:
+        if not 0 < iou <= 1:
+            raise ValueError(f"iou: expected a threshold in (0, 1], found {iou!r}")
+        self.alpha, self.tolerance, self.iou, self.score = alpha, tolerance, iou, score
+        self.permutations, self.seed = permutations, seed
+
+    def compare(self, reference: Boxes, current: Boxes) -> Comparison:
+        """Compare m images with n, both with true boxes.
+
+        Details: ``reference`` and ``current``, the two recalls; ``classes`` (C,); ``by_class``,
+        ``low`` and ``high`` (C,): the loss of each class and its own 95 % interval, NaN where a
+        side has no true box of the class.
+
+        Raises:
+            ShapeError: true boxes are missing.
+        """
+        before, now, lost = usable_pair(reference, current, truth=True)
+        m, n = len(before), len(now)
+        if not m or not n or not len(before.truth[0]) or not len(now.truth[0]):
+            return no_data(
+                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
+            )
+        both = match(concatenate([before, now]), np.array([self.iou]))
+        kinds, kind = np.unique(both.true_kind, return_inverse=True)
+        size, images = len(kinds), m + n
+        good = both.hit[0] & (both.score >= self.score)
+        # A matched detection has the class of its true box.
+        at = both.image[good] * size + np.searchsorted(kinds, both.kind[good])
+        hits = np.bincount(at, minlength=images * size).reshape(images, size).astype(np.float64)
+        true = np.bincount(both.true_image * size + kind, minlength=images * size)
+        true = true.reshape(images, size)
+        hit_sum, true_sum = hits.sum(axis=1), true.sum(axis=1).astype(np.float64)
+        whole = [
+            _clustered(hit_sum[side, None], true_sum[side, None])
+            for side in (slice(m), slice(m, None))
+        ]
+        value, low, high = (float(part[0]) for part in _difference(whole[0], whole[1]))
+        effect = Effect(
+            value=value, low=low, high=high, tolerance=self.tolerance, unit=UNIT, records=n
+        )
+        parts = [
+            _clustered(hits[side], true[side].astype(np.float64))
+            for side in (slice(m), slice(m, None))
+        ]
+        by_class = _difference(parts[0], parts[1])
+        rng = np.random.default_rng(self.seed)
+        losses = []
+        for groups in dealt(m, n, self.permutations, rng):
+            first, first_true = groups @ hit_sum, groups @ true_sum
+            losses.append(
+                first / np.maximum(first_true, 1.0)
+                - (hit_sum.sum() - first) / np.maximum(true_sum.sum() - first_true, 1.0)
+            )
+        return conclude(
+            self.name,
+            effect,
+            statistic=value,
+            p_value=monte_carlo_p(value, np.concatenate(losses)),
+            alpha=self.alpha,
+            left_out=lost,
+            details={
+                "reference": float(whole[0][0][0]),
+                "current": float(whole[1][0][0]),
+                "classes": kinds,
+                "by_class": by_class[0],
+                "low": by_class[1],
+                "high": by_class[2],
+            },
+        )
+
+
+_Share = tuple[Floats, Floats, Floats]
+
+
+def _clustered(hits: Floats, true: Floats) -> _Share:
+    """Share and Wilson's interval, (C,), of (images, C) hits in true boxes; images are clusters."""
+    images, total = len(true), true.sum(axis=0)
+    safe = np.maximum(total, 1.0)
+    share = hits.sum(axis=0) / safe
+    variance = ((hits - share * true) ** 2).sum(axis=0) / safe**2
+    variance = variance * images / max(images - 1, 1)
+    plain = share * (1.0 - share) / safe
+    # With no spread to see, boxes of one image count as one.
+    worst = (true**2).sum(axis=0) / safe
+    seen = (plain > 0) & (images > 1)
+    effect = np.where(seen, np.maximum(variance / np.where(plain > 0, plain, 1.0), 1.0), worst)
+    size = total / np.maximum(effect, 1.0)
+    low, high = wilson(share * size, size)
+    missing = np.where(total > 0, 0.0, np.nan)
+    return share + missing, low + missing, high + missing
+
+
+def _difference(first: _Share, second: _Share) -> _Share:
+    value = first[0] - second[0]
+    return (
+        value,
+        value - np.hypot(first[0] - first[1], second[2] - second[0]),
+        value + np.hypot(first[2] - first[0], second[0] - second[1]),
+    )
