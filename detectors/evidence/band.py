@@ -113,7 +113,12 @@ class BandEvidence:
     """
 
     def __init__(
-        self, threshold: float, *, delta: float = DELTA, memory: float = 24.0, **limits: int
+        self,
+        threshold: float,
+        *,
+        delta: float = DELTA,
+        memory: float = 24.0,
+        max_streams: int = 50_000,
     ) -> None:
         if not 0 < delta < 1 or not memory >= 1:
             raise ValueError(f"expected 0 < delta < 1 <= memory, found {delta} and {memory}")
@@ -130,7 +135,7 @@ class BandEvidence:
                 "gap": ((COLUMNS,), np.float64, 0.0),
                 "classes": ((), np.bool_, False),
             },
-            **limits,
+            max_streams=max_streams,
         )
 
     @property

@@ -75,7 +75,7 @@ class ItemEvidence:
         bins: how many bins each stream's items have.
     """
 
-    def __init__(self, threshold: float, *, bins: int = BINS, **limits: int) -> None:
+    def __init__(self, threshold: float, *, bins: int = BINS, max_streams: int = 50_000) -> None:
         if bins < 2:
             raise ValueError(f"expected at least 2 bins, found {bins}")
         self.bins = bins
@@ -86,7 +86,7 @@ class ItemEvidence:
             prior=self._bets.prior,
             threshold=threshold,
             columns={"pool": ((bins,), np.int64, 0)},
-            **limits,
+            max_streams=max_streams,
         )
 
     @property
