@@ -31,6 +31,15 @@ def numbers(values: ArrayLike, what: str) -> tuple[Floats, int]:
     return (found, 0) if finite.all() else (found[finite], int((~finite).sum()))
 
 
+def in_range(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Both samples in another unit where squares of their values would not be finite or not be
+    above zero: for statistics that do not depend on the unit."""
+    largest = max(float(np.abs(first).max()), float(np.abs(second).max()))
+    if largest > 1e150 or 0.0 < largest < 1e-150:
+        return first / largest, second / largest
+    return first, second
+
+
 def category_counts(
     reference: ArrayLike, current: ArrayLike
 ) -> tuple[Counts, Counts, tuple[int | str, ...], tuple[int, int]]:
@@ -75,6 +84,7 @@ def _labels(values: ArrayLike, what: str) -> tuple[NDArray[Any], int]:
     if found.ndim != 1:
         raise ShapeError(what, expected="(n,) labels", found=f"{found.shape} {found.dtype}")
     if found.dtype.kind == "f":
+        found = found.astype(np.float64)
         whole = np.isfinite(found) & (found == np.floor(found)) & (np.abs(found) < 2.0**62)
         return found[whole].astype(np.int64), int((~whole).sum())
     if found.dtype.kind in "biu":

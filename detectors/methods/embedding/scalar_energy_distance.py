@@ -11,7 +11,7 @@ from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no
 from detectors.kernel_sums import labellings, share_as_large
 from detectors.methods.embedding.energy_distance import UNIT
 from detectors.methods.embedding.rows import PERMUTATIONS, Floats, root_effect
-from detectors.methods.samples import numbers
+from detectors.methods.samples import in_range, numbers
 from detectors.registry import register
 
 CELLS_AT_ONCE = 1 << 21
@@ -83,6 +83,7 @@ class ScalarEnergyDistance:
                 self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
             )
         labels = labellings(m, n, self.permutations, np.random.default_rng(self.seed))
+        before, now = in_range(before, now)
         pooled = np.concatenate([before, now])
         order = pooled.argsort(kind="stable")
         gaps = np.diff(pooled[order])
@@ -128,4 +129,5 @@ def _moments(labels: NDArray[np.bool_], gaps: Floats, m: int, n: int) -> tuple[f
     witness = np.concatenate([[0.0], np.cumsum(2.0 * (f - g) * gaps)])
     mine, theirs = witness[labels], witness[~labels]
     linear = 4.0 * (float(mine.var(ddof=1)) / m + float(theirs.var(ddof=1)) / n)
-    return max(apart, 1e-300), linear
+    # Constant and equal: every difference is 0 in any unit.
+    return apart or 1.0, linear

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
 from detectors.methods.resampling import monte_carlo_p, redrawn, relabelled
-from detectors.methods.samples import Counts, Floats, numbers
+from detectors.methods.samples import Counts, Floats, in_range, numbers
 from detectors.methods.scalar.bins import binned
 from detectors.registry import register
 from vigil.types import Effect
@@ -90,6 +90,7 @@ class Wasserstein:
             return no_data(
                 self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
             )
+        before, now = in_range(before, now)
         pooled = np.concatenate([before, now])
         scale = float(before.std()) or float(pooled.std()) or 1.0
         order = pooled.argsort()

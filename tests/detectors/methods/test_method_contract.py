@@ -264,6 +264,17 @@ def test_a_sample_does_not_differ_from_itself(name: str) -> None:
     assert found.effect.low <= 0.0 <= found.effect.high or found.effect.is_small
 
 
+@pytest.mark.parametrize("name", detectors.names(Takes.SCALAR))
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e300, 1e-300])
+def test_a_constant_does_not_differ_from_itself(name: str, value: float) -> None:
+    """Nor does it divide by zero; nor, at the ends of the range, overflow."""
+    found = fast(name, 0.01).compare(np.full(40, value), np.full(30, value))
+    check(found, name)
+    assert found.outcome is not Outcome.DRIFTED
+    moved = fast(name, 0.01).compare(np.append(np.full(40, value), 0.0), np.full(30, 2.0 * value))
+    check(moved, name)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_false_alarms_are_as_rare_as_stated(name: str) -> None:
     """Small samples without a difference: rejections at 5 %, and no more verdicts of drift."""
