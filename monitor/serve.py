@@ -44,5 +44,6 @@ def run(settings: Settings, *, config: Path | None = None) -> None:
     finally:
         scheduler.shutdown(wait=True)
         works.audits.stop()
+        works.reports.stop()
         leader.resign()
         services.close()

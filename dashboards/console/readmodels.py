@@ -404,6 +404,15 @@ class RunbookView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReportLine:
+    """The drawn report of an incident. ``ready``: its page can be opened; else ``text`` says why
+    not."""
+
+    ready: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncidentView:
     line: IncidentLine
     version: int
@@ -423,3 +432,4 @@ class IncidentView:
     runbook_name: str
     labels: tuple[tuple[str, str], ...] = field(default=())
     threshold: float = 0.0
+    report: ReportLine | None = None

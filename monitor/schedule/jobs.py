@@ -84,6 +84,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(min(poll, 1.0), "actions", lambda: works.actions.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
+    every(5.0, "incident reports", works.reports.run_due)
     every(3600.0, "retention", lambda: _sweep(services))
     scheduler.start()
     return scheduler

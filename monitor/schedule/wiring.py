@@ -17,6 +17,7 @@ from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
 from monitor.checks.due import end_of
 from monitor.receivers import open_receivers
+from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge
 from monitor.response.exact_check import ExactChecks
@@ -49,6 +50,7 @@ class Works:
     actions: ActionWorker
     exact_checks: ExactChecks
     audits: SelfAudits
+    reports: IncidentReports
     announcer: Announcer
     library: Library
 
@@ -95,6 +97,7 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         exact_checks=ExactChecks(services),
         audits=SelfAudits(services),
+        reports=IncidentReports(services),
         announcer=announcer,
         library=library,
     )

@@ -89,6 +89,15 @@ class SampleStore:
                 found.extend(samples_in(_decode(raw), wanted))
         return Sample.merge(most_frequent_shape(found), limit)
 
+    def keep(self, name: str, raw: bytes) -> None:
+        """Keep a file that is no part beside them, such as a page about an incident. ``name`` does
+        not end in ``.parquet``: no round of retention touches it."""
+        self._parts.put(name, raw)
+
+    def kept(self, name: str) -> bytes | None:
+        """What ``keep`` was given; None where there is nothing."""
+        return self._parts.get(name)
+
     def parts(self) -> list[str]:
         """The names of all parts, sorted."""
         return sorted(self._parts.names())

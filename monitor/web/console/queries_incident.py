@@ -20,7 +20,7 @@ from dashboards.console.readmodels import (
 )
 from monitor.store import baselines
 from monitor.store.tables import IncidentRow, TimelineRow
-from monitor.web.console import queries_incidents, queries_windows
+from monitor.web.console import queries_incidents, queries_report, queries_windows
 from monitor.web.console.needs import ConsoleServices, Target, target_of
 from monitor.web.console.queries_actions import actions_of, deliveries_of
 from monitor.web.console.queries_model import release_markers_between
@@ -107,6 +107,7 @@ def incident_page(
         runbook_name=row.runbook,
         labels=tuple((str(k), str(v)) for k, v in row.labels.items()),
         threshold=threshold,
+        report=queries_report.line_of(session, row.id),
     )
 
 

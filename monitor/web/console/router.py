@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DataError
 
@@ -22,6 +23,7 @@ from monitor.web.console import (
     queries_incident,
     queries_incidents,
     queries_model,
+    queries_report,
     queries_runbooks,
 )
 from monitor.web.console.requests import (
@@ -161,6 +163,16 @@ def incident(request: Request, actor: Reader, incident_id: RowId) -> Response:
         book = queries_runbooks.for_incident(services.settings, row)
         view = queries_incident.incident_page(session, services, chrome.now, incident_id, book)
     return html(pages.render_incident(view, chrome))
+
+
+@router.get("/incidents/{incident_id}/report")
+def incident_report(request: Request, actor: Reader, incident_id: RowId) -> Response:
+    """Evidently's page runs scripts of its own: in a sandbox, where it is nobody's session."""
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        queries_incident.incident_row(session, incident_id)
+    page = queries_report.page(services.samples, incident_id)
+    return HTMLResponse(page, headers={**SECURITY_HEADERS, **queries_report.HEADERS})
 
 
 @router.get("/relabel/{item_id}.png")
