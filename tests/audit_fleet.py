@@ -1,4 +1,4 @@
-"""Scores of a simulated fleet for the tests of the self-audit: ten-minute windows, 12 streams."""
+"""Scores of a simulated fleet for the self-audit's tests: 12 streams, twenty-minute windows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from detectors.streams import StreamKey
 from monitor.audit.replay import AuditTick
 from vigil.types import Slice
 
-WINDOW_S = 600.0
-PER_DAY = 144
+WINDOW_S = 1200.0
+PER_DAY = 72
 START = datetime(2026, 3, 2, tzinfo=UTC)
 THRESHOLD = 30.0 * PER_DAY
 CAMERAS, SIGNALS = 3, ("brightness", "sharpness", "confidence", "latency_s")
@@ -50,7 +50,7 @@ def fleet(
         noise = carry * noise + np.sqrt(1 - carry**2) * rng.normal(size=len(keys))
         at = START + timedelta(seconds=i * WINDOW_S)
         score = noise.copy()
-        hour = (i - 1) % PER_DAY // 6
+        hour = (i - 1) % PER_DAY // 3
         if rush is not None and i > teach * PER_DAY and hour == rush[1]:
             score[rush[0]] += rush[2]
         if fault is not None and fault[1] <= i < fault[1] + fault[2]:

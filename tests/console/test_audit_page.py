@@ -18,7 +18,7 @@ from monitor.audit.words import document
 def report() -> dict[str, object]:
     """A replay of a simulated fleet with a fault, and a hostile slice."""
     run = replay(
-        sim.fleet(days=8, teach=2, fault=(5, 3 * sim.PER_DAY, 30, 4.0), rush=(3, 13, 1.5)),
+        sim.fleet(days=9, teach=3, fault=(5, 4 * sim.PER_DAY, 30, 4.0), rush=(3, 13, 2.0)),
         EngineSettings(threshold=sim.THRESHOLD, min_history=200),
     )
     found = document(made(run, window_s=sim.WINDOW_S, made_at=NOW - timedelta(hours=2)))
