@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
+from alerts.shares import shares_of_evidence
 from alerts.types import AlertKind, Finding, Incident, Link, Message, MessageEvent
 from alerts.wording import (
     clock_time,
     duration,
     finding_words,
+    percent,
     short_finding,
+    signal_name,
     slice_name,
 )
 from vigil.types import SignalKind, Slice
@@ -73,6 +76,7 @@ def headline(
         AlertKind.NO_DATA: f"{model} gets no data from {source}{tail}",
         AlertKind.SERVICE_FAULT: f"{model} {version} serves badly{at}{tail}",
         AlertKind.UNKNOWN: f"{model} behaves differently{at}, cause unclear{tail}",
+        AlertKind.BASELINE_DRIFT: f"{model} drifted away from its baseline{at}{tail}",
         AlertKind.HARD_FAULT: f"{model} is fed broken data{at}{tail}",
         AlertKind.ROLLBACK_REFUSED: f"{model} {version} needs you: its rollback was refused",
         AlertKind.ROLLBACK_UNPROVEN: f"{model} {version}: the rollback has not proved to help",
@@ -159,6 +163,7 @@ def _since(incident: Incident, now: datetime) -> str:
     if incident.resolved_at is not None:
         lasted = duration((incident.resolved_at - start).total_seconds())
         return f"{text}, until {clock_time(incident.resolved_at, beside=now)} ({lasted})"
+    text += between_words(incident)
     text += f", {duration((now - start).total_seconds())} ago"
     released = incident.labels.get("release_started_at")
     if released:
@@ -185,9 +190,31 @@ def _how_sure(incident: Incident, tick_s: float) -> str:
         text = f"{word}: {rare} (a page needs {needed})."
     if any(each.provisional for each in incident.findings):
         text += " Provisional: little history to compare with yet."
+    shares = shares_words(incident.findings)
+    if shares:
+        text += f" Evidence: {shares}."
     if incident.reasons:
         text += f" Cause: {'; '.join(incident.reasons[:_SHOWN])}."
     return text
+
+
+def between_words(incident: Incident) -> str:
+    """Where the onset lies (95 %): " (between 14:01:00 and 14:05:00)"; empty where that is not
+    known."""
+    first, last, at = incident.onset_first_at, incident.onset_last_at, incident.onset_at
+    if first is None or last is None or at is None:
+        return ""
+    return f" (between {first:%H:%M:%S} and {last:%H:%M:%S})"
+
+
+def shares_words(findings: Sequence[Finding]) -> str:
+    """As in "brightness 61%, embeddings 22%, others 17%"; empty where one signal holds it all."""
+    shares = list(shares_of_evidence(findings).signals.items())
+    if len(shares) < 2:
+        return ""
+    told = [f"{signal_name(signal)} {percent(share)}" for signal, share in shares[:_SHOWN]]
+    rest = sum(share for _, share in shares[_SHOWN:])
+    return ", ".join([*told, f"others {percent(rest)}"] if rest else told)
 
 
 def _next(incident: Incident) -> str:

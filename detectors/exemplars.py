@@ -107,7 +107,7 @@ def _embeddings(sample: Sample, reference: Sample, projection: Projection | None
 
     def features(one: Sample) -> tuple[NDArray[np.bool_], Floats]:
         x = one.embedding.astype(np.float64)
-        use = np.isfinite(x).all(axis=1)
+        use: NDArray[np.bool_] = np.asarray(np.isfinite(x).all(axis=1), bool)
         z = projection.transform(x[use]) if projection is not None and fits else x[use]
         return use, np.asarray(z, np.float64)
 

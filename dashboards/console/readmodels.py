@@ -197,6 +197,8 @@ class IncidentLine:
     resolved_at: datetime | None
     action: str = ""
     disposition: str | None = None
+    onset_first_at: datetime | None = None
+    onset_last_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -413,6 +415,26 @@ class ReportLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExemplarLine:
+    """One record that shows a drift. ``image`` is a data URI, or None where privacy keeps no
+    pixels; ``value`` is None where the signal is no number."""
+
+    record_id: str
+    at: datetime
+    value: float | None
+    prediction: str
+    where: str
+    uri: str
+    image: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExemplarGroup:
+    signal: str
+    records: tuple[ExemplarLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncidentView:
     line: IncidentLine
     version: int
@@ -432,4 +454,7 @@ class IncidentView:
     runbook_name: str
     labels: tuple[tuple[str, str], ...] = field(default=())
     threshold: float = 0.0
+    signal_shares: tuple[tuple[str, float], ...] = ()
+    slice_shares: tuple[tuple[str, float], ...] = ()
+    exemplars: tuple[ExemplarGroup, ...] = ()
     report: ReportLine | None = None

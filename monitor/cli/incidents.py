@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,8 @@ app = typer.Typer(
 Number = Annotated[int, typer.Argument(help="The incident's number.")]
 _FIELDS = (
     "id", "state", "severity", "cause", "title", "model", "model_version", "deployment", "slice",
-    "onset_at", "detected_at", "paged_at", "acknowledged_at", "mitigated_at", "recovered_at",
-    "resolved_at", "disposition", "runbook",
+    "onset_at", "onset_first_at", "onset_last_at", "detected_at", "paged_at", "acknowledged_at",
+    "mitigated_at", "recovered_at", "resolved_at", "disposition", "runbook",
 )  # fmt: skip
 
 
@@ -62,13 +63,26 @@ def show(
     from monitor.cli import queries
 
     with services_at(config) as services, services.sessions() as session:
-        found = queries.incident(session, number)
+        found = {
+            **queries.incident(session, number),
+            **queries.evidence_of(session, services.samples, number),
+        }
     if json_wanted:
         as_json(found)
         return
     record({name: found[name] for name in _FIELDS}, json_wanted=False)
     for reason in found["reasons"]:
         say(f"  because {_text(reason)}")
+    for name in ("signals", "slices"):
+        shares = found["shares"][name]
+        if len(shares) > 1:
+            say(f"\nevidence by {name}: {_shares(shares)}")
+    for signal, records in found["exemplars"].items():
+        say(f"\nrecords that show {signal} most:")
+        for one in records:
+            value = "" if one["value"] is None else f" {one['value']:.4g}"
+            where = ", ".join(f"{key}={text}" for key, text in sorted(one["metadata"].items()))
+            say(f"  {one['record_id']}{value}  {where}  {one['uri']}".rstrip())
     for action in found["actions"]:
         say(f"\naction {action['id']}: {action['kind']}, {action['state']}")
         for reason in action["decision"].get("reasons", ()):
@@ -119,6 +133,10 @@ def report(
         f"{found.current_records:,} sampled records against {found.reference_records:,} of the "
         f"baseline. {found.agreement}"
     )
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
 
 
 def _text(reason: Any) -> str:

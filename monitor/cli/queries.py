@@ -9,7 +9,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from alerts.shares import shares_of_evidence
+from monitor.response import record
+from monitor.response.exemplars import exemplars_of
 from monitor.settings.schema import Settings
+from monitor.store.samples import SampleStore
 from monitor.store.tables import (
     ActionRow,
     BaselineRow,
@@ -195,6 +199,26 @@ def incident(session: Session, incident_id: int) -> Mapping[str, Any]:
         )
     ]
     return found
+
+
+def evidence_of(session: Session, samples: SampleStore, incident_id: int) -> Mapping[str, Any]:
+    """Which signals and slices carry the evidence of an incident, and the records that show it.
+
+    Raises:
+        NotFoundError: there is none of that number.
+    """
+    found = record.get(session, incident_id)
+    shares = shares_of_evidence(found.findings)
+    return {
+        "shares": {
+            "signals": dict(shares.signals),
+            "slices": {str(piece): share for piece, share in shares.slices.items()},
+        },
+        "exemplars": {
+            signal: [one.to_json() for one in records]
+            for signal, records in exemplars_of(session, samples, found).items()
+        },
+    }
 
 
 def actions(session: Session, *, incident_id: int | None = None, limit: int) -> Found:

@@ -22,6 +22,7 @@ from vigil.sample import Sample
 from vigil.types import Slice
 
 MOST_RECORDS = 2000
+MOST_WINDOWS = 60
 MOST_SIGNALS = 4
 FEWEST_REFERENCE = 20
 """With fewer reference records on the incident's slice, those of all slices are compared with."""
@@ -62,7 +63,9 @@ def exemplars_of(
     baseline = baselines.active(session, incident.model, incident.model_version)
     if not signals or baseline is None or not len(baseline.sample):
         return {}
-    sample = records_of(session, samples, incident, kind="uniform", limit=MOST_RECORDS)
+    sample = records_of(
+        session, samples, incident, kind="uniform", limit=MOST_RECORDS, windows=MOST_WINDOWS
+    )
     reference = _on(baseline.sample, incident.slice)
     found: dict[str, tuple[Shown, ...]] = {}
     for signal in signals:

@@ -25,10 +25,12 @@ def records_of(
     limit: int,
     slice: Slice | None = None,
     received_by: datetime | None = None,
+    windows: int = MOST_WINDOWS,
 ) -> Sample:
     """At most ``limit`` records; ``slice`` is the incident's where None.
 
-    ``received_by``: of windows that had come in by then, so that asking again gives the same.
+    ``windows``: of so many windows, the earliest. ``received_by``: of windows that had come in by
+    then, so that asking again gives the same.
     """
     since = incident.onset_at or incident.detected_at
     query = select(WindowRow.sample_part).where(
@@ -40,9 +42,7 @@ def records_of(
     )
     if received_by is not None:
         query = query.where(WindowRow.received_at <= received_by)
-    parts = session.scalars(
-        query.order_by(WindowRow.end_at, WindowRow.id).limit(MOST_WINDOWS)
-    ).all()
+    parts = session.scalars(query.order_by(WindowRow.end_at, WindowRow.id).limit(windows)).all()
     return samples.read(
         [part for part in parts if part],
         kind=kind,

@@ -468,15 +468,21 @@ def _blurred_camera(session: Session) -> int:
         title="Input fault: images of camera cam-04 at site south lost sharpness",
         slice=BAD_SLICE,
         onset_at=ONSET,
+        onset_first_at=ONSET - timedelta(minutes=2),
+        onset_last_at=ONSET + timedelta(minutes=1),
         paged_at=DETECTED + timedelta(seconds=1.4),
         acknowledged_at=DETECTED + timedelta(minutes=3, seconds=8),
         state="acknowledged",
         findings=[
             finding("sharpness", "image", BAD_SLICE, 0.71, before=1.31, now=0.76),
-            finding("confidence", "prediction", BAD_SLICE, 0.38, before=0.94, now=0.78),
-            finding("embedding", "embedding", BAD_SLICE, 0.52),
-            finding("entropy", "prediction", BAD_SLICE, 0.36, before=0.09, now=0.16),
-            finding("sharpness", "image", "site=south", 0.36, before=1.30, now=1.03),
+            finding(
+                "confidence", "prediction", BAD_SLICE, 0.38, before=0.94, now=0.78, evidence=9100.0
+            ),
+            finding("embedding", "embedding", BAD_SLICE, 0.52, evidence=420.0),
+            finding("entropy", "prediction", BAD_SLICE, 0.36, before=0.09, now=0.16, evidence=31.0),
+            finding(
+                "sharpness", "image", "site=south", 0.36, before=1.30, now=1.03, evidence=2200.0
+            ),
         ],
         reasons=[
             "Image statistics moved: sharpness fell from 1.31 to 0.76 on that camera.",

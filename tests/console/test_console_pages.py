@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 
+import numpy as np
 import pytest
 from console_browser import TestClient, browser_on
-from console_seed import BAD_SLICE, DEPLOYMENT, HOSTILE, MODEL, Fleet
+from console_seed import BAD_SLICE, DEPLOYMENT, HOSTILE, MODEL, ONSET, Fleet
 
 from dashboards.console import pages
+from monitor.response.exemplars import Shown
+from monitor.web.console.queries_exemplars import line_of
 
 MODEL_PATH = f"/models/{MODEL}/{DEPLOYMENT}"
 
@@ -72,6 +77,44 @@ def test_the_incident_page_tells_the_whole_story(client: TestClient, fleet: Flee
         assert told in page, told
     assert page.count('class="plot series"') == 4
     assert "during the incident" in page
+
+
+def test_the_incident_page_shows_onset_interval_shares_and_exemplars(
+    client: TestClient, fleet: Fleet
+) -> None:
+    """When it began, which signals and slices carry the evidence, and records that show it."""
+    page = client.get(f"/incidents/{fleet.incidents['input_fault']}").text
+    first, last = (ONSET - timedelta(minutes=2)), (ONSET + timedelta(minutes=1))
+    assert f"between {first:%H:%M:%S} and {last:%H:%M:%S}" in page
+    assert "Evidence by signals" in page
+    assert "Evidence by slices" in page
+    shown = page[page.index("Records that show it most") :]
+    shown = shown[: shown.index("</section>")]
+    assert shown.count("<li") == 24  # six records of each of four signals
+    assert "camera cam-04, site south" in shown
+    assert "cam-01" not in shown
+
+
+def test_thumbnails_of_exemplars_are_part_of_the_page() -> None:
+    """Grey and colour alike; where privacy keeps none there is no picture."""
+    shown = Shown(
+        record_id="r1",
+        time_s=0.0,
+        value=0.4,
+        prediction=3,
+        metadata={"site": "a"},
+        uri="",
+        contribution=2.0,
+        pixels=np.zeros((8, 8, 1), np.uint8),
+    )
+    grey = line_of(shown, ("0", "1", "2", "three"))
+    assert grey.image is not None
+    assert grey.image.startswith("data:image/png;base64,iVBOR")
+    assert (grey.prediction, grey.where) == ("three", "site a")
+    colour = line_of(replace(shown, pixels=np.zeros((8, 8, 3), np.uint8), prediction=-1), ())
+    assert colour.image is not None
+    assert colour.prediction == ""
+    assert line_of(replace(shown, pixels=None), ()).image is None
 
 
 def test_an_incidents_runbook_is_filled_with_its_context(client: TestClient, fleet: Fleet) -> None:

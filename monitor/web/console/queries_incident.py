@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from alerts.shares import shares_of_evidence
 from dashboards.console.readmodels import (
     FindingLine,
     IncidentView,
@@ -23,6 +24,7 @@ from monitor.store.tables import IncidentRow, TimelineRow
 from monitor.web.console import queries_incidents, queries_report, queries_windows
 from monitor.web.console.needs import ConsoleServices, Target, target_of
 from monitor.web.console.queries_actions import actions_of, deliveries_of
+from monitor.web.console.queries_exemplars import groups_of
 from monitor.web.console.queries_model import release_markers_between
 from monitor.web.console.queries_points import (
     Points,
@@ -80,6 +82,7 @@ def incident_page(
     )
     slice_text = row.slice or str(WHOLE)
     line = queries_incidents.lines_of(session, [row])[0]
+    shares = shares_of_evidence(findings)
     return IncidentView(
         line=line,
         version=row.version,
@@ -107,6 +110,9 @@ def incident_page(
         runbook_name=row.runbook,
         labels=tuple((str(k), str(v)) for k, v in row.labels.items()),
         threshold=threshold,
+        signal_shares=tuple(shares.signals.items()),
+        slice_shares=tuple(shares.slices.items()),
+        exemplars=groups_of(session, services.samples, row, target.class_names),
         report=queries_report.line_of(session, row.id),
     )
 
