@@ -127,8 +127,9 @@ class AdvisoryMixture:
         self._sums, self._ticks = np.zeros((0, self.components)), np.zeros(0)
 
     def _thin(self) -> None:
-        """Drop the start that is nearest to its newer neighbour, relative to its age."""
-        closeness = (self._ticks[:-1] - self._ticks[1:]) / self._ticks[:-1]
-        drop = int(closeness.argmin())
+        """Drop the start, neither the oldest nor the newest, whose neighbours are closest together
+        for its age: what is left is spaced geometrically."""
+        gap = (self._ticks[:-2] - self._ticks[2:]) / self._ticks[1:-1]
+        drop = int(gap.argmin()) + 1
         self._sums = np.delete(self._sums, drop, axis=0)
         self._ticks = np.delete(self._ticks, drop)

@@ -165,6 +165,7 @@ def _interval(auc: float, m: int, n: int) -> tuple[float, float]:
         inside = 1.0 + spare * (1.0 - at) / (2.0 - at) + spare * at / (1.0 + at)
         return sign * (auc - at) - _Z * float(np.sqrt(at * (1.0 - at) * inside / (m * n)))
 
-    low = 0.0 if auc <= 0.0 else brentq(excess, 0.0, auc, args=(1.0,))
-    high = 1.0 if auc >= 1.0 else brentq(excess, auc, 1.0, args=(-1.0,))
+    # At 0 and 1 the deviation is zero, and the seen value itself a root that is not meant.
+    low = 0.0 if auc <= 0.0 else brentq(excess, 0.0, min(auc, 1.0 - 1e-9), args=(1.0,))
+    high = 1.0 if auc >= 1.0 else brentq(excess, max(auc, 1e-9), 1.0, args=(-1.0,))
     return float(low), float(high)

@@ -58,7 +58,7 @@ def root_effect(
             Wilson's interval of a share: ``(u - square)^2 = 1.96^2 (noise^2 + rate u)``.
     """
     centre = max(square, 0.0)
-    rate = _Z**2 * linear / max(centre, noise, 1e-300)
+    rate = _Z**2 * linear / max(centre, (noise**2 + linear) ** 0.5, 1e-300)
     reach = float(np.sqrt(rate**2 + 4.0 * ((_Z * noise) ** 2 + rate * centre)))
     low, high = square - (reach - rate) / 2.0, square + (reach + rate) / 2.0
     return Effect(
