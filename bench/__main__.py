@@ -10,13 +10,14 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 
-SLOW = ("demo_seeds",)
-"""Run only when named: more than half an hour."""
+SLOW = ("demo_seeds", "evidence")
+"""Run only when named: more than half an hour. ``make bench-evidence`` runs the second."""
 
 
 def names() -> list[str]:
-    """The benchmarks that there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    """The benchmarks that there are: modules, and packages that can be run."""
+    found = [*FOLDER.glob("*.py"), *(path.parent for path in FOLDER.glob("*/__main__.py"))]
+    return sorted(path.stem for path in found if not path.stem.startswith("_"))
 
 
 def main(wanted: list[str]) -> int:

@@ -1,0 +1,235 @@
+"""The product's engine under simulated traffic, and what the product does after a crossing.
+
+A *crossing* is evidence that reaches the threshold; crossings while the stream's episode is open
+count once. The guarantee ``E[crossings in T ticks] <= T / A`` speaks of them. A *page* is a
+crossing whose effect's lower bound since the onset exceeds the tolerance. As ``monitor`` does:
+
+* effect surely below tolerance: evidence starts anew (``reset``);
+* not sure: wait, at most 64 ticks since the onset, then ``reset``;
+* beyond: page, ``reset`` and ``hold``; ``release`` when the effect over the last 10 windows is
+  surely below the tolerance, or after six hours, when whoever was called has closed it.
+
+Simulated effects: signed KS since the onset, weighted by records (exact up to where the peak lies);
+half the root of chi-square for classes; root MMD; latency counts as beyond (it has no tolerance).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import detectors.evidence
+from bench.evidence.laws import Bank
+from bench.evidence.traffic import Block, World, at
+from detectors.evidence.engine import FleetEvidence, StepResult
+from detectors.scores import ScoreBatch
+from detectors.streams import StreamKey
+
+Floats = NDArray[np.float64]
+Touch = Callable[[Block, Floats, np.random.Generator], None]
+
+A = 43_200.0
+TOLERANCE = 0.15
+WAIT, CLOSED_AFTER, LOOK_BACK = 64, 360, 10
+_TIMED = "at" in inspect.signature(FleetEvidence.step).parameters
+
+
+def fingerprint() -> str:
+    """Changes when the engine's code does."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(detectors.evidence.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    for path in sorted(Path(__file__).parent.glob("[lf]*.py")):
+        digest.update(path.read_bytes())
+    digest.update((Path(__file__).parent / "traffic.py").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def batch(
+    streams: tuple[StreamKey, ...], score: Floats, noise: Floats, records: NDArray[np.int64]
+) -> ScoreBatch:
+    """The scores of one tick; NaN where a stream is absent."""
+    return ScoreBatch(
+        streams=streams,
+        score=score,
+        noise=noise,
+        records=records,
+        novel=np.zeros(len(streams), bool),
+        open_score=score,
+        open_noise=noise,
+        healthy={},
+    )
+
+
+def step(
+    engine: FleetEvidence, scores: ScoreBatch, tick: int, rng: np.random.Generator
+) -> StepResult:
+    """One tick; with its time, where the engine knows seasons."""
+    timed: dict[str, Any] = {"at": at(tick)} if _TIMED else {}
+    return engine.step(scores, tick=tick, rng=rng, **timed)
+
+
+class Fleet:
+    """One seed's world, scores and engine, tick by tick; can be saved between blocks."""
+
+    def __init__(
+        self, world: World, bank: Bank, *, threshold: float = A, engine: FleetEvidence | None = None
+    ) -> None:
+        self.world, self.bank = world, bank
+        self.streams = world.streams()
+        self.engine = engine or FleetEvidence(threshold)
+        self.kinds = [kind for _, kind in world.traffic.signals]
+        self.response = Response(
+            self.engine, self.streams, [self.kinds[i] for i in world.signal_of]
+        )
+
+    def block(
+        self,
+        *,
+        counted: bool,
+        touch: Touch | None = None,
+        until: frozenset[int] = frozenset(),
+        since: int = 0,
+    ) -> None:
+        """Play one block.
+
+        Args:
+            counted: whether crossings and pages count, or the fleet is still burning in.
+            touch: may change the scores first.
+            until: stop early when one of these streams has paged, or crossed half an hour ago,
+                from tick ``since`` on.
+        """
+        world, response = self.world, self.response
+        rng = np.random.default_rng([world.seed, 2, world.state.block, world.branch])
+        drawn = world.next_block()
+        score, noise, records = self.bank.scores(drawn, world.signal_of, rng)
+        if touch is not None:
+            touch(drawn, score, rng)
+        response.remember(score, records, drawn.first)
+        for t in range(len(score)):
+            tick = drawn.first + t + 1
+            result = step(
+                self.engine, batch(self.streams, score[t], noise[t], records[t]), tick, rng
+            )
+            response.after(result, tick, counted=counted)
+            if until and _over(response, until, since, tick):
+                return
+
+    def saved(self) -> dict[str, Any]:
+        return {
+            "engine": self.engine.to_bytes(),
+            "world": self.world.saved(),
+            "response": self.response.saved(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self.engine = FleetEvidence.from_bytes(saved["engine"])
+        self.world.restore(saved["world"])
+        self.response.engine = self.engine
+        self.response.restore(saved["response"])
+
+
+def _over(response: Response, until: frozenset[int], since: int, tick: int) -> bool:
+    paged = any(i in until and when >= since for when, i in response.pages)
+    return paged or any(i in until and since <= when <= tick - 30 for when, i in response.crossings)
+
+
+class Response:
+    """What follows a crossing, and the count of crossings and pages."""
+
+    def __init__(
+        self, engine: FleetEvidence, streams: tuple[StreamKey, ...], kinds: Sequence[str]
+    ) -> None:
+        self.engine, self.streams, self.kinds = engine, streams, list(kinds)
+        n = len(streams)
+        self.unsure = np.zeros(n, bool)
+        self.held_since = np.full(n, -1)
+        self.crossings: list[tuple[int, int]] = []
+        self.pages: list[tuple[int, int]] = []
+        self._score = np.zeros((0, n))
+        self._records = np.zeros((0, n), np.int64)
+        self._first = 0
+
+    def remember(self, score: Floats, records: NDArray[np.int64], first: int) -> None:
+        """The scores of a block, of which tick ``first + 1`` is row 0; and the last before it."""
+        kept = self._score[-WAIT:]
+        self._score = np.concatenate([kept, score])
+        self._records = np.concatenate([self._records[-WAIT:], records])
+        self._first = first + 1 - len(kept)
+
+    def after(self, result: StepResult, tick: int, *, counted: bool) -> None:
+        """Follow up one tick."""
+        if self.unsure.any():
+            self.unsure &= result.exceeded
+        for i in np.flatnonzero(result.exceeded).tolist():
+            held = self.held_since[i] >= 0
+            if not held and not self.unsure[i] and counted:
+                self.crossings.append((tick, i))
+            onset = max(int(result.onset_tick[i]), tick - WAIT + 1)
+            low, high = self.effect(i, onset, tick)
+            if held or high < TOLERANCE:
+                self.engine.reset([self.streams[i]])
+                self.unsure[i] = False
+            elif low > TOLERANCE:
+                if counted:
+                    self.pages.append((tick, i))
+                self.engine.reset([self.streams[i]])
+                self.engine.hold([self.streams[i]], since_tick=onset)
+                self.held_since[i] = tick
+                self.unsure[i] = False
+            elif onset <= tick - WAIT + 1:
+                self.engine.reset([self.streams[i]])
+                self.unsure[i] = False
+            else:
+                self.unsure[i] = True
+        if tick % LOOK_BACK == 0:
+            self._release(tick)
+
+    def _release(self, tick: int) -> None:
+        over = []
+        for i in np.flatnonzero(self.held_since >= 0).tolist():
+            since = tick - int(self.held_since[i])
+            _, high = self.effect(i, tick - LOOK_BACK + 1, tick)
+            if since >= CLOSED_AFTER or (since > LOOK_BACK and high < TOLERANCE):
+                over.append(self.streams[i])
+                self.held_since[i] = -1
+        if over:
+            self.engine.release(over, fresh_start=True)
+
+    def effect(self, i: int, first: int, tick: int) -> tuple[float, float]:
+        """Bounds of the effect of a stream over the windows ``first`` to ``tick``."""
+        kind = self.kinds[i]
+        if kind == "rank":
+            return np.inf, np.inf
+        rows = slice(max(first - self._first, 0), tick - self._first + 1)
+        score, n = self._score[rows, i], self._records[rows, i]
+        total = float(n[np.isfinite(score)].sum())
+        if total == 0:
+            return 0.0, np.inf
+        mean = float(np.nansum(score * n) / total)
+        margin = float(np.sqrt(np.log(40.0) / 2.0 / total))
+        if kind == "embedding":
+            margin = 1.96 * float(np.sqrt(2.0 / total**2 + 4.0 * max(mean, 0.0) * 0.3 / total))
+            low, high = np.sqrt(np.clip([mean - margin, mean + margin], 0.0, None))
+            return float(low), float(high)
+        value = 0.5 * np.sqrt(max(mean, 0.0)) if kind == "classes" else abs(mean)
+        return value - margin, value + margin
+
+    def saved(self) -> dict[str, Any]:
+        names = ("unsure", "held_since", "crossings", "pages", "_score", "_records", "_first")
+        out = {name: getattr(self, name) for name in names}
+        return (
+            out
+            | {"_score": self._score[-WAIT:], "_records": self._records[-WAIT:]}
+            | {"_first": self._first + len(self._score) - len(self._score[-WAIT:])}
+        )
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        for name, value in saved.items():
+            setattr(self, name, value)
