@@ -29,6 +29,7 @@ class Process:
             actions=SimpleNamespace(run_due=lambda *_: self._did("actions")),
             exact_checks=SimpleNamespace(run_due=lambda *_: self._did("exact")),
             audits=SimpleNamespace(run_due=lambda: False),
+            reports=SimpleNamespace(run_due=lambda: False),
         )
         self.scheduler = start(self.services, works, self.leader)  # type: ignore[arg-type]
 
