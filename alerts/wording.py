@@ -11,6 +11,7 @@ from vigil.types import Effect, SignalForm, Slice
 _NAMES = {
     "latency_s": "latency",
     "embedding": "embeddings",
+    "embedding_whitened": "embeddings (whitened)",
     "embedding_distance": "distance to the training images",
     "predicted_class": "mix of predicted classes",
     "clipping": "share of black or white pixels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,14 @@ from detectors.statistics.outcome import OutcomeStatistics, ece, outcome_statist
 from detectors.statistics.scalar import ScalarStatistics, scalar_statistics
 from detectors.statistics.vector import vector_statistics
 from detectors.streams import StreamKey
-from vigil.catalogue import ACCURACY, CALIBRATION, CATALOGUE, EMBEDDING, PREDICTED_CLASS
+from vigil.catalogue import (
+    ACCURACY,
+    CALIBRATION,
+    CATALOGUE,
+    EMBEDDING,
+    EMBEDDING_WHITENED,
+    PREDICTED_CLASS,
+)
 from vigil.types import Effect, SignalKind, Slice
 
 ALPHA = 0.05
@@ -52,7 +60,7 @@ def effects(
     * scalars: KS distance, Dvoretzky-Kiefer-Wolfowitz margin m, finite reference included, and
       ``sqrt(m^2 + 1.96^2 b / T)`` for T windows with variance b between them;
     * classes: total variation, bias-aware bounded-differences interval;
-    * embedding: root of the unbiased MMD^2, normal approximation (not exact);
+    * embedding, whitened or not: root of the unbiased MMD^2, normal approximation (not exact);
     * accuracy: the loss, Newcombe's interval; calibration: the rise of ECE, normal approximation;
     * novel slices: out-of-range share beyond the expected (Wilson), or the same against the whole
       baseline.
@@ -67,7 +75,8 @@ def effects(
     Raises:
         RulerMismatchError: see ``frame_of``.
     """
-    wanted = list(streams)
+    asked = list(streams)
+    wanted = list(dict.fromkeys(_measured_as(stream) for stream in asked))
     slices = tuple(dict.fromkeys(stream.slice for stream in wanted))
     if not slices:
         return {}
@@ -100,7 +109,8 @@ def effects(
                 unit=unit,
                 records=records,
             )
-    return found
+    measured = ((stream, found.get(_measured_as(stream))) for stream in asked)
+    return {stream: effect for stream, effect in measured if effect is not None}
 
 
 class _Spread:
@@ -127,6 +137,13 @@ class _Spread:
 
     def _of(self, signal: str, like: Floats) -> Floats:
         return self._between.get(signal, np.zeros(len(like)))
+
+
+def _measured_as(stream: StreamKey) -> StreamKey:
+    """The whitened distance finds what MMD is slow to see; how large it is, MMD says."""
+    if stream.signal != EMBEDDING_WHITENED.name:
+        return stream
+    return replace(stream, signal=EMBEDDING.name)
 
 
 def tolerance_of(signal: str, tolerances: Mapping[str, float] | None = None) -> float:

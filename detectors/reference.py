@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from threading import Lock
 from weakref import WeakValueDictionary
 
@@ -12,12 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.baseline import Baseline
-from vigil.summary import CONFIDENCE_UNIT, FEATURE_UNIT, MOMENT_UNIT
+from vigil.summary import CONFIDENCE_UNIT, FEATURE_UNIT, MISSING, MOMENT_UNIT
 
 Floats = NDArray[np.float64]
 
 MIN_REFERENCE_RECORDS = 10
 """A leaf cell with fewer records in the baseline has no distribution of its own: it is novel."""
+
+WHITENED = 32
+"""How many directions of the features are whitened."""
+
+FEWEST_WHITENED = 300
+"""A baseline that keeps fewer whole embeddings has no whitening."""
 
 TAIL_SHARE = 0.04
 """Out of range: the bins below or above which the baseline has at most this share."""
@@ -44,6 +51,19 @@ class CellTables:
     feature_mean: Floats
     feature_spread: Floats
     embedded: Floats
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FeatureWhitening:
+    """``matrix`` (k, F): the features' leading directions at unit variance within cells.
+
+    ``within``, ``whole``: trace of the whitened covariance within cells and of the whole baseline,
+    and trace of its square.
+    """
+
+    matrix: Floats
+    within: tuple[float, float]
+    whole: tuple[float, float]
 
 
 class Reference:
@@ -129,17 +149,57 @@ class Reference:
         in ten directions.
         """
         spread = float(self.whole.feature_spread[0])
-        fallback = (spread**2 / 10.0, spread / 10.0)
-        projection = self.baseline.ruler.projection
-        vectors = self.baseline.sample.embedding.astype(np.float32)
-        if projection is None or vectors.ndim != 2 or vectors.shape[1] != projection.dimension:
-            return fallback
-        vectors = vectors[np.isfinite(vectors).all(axis=1)]
-        if len(vectors) < 50:
-            return fallback
-        features = projection.transform(vectors).astype(np.float64)
+        features, _ = self._kept
+        if len(features) < 50:
+            return spread**2 / 10.0, spread / 10.0
         covariance = np.cov(features, rowvar=False)
         return float((covariance**2).sum()), float(np.linalg.eigvalsh(covariance)[-1])
+
+    @cached_property
+    def feature_whitening(self) -> FeatureWhitening | None:
+        """From the whole records that the baseline keeps; None where they are too few."""
+        features, cells = self._kept
+        n, kinds = len(features), int(cells.max(initial=-1)) + 1
+        if n < FEWEST_WHITENED:
+            return None
+        total = np.cov(features, rowvar=False)
+        size = np.bincount(cells, minlength=kinds).astype(np.float64)
+        means = np.zeros((kinds, features.shape[1]))
+        np.add.at(means, cells, features)
+        apart = features - (means / np.maximum(size, 1.0)[:, None])[cells]
+        # Cells of a record or two say nothing of what is usual within a cell.
+        within = apart.T @ apart / (n - kinds) if n - kinds >= FEWEST_WHITENED else total
+        values, axes = np.linalg.eigh(within)
+        values, axes = values[::-1][:WHITENED], axes[:, ::-1][:, :WHITENED]
+        use = values > 1e-8 * max(float(values[0]), 1e-12)
+        if not use.any():
+            return None
+        matrix = (axes[:, use] / np.sqrt(values[use])).T
+        k, spread = float(use.sum()), matrix @ total @ matrix.T
+        return FeatureWhitening(
+            matrix=matrix,
+            within=(k, k),
+            whole=(float(np.trace(spread)), float((spread**2).sum())),
+        )
+
+    @cached_property
+    def _kept(self) -> tuple[Floats, NDArray[np.int64]]:
+        """Features (n, F) of the whole records that the baseline keeps, and the cell of each."""
+        nothing = np.zeros((0, 1)), np.zeros(0, np.int64)
+        sample, projection = self.baseline.sample, self.baseline.ruler.projection
+        vectors = sample.embedding.astype(np.float32)
+        if projection is None or vectors.ndim != 2 or vectors.shape[1] != projection.dimension:
+            return nothing
+        usable: NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
+        if not usable.any():
+            return nothing
+        where: dict[tuple[str, ...], int] = {}
+        cells = [
+            where.setdefault(tuple(of.get(key, MISSING) for key in self.keys), len(where))
+            for of in compress(sample.metadata, usable.tolist())
+        ]
+        features = projection.transform(vectors[usable]).astype(np.float64)
+        return features, np.array(cells, np.int64)
 
     @cached_property
     def outcome_table(self) -> Floats | None:

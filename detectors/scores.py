@@ -17,8 +17,15 @@ from detectors.statistics.category import category_statistics
 from detectors.statistics.outcome import outcome_statistics
 from detectors.statistics.scalar import scalar_statistics
 from detectors.statistics.vector import vector_statistics
+from detectors.statistics.whitened import whitened_statistics
 from detectors.streams import StreamKey
-from vigil.catalogue import ACCURACY, CALIBRATION, EMBEDDING, PREDICTED_CLASS
+from vigil.catalogue import (
+    ACCURACY,
+    CALIBRATION,
+    EMBEDDING,
+    EMBEDDING_WHITENED,
+    PREDICTED_CLASS,
+)
 from vigil.types import Slice
 
 __all__ = ["Part", "ScoreBatch", "score"]
@@ -95,10 +102,10 @@ def score(
         slices: which slices; the whole, each ``key=value`` and the leaf cells where not stated.
 
     Scores: signed KS distance (scalars), chi-square over n less its expectation (classes), unbiased
-    MMD^2 (embedding), change of accuracy, excess squared calibration error (labels). All compare a
-    slice with the distributions of its own leaf cells in the baseline. A slice of which the
-    baseline knows no cell is *novel*: scored by its out-of-range share, chi-square or MMD^2
-    against the whole baseline.
+    MMD^2 and whitened distance (embedding), change of accuracy, excess squared calibration error
+    (labels). All compare a slice with the distributions of its own leaf cells in the baseline. A
+    slice of which the baseline knows no cell is *novel*: scored by its out-of-range share,
+    chi-square or squared distance against the whole baseline.
 
     Raises:
         RulerMismatchError: see ``frame_of``.
@@ -161,6 +168,15 @@ def _columns(frame: Frame) -> list[_Column]:
             frame.novel,
             (near.score, near.noise, near.records),
             (far.score, far.noise, far.records),
+        )
+    )
+    alike, wider = whitened_statistics(frame, whole=False), whitened_statistics(frame, whole=True)
+    columns.append(
+        _choose(
+            EMBEDDING_WHITENED.name,
+            frame.novel,
+            (alike.score, alike.noise, alike.records),
+            (wider.score, wider.noise, wider.records),
         )
     )
     outcome = outcome_statistics(frame)

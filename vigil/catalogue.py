@@ -127,6 +127,17 @@ EMBEDDING = Signal(
     tolerance=0.15,
     description="the embedding's distribution, as means of random Fourier features",
 )
+EMBEDDING_WHITENED = Signal(
+    name="embedding_whitened",
+    kind=_E,
+    form=SignalForm.VECTOR,
+    unit="RFF-MMD",
+    low=0.0,
+    high=1.5,
+    harm=Harm.NEITHER,
+    tolerance=0.15,
+    description="the same means, all leading directions weighed alike: sees small shifts sooner",
+)
 ACCURACY = Signal(
     name="accuracy",
     kind=_Q,
@@ -151,6 +162,14 @@ CALIBRATION = Signal(
 )
 
 CATALOGUE: dict[str, Signal] = {
-    signal.name: signal for signal in (*SCALARS, PREDICTED_CLASS, EMBEDDING, ACCURACY, CALIBRATION)
+    signal.name: signal
+    for signal in (
+        *SCALARS,
+        PREDICTED_CLASS,
+        EMBEDDING,
+        EMBEDDING_WHITENED,
+        ACCURACY,
+        CALIBRATION,
+    )
 }
 SCALAR_NAMES: tuple[str, ...] = tuple(signal.name for signal in SCALARS)

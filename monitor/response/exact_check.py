@@ -28,7 +28,7 @@ from vigil.summary import MISSING
 from vigil.types import Slice
 
 KIND = "exact_check"
-SIGNAL = "embedding"
+SIGNALS = ("embedding", "embedding_whitened")
 PERMUTATIONS = 999
 MOST_RECORDS = 500
 FEWEST_RECORDS = 20
@@ -60,7 +60,7 @@ class ExactChecks:
 
     def _check(self, incident: Incident) -> bool:
         now, window_s = self._services.clock.now(), self._services.settings.service.window_s
-        slices = [one.slice for one in incident.findings if one.signal == SIGNAL]
+        slices = [one.slice for one in incident.findings if one.signal in SIGNALS]
         where = incident.slice if incident.slice in slices else slices[0]
         with self._services.sessions() as session:
             seen = records_of(
@@ -150,7 +150,7 @@ def _unchecked(session: Session) -> list[Incident]:
         .order_by(IncidentRow.id)
     )
     found = [Incident.from_columns(row) for row in rows]
-    return [one for one in found if any(each.signal == SIGNAL for each in one.findings)]
+    return [one for one in found if any(each.signal in SIGNALS for each in one.findings)]
 
 
 def _is_checked(session: Session, incident_id: int) -> bool:
