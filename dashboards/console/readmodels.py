@@ -265,6 +265,18 @@ class BaselineLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FindableLine:
+    """What could be found on one stream. ``smallest`` is None where it abstains; ``text`` says
+    why, or says the shift with its unit."""
+
+    signal: str
+    smallest: float | None
+    text: str
+    history: int
+    needed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelView:
     model: str
     deployment: str
@@ -292,6 +304,8 @@ class ModelView:
     incidents: tuple[IncidentLine, ...]
     records: int
     threshold: float
+    findable: tuple[FindableLine, ...] = ()
+    findable_windows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from alerts.shares import shares_of_evidence
+from monitor.checks import coverage
 from monitor.response import record
 from monitor.response.exemplars import exemplars_of
 from monitor.settings.schema import Settings
@@ -17,6 +18,7 @@ from monitor.store.samples import SampleStore
 from monitor.store.tables import (
     ActionRow,
     BaselineRow,
+    CoverageRow,
     IncidentRow,
     OutboxRow,
     RejectionRow,
@@ -73,6 +75,24 @@ def fleet(session: Session, settings: Settings) -> Found:
             }
         )
     return found
+
+
+def findable(session: Session) -> Found:
+    """One row a stream: its history, and the smallest lasting shift that it would show."""
+    return [
+        {
+            "model": row.model,
+            "deployment": row.deployment,
+            "slice": one.slice,
+            "signal": one.signal,
+            "history": one.history,
+            "smallest_shift": one.text,
+        }
+        for row in session.scalars(
+            select(CoverageRow).order_by(CoverageRow.model, CoverageRow.deployment)
+        )
+        for one in coverage.read(session, row.model, row.deployment)
+    ]
 
 
 def health(session: Session, *, now: datetime) -> Mapping[str, Any]:

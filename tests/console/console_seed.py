@@ -22,6 +22,7 @@ from monitor.store.samples import MemorySamples, SampleStore
 from monitor.store.tables import (
     ActionRow,
     Base,
+    CoverageRow,
     IncidentRow,
     LabelRow,
     OutboxRow,
@@ -185,6 +186,31 @@ def make_baseline(version: str, created_at: datetime) -> Baseline:
     )
 
 
+def _coverage(session: Session) -> None:
+    """One camera has too short a history; the whole has enough."""
+    smallest = {
+        "sharpness": 0.043,
+        "confidence": 0.051,
+        "embedding": 0.0094,
+        "predicted_class": 0.2,
+    }
+    session.add(
+        CoverageRow(
+            model=MODEL,
+            deployment=DEPLOYMENT,
+            at=NOW,
+            needed=200,
+            values={
+                "all traffic": {
+                    **{signal: [20_160, shift] for signal, shift in smallest.items()},
+                    "latency_s": [20_160, None],
+                },
+                BAD_SLICE: {signal: [34, None] for signal in smallest},
+            },
+        )
+    )
+
+
 def seed_fleet(fleet: Fleet) -> Fleet:
     """An hour of traffic; camera 4 loses focus fourteen minutes before the end."""
     with fleet.sessions.begin() as session:
@@ -194,6 +220,7 @@ def seed_fleet(fleet: Fleet) -> Fleet:
         _releases(session)
         _traffic(session, fleet, baseline)
         _labels(session)
+        _coverage(session)
         _ticks(session)
         fleet.incidents["input_fault"] = _blurred_camera(session)
         fleet.incidents["domain_shift"] = _new_site(session, fleet.folder / "relabel")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from dashboards.console.pages import SPANS
 from dashboards.console.readmodels import (
     BaselineLine,
+    FindableLine,
     IncidentLine,
     Marker,
     ModelView,
@@ -17,6 +18,7 @@ from dashboards.console.readmodels import (
     SignalSeries,
     SourceLine,
 )
+from monitor.checks import coverage
 from monitor.store import baselines
 from monitor.store.tables import BaselineRow, ReleaseRow
 from monitor.web.console import queries_fleet, queries_incidents, queries_windows
@@ -139,6 +141,18 @@ def model_page(
         incidents=incidents,
         records=_records(points),
         threshold=threshold,
+        findable=tuple(
+            FindableLine(
+                signal=one.signal,
+                smallest=one.smallest,
+                text=one.text,
+                history=one.history,
+                needed=one.needed,
+            )
+            for one in coverage.read(session, model, deployment)
+            if one.slice == slice_text
+        ),
+        findable_windows=coverage.WITHIN_WINDOWS,
     )
 
 
