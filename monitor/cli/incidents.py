@@ -31,8 +31,8 @@ app = typer.Typer(
 Number = Annotated[int, typer.Argument(help="The incident's number.")]
 _FIELDS = (
     "id", "state", "severity", "cause", "title", "model", "model_version", "deployment", "slice",
-    "onset_at", "onset_first_at", "onset_last_at", "detected_at", "paged_at", "acknowledged_at",
-    "mitigated_at", "recovered_at", "resolved_at", "disposition", "runbook",
+    "onset_at", "detected_at", "paged_at", "acknowledged_at", "mitigated_at", "recovered_at",
+    "resolved_at", "disposition", "runbook",
 )  # fmt: skip
 
 
@@ -71,6 +71,12 @@ def show(
         as_json(found)
         return
     record({name: found[name] for name in _FIELDS}, json_wanted=False)
+    first, last = found["onset_first_at"], found["onset_last_at"]
+    if found["onset_at"] and first and last:
+        say(
+            f"\nbegan {found['onset_at']:%H:%M:%S} UTC, between {first:%H:%M:%S} and "
+            f"{last:%H:%M:%S}"
+        )
     for reason in found["reasons"]:
         say(f"  because {_text(reason)}")
     for name in ("signals", "slices"):
