@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.evidence", description=__doc__)
     parser.add_argument("part", nargs="*", choices=[*PARTS, []], help=f"of {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at the same time (year)")
+    parser.add_argument("--apart", action="store_true", help="an engine for each seed (year)")
     parser.add_argument("--weather", action="append", help="mild, rough (year, peers, delay)")
     parser.add_argument("--seed", action="append", type=int, help="seeds of the year")
     parser.add_argument("--days", type=int, help="days of the year (all of it: 365)")
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     path = given.json or (results.SCRATCH if given.quick else results.RESULTS) / name
     options = Options(
         quick=given.quick,
-        jobs=given.jobs,
+        apart=given.apart,
         weathers=tuple(given.weather or ("mild", "rough")),
         seeds=tuple(given.seed or ()),
         days=given.days,

@@ -99,7 +99,7 @@ def warm(weather: str, seed: int, effort: Effort, scratch: Path) -> Warm:
     path = scratch / f"warm-{weather}-{seed}-{effort.days}-{effort.draws}-{fingerprint()}.state"
     state = results.load_state(path)
     if state is None:
-        fleet = Fleet(World(traffic, seed, block_ticks=DAY // SPANS), bank)
+        fleet = Fleet([World(traffic, seed, block_ticks=DAY // SPANS)], bank)
         for _ in range(effort.days * SPANS):
             fleet.block(counted=False)
         states = []
@@ -115,7 +115,7 @@ def _healthy(traffic: Traffic, seed: int, effort: Effort, bank: Bank) -> dict[st
     world = World(traffic, seed, block_ticks=DAY)
     rng = np.random.default_rng([seed, 3])
     parts = []
-    for _ in range(min(14, effort.days)):
+    for _ in range(max(1, min(14, effort.days))):
         score, spread, _ = bank.scores(world.next_block(), world.signal_of, rng)
         parts.append(score / spread)
     z = np.concatenate(parts)
@@ -149,7 +149,7 @@ def trial(
     rng = np.random.default_rng([number, *place.encode(), *fault.name.encode()])
     traffic = ready.traffic
     world = World(traffic, ready.seed, block_ticks=DAY // SPANS)
-    fleet = Fleet(world, ready.bank)
+    fleet = Fleet([world], ready.bank)
     fleet.restore(ready.states[number % len(ready.states)])
     start = int(rng.integers(1, 31))
     hit = _touched(world, signal, PLACES[place], rng)

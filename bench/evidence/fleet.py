@@ -40,14 +40,19 @@ WAIT, CLOSED_AFTER, LOOK_BACK = 64, 360, 10
 _TIMED = "at" in inspect.signature(FleetEvidence.step).parameters
 
 
+OTHER_TRACKS = ("arms", "band", "calibration", "canary", "guardrail", "item", "labels", "risk")
+
+
 def fingerprint() -> str:
-    """Changes when the engine's code does."""
+    """Changes when the code of the engine, the traffic or the laws does."""
+    here = Path(__file__).parent
+    files = [here / f"{name}.py" for name in ("fleet", "laws", "traffic")]
+    for path in sorted(Path(detectors.evidence.__file__).parent.glob("*.py")):
+        if not path.stem.startswith(OTHER_TRACKS):
+            files.append(path)
     digest = hashlib.sha256()
-    for path in sorted(Path(detectors.evidence.__file__).parent.rglob("*.py")):
+    for path in files:
         digest.update(path.read_bytes())
-    for path in sorted(Path(__file__).parent.glob("[lf]*.py")):
-        digest.update(path.read_bytes())
-    digest.update((Path(__file__).parent / "traffic.py").read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -76,18 +81,28 @@ def step(
 
 
 class Fleet:
-    """One seed's world, scores and engine, tick by tick; can be saved between blocks."""
+    """Worlds, scores and one engine, tick by tick; can be saved between blocks.
+
+    Several worlds (fleets of equal layout) may share an engine, to save time: k fleets at threshold
+    A / k are judged as k engines at threshold A would, since each has 1 / k of the shares. What
+    they do share is the engine's memory of what follows extremes (one pool a level of slices).
+    """
 
     def __init__(
-        self, world: World, bank: Bank, *, threshold: float = A, engine: FleetEvidence | None = None
+        self,
+        worlds: Sequence[World],
+        bank: Bank,
+        *,
+        threshold: float = A,
+        engine: FleetEvidence | None = None,
     ) -> None:
-        self.world, self.bank = world, bank
-        self.streams = world.streams()
-        self.engine = engine or FleetEvidence(threshold)
-        self.kinds = [kind for _, kind in world.traffic.signals]
-        self.response = Response(
-            self.engine, self.streams, [self.kinds[i] for i in world.signal_of]
-        )
+        self.worlds, self.bank = tuple(worlds), bank
+        self.world = self.worlds[0]
+        self.streams = tuple(stream for world in self.worlds for stream in world.streams())
+        self.engine = engine or FleetEvidence(threshold / len(self.worlds))
+        self.kinds = [kind for _, kind in self.world.traffic.signals]
+        kinds = [self.kinds[i] for world in self.worlds for i in world.signal_of]
+        self.response = Response(self.engine, self.streams, kinds)
 
     def block(
         self,
@@ -101,22 +116,28 @@ class Fleet:
 
         Args:
             counted: whether crossings and pages count, or the fleet is still burning in.
-            touch: may change the scores first.
+            touch: may change the scores of the first world before.
             until: stop early when one of these streams has paged, or crossed half an hour ago,
                 from tick ``since`` on.
         """
-        world, response = self.world, self.response
-        rng = np.random.default_rng([world.seed, 2, world.state.block, world.branch])
-        drawn = world.next_block()
-        score, noise, records = self.bank.scores(drawn, world.signal_of, rng)
-        if touch is not None:
-            touch(drawn, score, rng)
-        response.remember(score, records, drawn.first)
+        response = self.response
+        drawn = []
+        for world in self.worlds:
+            rng = np.random.default_rng([world.seed, 2, world.state.block, world.branch])
+            block = world.next_block()
+            columns = self.bank.scores(block, world.signal_of, rng)
+            if touch is not None and world is self.world:
+                touch(block, columns[0], rng)
+            drawn.append(columns)
+        score, noise, records = (
+            np.concatenate([one[k] for one in drawn], axis=1) if len(drawn) > 1 else drawn[0][k]
+            for k in range(3)
+        )
+        response.remember(score, records, block.first)
         for t in range(len(score)):
-            tick = drawn.first + t + 1
-            result = step(
-                self.engine, batch(self.streams, score[t], noise[t], records[t]), tick, rng
-            )
+            tick = block.first + t + 1
+            scores = batch(self.streams, score[t], noise[t], records[t])
+            result = step(self.engine, scores, tick, rng)
             response.after(result, tick, counted=counted)
             if until and _over(response, until, since, tick):
                 return
@@ -124,13 +145,14 @@ class Fleet:
     def saved(self) -> dict[str, Any]:
         return {
             "engine": self.engine.to_bytes(),
-            "world": self.world.saved(),
+            "worlds": [world.saved() for world in self.worlds],
             "response": self.response.saved(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.engine = FleetEvidence.from_bytes(saved["engine"])
-        self.world.restore(saved["world"])
+        for world, state in zip(self.worlds, saved["worlds"], strict=True):
+            world.restore(state)
         self.response.engine = self.engine
         self.response.restore(saved["response"])
 

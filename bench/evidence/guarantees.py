@@ -70,7 +70,7 @@ def engine_rate(
 ) -> dict[str, Any]:
     """Crossings of each kind of score, and what was allowed."""
     engine = FleetEvidence(THRESHOLD, **given)
-    fleet = Fleet(World(traffic, seed), bank, engine=engine)
+    fleet = Fleet([World(traffic, seed)], bank, engine=engine)
     kinds = np.array(fleet.kinds)[fleet.world.signal_of]
     crossings = dict.fromkeys(fleet.kinds, 0)
     for day in range(burn_in + days):

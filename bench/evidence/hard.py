@@ -84,14 +84,14 @@ def _summary(ruler: Ruler, values: Floats) -> Summary:
     for c in range(cameras):
         for s in range(signals):
             counts[c, s] = np.bincount(bins[c, :, s], minlength=ruler.layout.bins + 1)
-    moved = (values - MEANS) / DEVIATIONS
+    moved = np.rint((values - MEANS) / DEVIATIONS * MOMENT_UNIT)  # as records are: fixed point
     moments = np.stack([np.nansum(moved, axis=1), np.nansum(moved**2, axis=1)], axis=2)
     return Summary(
         layout=ruler.layout,
         cells=CAMERAS,
         records=np.full(cameras, records),
         counts=counts,
-        moments=np.rint(moments * MOMENT_UNIT).astype(np.int64),
+        moments=moments.astype(np.int64),
         classes=np.zeros((cameras, 1), np.int64),
         embedded=np.zeros(cameras, np.int64),
         features=np.zeros((cameras, 0), np.int64),

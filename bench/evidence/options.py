@@ -14,7 +14,7 @@ class Options:
     path: Path
     scratch: Path
     quick: bool = False
-    jobs: int = 1
+    apart: bool = False
     weathers: tuple[str, ...] = ("mild", "rough")
     seeds: tuple[int, ...] = ()
     days: int | None = None

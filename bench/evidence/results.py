@@ -26,14 +26,14 @@ def document(path: Path) -> dict[str, Any]:
 
 def merge(path: Path, part: str, value: dict[str, Any]) -> None:
     """Put one part's results into the document; other parts stay."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     whole = document(path)
     entry = dict(value)
     entry["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python "
     entry["machine"] += f"{platform.python_version()}, NumPy {np.__version__}"
     entry["at"] = datetime.now(UTC).isoformat(timespec="seconds")
     whole[part] = entry
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
+    beside = path.with_suffix(f".{os.getpid()}")
     beside.write_text(json.dumps(whole, indent=1, sort_keys=True, default=_plain) + "\n")
     beside.replace(path)
 

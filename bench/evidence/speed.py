@@ -164,7 +164,8 @@ def _summary(ruler: Ruler, values: Floats, rng: np.random.Generator) -> Summary:
     counts = np.zeros((1, 20, 65), np.int64)
     for s in range(20):
         counts[0, s] = np.bincount(bins[:, s], minlength=65)
-    moments = np.stack([values.sum(axis=0), (values**2).sum(axis=0)], axis=1) * MOMENT_UNIT
+    moments = np.stack([values.sum(axis=0), (values**2).sum(axis=0)], axis=1)
+    moments *= np.array([MOMENT_UNIT, MOMENT_UNIT**2])
     features = np.zeros(256)
     assert ruler.projection is not None
     for _ in range(0, rows, 5000):

@@ -165,7 +165,7 @@ class World:
             for i in range(t.cameras)
         ]
         return tuple(
-            StreamKey("model", "production", piece, name)
+            StreamKey(f"model{self.seed}", "production", piece, name)
             for piece in slices
             for name, _ in t.signals
         )

@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,14 +35,20 @@ class Length:
 QUICK = Length(days=2, burn_in=1, draws=20)
 
 
-def one_seed(weather: str, seed: int, length: Length, scratch: Path) -> dict[str, Any]:
-    """Play a seed from its last checkpoint to the end."""
+def play(
+    weather: str, seeds: tuple[int, ...], length: Length, scratch: Path
+) -> Iterator[list[dict[str, Any]]]:
+    """Play the fleets of some seeds in one engine, from their last checkpoint to the end.
+
+    Yields:
+        What each seed has found so far, at every checkpoint.
+    """
     traffic = KINDS[weather]
     bank = Bank(traffic, draws=length.draws, cache=scratch)
-    fleet = Fleet(World(traffic, seed, block_ticks=length.day), bank)
+    fleet = Fleet([World(traffic, seed, block_ticks=length.day) for seed in seeds], bank)
     code = fingerprint()
-    name = f"year-{weather}-{seed}-{length.burn_in}-{length.draws}-{length.day}-{code}.state"
-    path = scratch / name
+    about = (*seeds, length.burn_in, length.draws, length.day, code)
+    path = scratch / f"year-{weather}-{'-'.join(map(str, about))}.state"
     state = results.load_state(path)
     spent = 0.0
     if state is not None and state["days"] <= length.days:
@@ -58,55 +63,50 @@ def one_seed(weather: str, seed: int, length: Length, scratch: Path) -> dict[str
             seconds = time.perf_counter() - began
             saved = {"fleet": fleet.saved(), "days": done, "seconds": seconds}
             results.save_state(path, saved)
-    return summary(fleet, weather, seed, done, length, time.perf_counter() - began, code)
+            if 0 < done < length.days:
+                yield summary(fleet, weather, done, length, seconds, code)
+    yield summary(fleet, weather, done, length, time.perf_counter() - began, code)
 
 
 def summary(
-    fleet: Fleet, weather: str, seed: int, days: int, length: Length, seconds: float, code: str
-) -> dict[str, Any]:
-    """What one seed found, so far."""
+    fleet: Fleet, weather: str, days: int, length: Length, seconds: float, code: str
+) -> list[dict[str, Any]]:
+    """What each seed found, so far."""
     response, world = fleet.response, fleet.world
     names = [name for name, _ in world.traffic.signals]
+    each = len(fleet.streams) // len(fleet.worlds)
 
     def by(events: list[tuple[int, int]]) -> dict[str, dict[str, int]]:
-        signals = Counter(names[world.signal_of[i]] for _, i in events)
-        levels = Counter(("whole", "site", "camera")[world.level_of[i]] for _, i in events)
+        signals = Counter(names[world.signal_of[i % each]] for _, i in events)
+        levels = Counter(("whole", "site", "camera")[world.level_of[i % each]] for _, i in events)
         return {"signal": dict(signals), "level": dict(levels)}
 
-    return {
-        "weather": weather,
-        "seed": seed,
-        "streams": len(fleet.streams),
-        "days": days,
-        "burn_in_days": length.burn_in,
-        "allowed": days * length.day / A,
-        "crossings": len(response.crossings),
-        "pages": len(response.pages),
-        "crossings_by": by(response.crossings),
-        "pages_by": by(response.pages),
-        "crossing_days": [
-            (round(tick / length.day - length.burn_in, 2), i) for tick, i in response.crossings[:60]
-        ],
-        "seconds": round(seconds, 1),
-        "engine": code,
-    }
-
-
-def run(
-    weathers: list[str], seeds: list[int], length: Length, scratch: Path, *, jobs: int
-) -> Iterator[dict[str, Any]]:
-    """Results as they come; a run that was cut off goes on where it was."""
-    for weather in weathers:
-        Bank(KINDS[weather], draws=length.draws, cache=scratch)
-    tasks = [(weather, seed) for seed in seeds for weather in weathers]
-    if jobs == 1:
-        for weather, seed in tasks:
-            yield one_seed(weather, seed, length, scratch)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        futures = [pool.submit(one_seed, w, s, length, scratch) for w, s in tasks]
-        for future in as_completed(futures):
-            yield future.result()
+    found = []
+    for k, one in enumerate(fleet.worlds):
+        crossings = [event for event in response.crossings if event[1] // each == k]
+        pages = [event for event in response.pages if event[1] // each == k]
+        found.append(
+            {
+                "weather": weather,
+                "seed": one.seed,
+                "streams": each,
+                "fleets_in_one_engine": len(fleet.worlds),
+                "days": days,
+                "burn_in_days": length.burn_in,
+                "allowed": days * length.day / A,
+                "crossings": len(crossings),
+                "pages": len(pages),
+                "crossings_by": by(crossings),
+                "pages_by": by(pages),
+                "crossing_days": [
+                    (round(tick / length.day - length.burn_in, 2), i % each)
+                    for tick, i in crossings[:60]
+                ],
+                "seconds": round(seconds, 1),
+                "engine": code,
+            }
+        )
+    return found
 
 
 def collect(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -147,17 +147,29 @@ def _error(values: list[float]) -> float | None:
 
 
 def main(options: Options) -> None:
-    """Merge seed after seed into the document."""
+    """Merge checkpoint after checkpoint into the document; days in it are days that were played.
+
+    Weathers are played one after the other, or side by side by separate calls with ``--weather``.
+    """
     length = QUICK if options.quick else Length(days=options.days or YEAR)
     seeds = options.seeds or (SEEDS[:1] if options.quick else SEEDS)
-    known = results.document(options.path).get("year", {}).get("runs", {})
-    code = fingerprint()
-    runs = {name: run for name, run in known.items() if run["engine"] == code}
-    for one in run(list(options.weathers), list(seeds), length, options.scratch, jobs=options.jobs):
+    groups = [(seed,) for seed in seeds] if options.apart else [tuple(seeds)]
+    for weather in options.weathers:
+        for group in groups:
+            for found in play(weather, group, length, options.scratch):
+                _merge(options.path, found)
+
+
+def _merge(path: Path, found: list[dict[str, Any]]) -> None:
+    known = results.document(path).get("year", {}).get("runs", {})
+    runs = {name: one for name, one in known.items() if one["engine"] == found[0]["engine"]}
+    for one in found:
         runs[f"{one['weather']}-{one['seed']}"] = one
-        results.merge(options.path, "year", collect(runs))
-        sys.stdout.write(
-            f"{one['weather']} seed {one['seed']}: {one['crossings']} crossings, {one['pages']} "
-            f"pages in {one['days']} days (allowed {one['allowed']:.1f}), {one['seconds']:.0f} s\n"
-        )
-        sys.stdout.flush()
+    results.merge(path, "year", collect(runs))
+    first = found[0]
+    sys.stdout.write(
+        f"{first['weather']}: {first['days']} days, allowed {first['allowed']:.2f}; crossings "
+        f"{[one['crossings'] for one in found]}, pages {[one['pages'] for one in found]}, "
+        f"{first['seconds']:.0f} s\n"
+    )
+    sys.stdout.flush()

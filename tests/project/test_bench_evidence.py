@@ -176,12 +176,13 @@ def test_one_seed_always_gives_one_traffic():
 def test_a_year_cut_off_goes_on_where_it_was(scratch, tables, tmp_path, monkeypatch):
     monkeypatch.setitem(year.KINDS, "mild", TINY)
     monkeypatch.setattr(year, "SAVE_EVERY", 1)
-    whole = year.one_seed("mild", 7, SHORT, scratch)
+    *_, (whole, other) = year.play("mild", (7, 8), SHORT, scratch)
     cut = Path(shutil.copytree(tables, tmp_path / "cut"))
-    year.one_seed("mild", 7, replace(SHORT, days=1), cut)
+    list(year.play("mild", (7, 8), replace(SHORT, days=1), cut))
     saved = [path.name for path in cut.glob("year-*.state")]
     assert len(saved) == 1
-    resumed = year.one_seed("mild", 7, SHORT, cut)
+    *_, (resumed, _) = year.play("mild", (7, 8), SHORT, cut)
+    assert other["seed"] == 8
     del whole["seconds"], resumed["seconds"]
     assert resumed == whole
 
@@ -190,7 +191,8 @@ def test_parts_are_merged_into_one_document(scratch, tmp_path, monkeypatch):
     monkeypatch.setitem(year.KINDS, "mild", TINY)
     path = tmp_path / "evidence.json"
     results.merge(path, "other", {"kept": np.float64(1.5)})
-    found = {f"mild-{seed}": year.one_seed("mild", seed, SHORT, scratch) for seed in (1, 2)}
+    *_, played = year.play("mild", (1, 2), SHORT, scratch)
+    found = {f"mild-{one['seed']}": one for one in played}
     results.merge(path, "year", year.collect(found))
     document = json.loads(path.read_text())
     assert document["other"]["kept"] == 1.5
@@ -207,10 +209,10 @@ def test_a_fault_is_played_after_a_saved_state(scratch, monkeypatch):
     monkeypatch.setitem(delay.KINDS, "mild", replace(TINY, reboot_every=np.inf))
     monkeypatch.setattr(delay, "with_labels", lambda traffic: traffic)
     monkeypatch.setattr(delay, "SPANS", 24)
-    effort = delay.Effort(trials=1, wait=25, days=1, draws=10)
+    effort = delay.Effort(trials=1, wait=25, days=0, draws=10)
     ready = delay.warm("mild", 1, effort, scratch)
     fault = Fault(name="shift", shift=5.0)
-    one = delay.trial(ready, "brightness", fault, "everywhere", 0, effort)
+    one = delay.trial(ready, "brightness", fault, "everywhere", 20, effort)
     assert one is not None
     assert set(one) == {"found", "paged", "fixed"}
     assert any(late is not None and late <= 25 for late in one["fixed"])
