@@ -31,8 +31,11 @@ def write(path: Path, *, page: Path = PAGE) -> None:
         if part in found:
             text = section(found[part], found)
             sections.append(f"{text}\nMeasured {found[part]['at']} on {found[part]['machine']}.\n")
+    drawings = plots(found)
+    for name in drawings:
+        sections.append(f"![{name}](../bench/results/{name})\n")
     page.write_text("\n".join(sections))
-    for name, drawing in plots(found).items():
+    for name, drawing in drawings.items():
         (path.parent / name).write_text(drawing)
 
 

@@ -34,7 +34,7 @@ def merge(path: Path, part: str, value: dict[str, Any]) -> None:
     entry["at"] = datetime.now(UTC).isoformat(timespec="seconds")
     whole[part] = entry
     beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps(whole, indent=1, sort_keys=True, default=_plain) + "\n")
+    beside.write_text(json.dumps(whole, indent=1, default=_plain) + "\n")
     beside.replace(path)
 
 
