@@ -17,6 +17,7 @@ _TABLE: dict[AlertKind, tuple[Severity, Severity, Severity]] = {
     AlertKind.NO_DATA: (Severity.WARNING, Severity.ERROR, Severity.ERROR),
     AlertKind.SERVICE_FAULT: (Severity.WARNING, Severity.ERROR, Severity.CRITICAL),
     AlertKind.UNKNOWN: (Severity.WARNING, Severity.WARNING, Severity.ERROR),
+    AlertKind.BASELINE_DRIFT: (Severity.INFO, Severity.INFO, Severity.INFO),
     AlertKind.HARD_FAULT: (Severity.ERROR, Severity.ERROR, Severity.CRITICAL),
     AlertKind.ROLLBACK_REFUSED: (Severity.ERROR, Severity.ERROR, Severity.ERROR),
     AlertKind.ROLLBACK_UNPROVEN: (Severity.CRITICAL, Severity.CRITICAL, Severity.CRITICAL),

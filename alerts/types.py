@@ -42,6 +42,8 @@ class AlertKind(StrEnum):
     NO_DATA = "no_data"
     SERVICE_FAULT = "service_fault"
     UNKNOWN = "unknown"
+    BASELINE_DRIFT = "baseline_drift"
+    """A ticket: it is told, and wakes nobody."""
     HARD_FAULT = "hard_fault"
     ROLLBACK_REFUSED = "rollback_refused"
     ROLLBACK_UNPROVEN = "rollback_unproven"

@@ -74,7 +74,10 @@ class CalibrationEvidence:
             "calibration",
             prior=np.full(len(LAMBDAS), 1.0 / len(LAMBDAS)),
             threshold=threshold,
-            columns={"odds": ((len(LAMBDAS), BINS), np.float64, 0.0)},
+            columns={
+                "odds": ((len(LAMBDAS), BINS), np.float64, 0.0),
+                "since": ((1 + 3 * BINS,), np.float64, 0.0),
+            },
             max_streams=max_streams,
         )
 
@@ -115,6 +118,11 @@ class CalibrationEvidence:
         log_paid = _paid(odds, plus[use], minus[use])
         judged = [one for one, used in zip(streams, use.tolist(), strict=True) if used]
         omega = shares(judged) if judged else np.zeros(0)
+        fresh = rows[arms["evidence"][rows].sum(axis=1) <= omega]
+        arms["since"][fresh] = 0.0
+        arms["since"][fresh, 0] = step
+        table = _table(labels, len(streams), self.least_share)[use]
+        arms["since"][rows, 1:] += table.reshape(len(rows), 3 * BINS)
         evidence = arms.bet(rows, log_paid, omega)
         arms["odds"][rows] = _mixed(odds + plus[use] - minus[use], self.forget)
         found = known(streams, np.where(use, located, -1), evidence)
@@ -124,6 +132,15 @@ class CalibrationEvidence:
             exceeded=found >= arms.threshold,
             labels=number.astype(np.int64),
         )
+
+    def since(self, stream: StreamKey) -> tuple[int, Floats]:
+        """What the evidence rests on: its first step, and since then per bin the weighted number of
+        labels, sum of confidence and number correct, (15, 3)."""
+        rows = self._arms.find([stream])
+        if len(rows) == 0:
+            return self.last_step or 0, np.zeros((BINS, 3))
+        kept = self._arms["since"][rows[0]]
+        return int(kept[0]), kept[1:].reshape(BINS, 3).copy()
 
     def reset(self, streams: Iterable[StreamKey]) -> None:
         """After a crossing: evidence starts from nothing; the signs stay."""
@@ -192,6 +209,16 @@ def _products(
         np.add.at(out[0, :, k], (labels.stream, bins), np.log1p(scale * (z - room)))
         np.add.at(out[1, :, k], (labels.stream, bins), np.log1p(scale * (-z - room)))
     return out[0], out[1]
+
+
+def _table(labels: LabelBatch, streams: int, least_share: float) -> Floats:
+    confidence = np.clip(labels.confidence, 0.0, 1.0)
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    weight = least_share / labels.share
+    out = np.zeros((streams, BINS, 3))
+    for k, values in enumerate((np.ones(len(weight)), confidence, 1.0 - labels.loss)):
+        np.add.at(out[:, :, k], (labels.stream, bins), weight * values)
+    return out
 
 
 def _paid(odds: Floats, plus: Floats, minus: Floats) -> Floats:

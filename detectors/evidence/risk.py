@@ -68,6 +68,7 @@ class RiskEvidence:
             "risk",
             prior=np.full(len(MOVES), 1.0 / len(MOVES)),
             threshold=threshold,
+            columns={"since": ((4,), np.float64, 0.0)},
             max_streams=max_streams,
         )
 
@@ -101,11 +102,20 @@ class RiskEvidence:
         located = arms.rows(streams)
         m = np.broadcast_to(np.asarray(bound, np.float64), (len(streams),))
         log_paid = log_payoffs(labels, m, len(streams), self.least_share)
+        weight = self.least_share / labels.share
+        sums = [
+            np.bincount(labels.stream, weights=weight * factor, minlength=len(streams))
+            for factor in (np.ones(len(weight)), labels.loss, m[labels.stream])
+        ]
         number = np.bincount(labels.stream, minlength=len(streams))
         use = (located >= 0) & (number > 0) & (m < 1.0)
         judged = [one for one, used in zip(streams, use.tolist(), strict=True) if used]
         omega = shares(judged) if judged else np.zeros(0)
-        evidence = arms.bet(located[use], log_paid[use], omega)
+        rows = located[use]
+        fresh = rows[arms["evidence"][rows].sum(axis=1) <= omega]
+        arms["since"][fresh] = (float(step), 0.0, 0.0, 0.0)
+        arms["since"][rows, 1:] += np.stack(sums, axis=1)[use]
+        evidence = arms.bet(rows, log_paid[use], omega)
         found = known(streams, np.where(use, located, -1), evidence)
         return LabelResult(
             streams=tuple(streams),
@@ -113,6 +123,15 @@ class RiskEvidence:
             exceeded=found >= arms.threshold,
             labels=number.astype(np.int64),
         )
+
+    def since(self, stream: StreamKey) -> tuple[int, float, float, float]:
+        """What the evidence rests on: its first step, and since then the weighted number of labels,
+        their losses, and the sum of their bounds."""
+        rows = self._arms.find([stream])
+        if len(rows) == 0:
+            return self.last_step or 0, 0.0, 0.0, 0.0
+        first, number, losses, bounds = self._arms["since"][rows[0]].tolist()
+        return int(first), number, losses, bounds
 
     def reset(self, streams: Iterable[StreamKey]) -> None:
         """After a crossing: evidence starts from nothing."""

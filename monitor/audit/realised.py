@@ -13,8 +13,13 @@ from monitor.settings.schema import Budget
 from monitor.store.tables import IncidentRow, TickRow
 
 DAYS = 30.0
-OUTSIDE_THE_BUDGET = (AlertKind.NO_DATA, AlertKind.HARD_FAULT, AlertKind.VIGIL_SELF)
-"""Plain rules page by themselves: the budget is that of the evidence."""
+OUTSIDE_THE_BUDGET = (
+    AlertKind.NO_DATA,
+    AlertKind.HARD_FAULT,
+    AlertKind.VIGIL_SELF,
+    AlertKind.BASELINE_DRIFT,
+)
+"""Plain rules page by themselves, and tickets page nobody: the budget is that of the evidence."""
 
 
 def realised(session: Session, budget: Budget, *, now: datetime, days: float = DAYS) -> Realised:

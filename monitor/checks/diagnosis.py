@@ -27,7 +27,8 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """Drift of one model at one tick, named: which slice, since when, and why.
+    """Drift of one model at one tick, named: which slice, since when, and why. A ``ticket`` is
+    told, and wakes nobody.
 
     ``hard``: a plain rule fired, no statistics. ``onset`` is the start of the window in which it
     began, which lies between ``onset_first`` and ``onset_last`` (95 %). ``terrain``: the leaf cells
@@ -44,6 +45,7 @@ class Diagnosis:
     onset_first: datetime | None = None
     onset_last: datetime | None = None
     hard: bool = False
+    ticket: bool = False
     previous_version: str | None = None
     release_started_at: datetime | None = None
     began_with_release: bool = False

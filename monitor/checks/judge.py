@@ -42,7 +42,7 @@ class Standing:
     """How one stream stands after a tick's bets.
 
     ``onset_tick``: the start that explains its scores best, between ``onset_first`` and
-    ``onset_last`` (95 %).
+    ``onset_last`` (95 %). ``effect``: as another track than that of changes (``check``) knows it.
     """
 
     stream: StreamKey
@@ -53,6 +53,8 @@ class Standing:
     onset_last: int
     provisional: bool
     exceeded: bool
+    check: str = "change"
+    effect: Effect | None = None
 
 
 def standings(result: StepResult) -> dict[Family, list[Standing]]:
@@ -167,7 +169,7 @@ def verdicts(
         outcome, reason = outcome_of(standing, effect)
         out.append(
             Verdict(
-                check="change",
+                check=standing.check,
                 model=ModelRef(
                     name=standing.stream.model,
                     version=version,

@@ -35,7 +35,7 @@ class VerdictLog:
                 VerdictRow.outcome,
                 VerdictRow.version,
             )
-            .where(VerdictRow.at > at - LOOK_BACK)
+            .where(VerdictRow.at > at - LOOK_BACK, VerdictRow.check != "drift")
             .order_by(VerdictRow.at, VerdictRow.id)
         )
         for model, deployment, piece, signal, outcome, version in rows:

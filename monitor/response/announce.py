@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alerts.routing import Route, RouteDecision, choose
+from alerts.routing import DEFAULT_RECEIVERS, Route, RouteDecision, choose
 from alerts.text import compose
 from alerts.types import AlertKind, Incident, MessageEvent, Severity, TimelineEntry
 from monitor.response import record
-from monitor.settings.schema import Settings
+from monitor.settings.schema import PagerDutyReceiver, Settings
 from monitor.store import installation
 from monitor.store.tables import ActionRow, OutboxRow
 from runbooks.library import Library
@@ -26,6 +27,11 @@ class Announcer:
     def __init__(self, settings: Settings, library: Library) -> None:
         self._settings = settings
         self._library = library
+        self._pagers = {
+            name
+            for name, receiver in settings.receivers.items()
+            if isinstance(receiver, PagerDutyReceiver)
+        }
         self._routes = [
             Route(
                 receivers=route.receivers,
@@ -37,11 +43,19 @@ class Announcer:
         ]
 
     def route(self, incident: Incident) -> RouteDecision:
-        return choose(
+        decision = choose(
             self._routes,
             model=incident.model,
             severity=incident.severity,
             cause=incident.cause,
+        )
+        if incident.kind is not AlertKind.BASELINE_DRIFT:
+            return decision
+        awake = tuple(name for name in decision.receivers if name not in self._pagers)
+        return replace(
+            decision,
+            receivers=awake or DEFAULT_RECEIVERS,
+            reason=f"{decision.reason}; a ticket goes to no pager",
         )
 
     def owner(self, model: str, deployment: str) -> str:

@@ -53,7 +53,7 @@ def kind_of(diagnosis: Diagnosis) -> AlertKind:
     """A plain rule is a hard fault, save that silence is no data."""
     if diagnosis.hard and diagnosis.cause is not Cause.NO_DATA:
         return AlertKind.HARD_FAULT
-    return AlertKind.of(diagnosis.cause)
+    return AlertKind.BASELINE_DRIFT if diagnosis.ticket else AlertKind.of(diagnosis.cause)
 
 
 def to_finding(drift: Drift) -> Finding:
@@ -306,7 +306,14 @@ class Bridge:
             )
 
 
-_SEPARATE = frozenset({AlertKind.NO_DATA, AlertKind.HARD_FAULT, AlertKind.SERVICE_FAULT})
+_SEPARATE = frozenset(
+    {
+        AlertKind.NO_DATA,
+        AlertKind.HARD_FAULT,
+        AlertKind.SERVICE_FAULT,
+        AlertKind.BASELINE_DRIFT,
+    }
+)
 """Kinds that stand for themselves: they join only incidents of their own kind."""
 
 

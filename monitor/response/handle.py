@@ -94,6 +94,19 @@ class Responder:
             self._propose(session, incident, diagnosis.at)
         return incident
 
+    def respond_drift(self, session: Session, diagnosis: Diagnosis) -> Incident:
+        """Traffic left its baseline: a ticket, or a page where a guardrail was crossed, with images
+        to label where that is the cure. Never a rollback: the drift track knows no release."""
+        incident, belongs = self._bridge.raise_alert(session, diagnosis)
+        watched = self._services.settings.model(incident.model, incident.deployment)
+        if belongs is Belongs.NEW and watched is not None:
+            relabel.propose(session, watched, incident, at=diagnosis.at)
+        return incident
+
+    def close_ticket(self, session: Session, incident: Incident, text: str, at: datetime) -> None:
+        """The drift track sees traffic near its baseline again."""
+        self._close(session, incident, Health(recovered=True, text=text), at, cure="")
+
     def _propose(self, session: Session, incident: Incident, at: datetime) -> None:
         watched = self._services.settings.model(incident.model, incident.deployment)
         if watched is None:
@@ -125,6 +138,8 @@ class Responder:
             measure = measures((incident.model, incident.deployment))
             if verifying is not None:
                 self._verify(session, recent, measure, incident, verifying, tick, at)
+            elif incident.kind is AlertKind.BASELINE_DRIFT:
+                continue  # the drift track closes its tickets
             elif incident.kind in _RULES:
                 self._quiet(session, incident, at)
             else:
@@ -138,6 +153,8 @@ class Responder:
         if not held:
             return
         for incident in record.open_incidents(session):
+            if incident.kind is AlertKind.BASELINE_DRIFT:
+                continue
             held.difference_update(touched(engine.streams, incident))
         engine.release(held, fresh_start=True)
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, aliased
 from alerts import incidents
 from alerts.delivery import OutboxState, next_step
 from alerts.notifiers.protocol import Notifier
-from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
+from alerts.types import AlertKind, Delivery, DeliveryOutcome, Message, MessageEvent
 from monitor.response import record
 from monitor.services import Services
 from monitor.store.commit import once_committed
@@ -214,6 +214,8 @@ class Outbox:
         ):
             return
         incident = record.get(session, row.incident_id)
+        if incident.kind is AlertKind.BASELINE_DRIFT:
+            return
         moved = incidents.page_sent(incident, at=now, receiver=row.receiver)
         if moved.changed:
             record.save(session, moved)

@@ -91,6 +91,7 @@ class Judging:
             streams = [stream for stream, start in onsets.items() if start == onset]
             parts = spans.since(onset)
             found |= measure(parts, streams, rules) if parts else {}
+        found |= _own(exceeded)
         said = verdicts(
             exceeded,
             found,
@@ -140,7 +141,7 @@ class Judging:
         moment: Moment,
     ) -> None:
         parts, rules = spans.since(onset_tick), self._rules(model.family)
-        found = measure(parts, [one.stream for one in family], rules)
+        found = measure(parts, [one.stream for one in family], rules) | _own(family)
         beyond = drifts(family, found, parts, rules, moment.novel)
         fresh = self._responder.join(
             session,
@@ -170,6 +171,11 @@ class Judging:
         )
         diagnosis = diagnose(session, scene)
         self._responder.respond(session, engine, diagnosis, fresh, onset_tick=onset_tick)
+
+
+def _own(family: Sequence[Standing]) -> dict[StreamKey, Effect]:
+    """The effects that came with their evidence, over more than the last 64 ticks."""
+    return {one.stream: one.effect for one in family if one.effect is not None}
 
 
 class _Spans:

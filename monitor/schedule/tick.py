@@ -35,7 +35,9 @@ from monitor.checks.returned import observe_return
 from monitor.checks.verdict_rows import VerdictLog
 from monitor.response.handle import Measures, Responder
 from monitor.response.recovery import Measure
+from monitor.schedule.drift import DriftTrack
 from monitor.schedule.judging import Judging, Moment
+from monitor.schedule.late_labels import LabelTracks
 from monitor.services import Services
 from monitor.store.tables import LabelRow, TickRow, WindowRow
 from monitor.store.windows import mark_judged
@@ -71,6 +73,8 @@ class FleetTick:
         self._references = References()
         self._points = Points(self._references, self._rules)
         self._judging = Judging(self._references, responder, self._rules, window_s=self._window_s)
+        self._labels = LabelTracks(services.settings, self._references)
+        self._drift = DriftTrack(services, self._references, responder)
         self._engine: FleetEvidence | None = None
         self._revision = state.NONE
         self._recent = RecentTicks()
@@ -155,6 +159,7 @@ class FleetTick:
             observe_return(session, self._recent, model.family, window_s=self._window_s)
         self._recent.forget(tick)
         by_family = standings(result)
+        self._labels.run(session, models, by_family, apart, tick=tick, at=now)
         moment = Moment(tick=tick, now=now, novel=novel, recent=self._recent, log=self._verdicts)
         drifted = 0
         for model in models:
@@ -168,6 +173,7 @@ class FleetTick:
                         session, engine, model, family, moment, late=late
                     )
         self._plain_rules(session, models, end, now)
+        self._drift.run(session, self._recent, self._recent.families(), apart, tick=tick, at=now)
         for model in models:
             family = by_family.get(model.family, [])
             with apart.reading(model.family):

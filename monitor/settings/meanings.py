@@ -34,6 +34,10 @@ MEANINGS: dict[str, str] = {
     "resolved reopens it; 0 never does",
     "checks.unproven_after_s": "after so long without recovery, an action is `unproven` and "
     "escalated",
+    "checks.drift_every_s": "how often traffic is compared with the training baseline; each time, "
+    "the last 64 windows are",
+    "checks.drift_over_s": "a ticket about drift from the baseline judges traffic over so long, so "
+    "that nights do not open one",
     "audit.every_days": "how often the service audits itself, see `vigil audit`; 0 never does",
     "models[].name": "the model's name, as its tap says it",
     "models[].deployment": "where it runs, as its tap says it",
@@ -44,6 +48,12 @@ MEANINGS: dict[str, str] = {
     "models[].pixels": "`none` keeps no image; `thumbnails` keeps small ones with sampled records",
     "models[].latency_objective_s": "what the 99th percentile of latency is held to",
     "models[].tolerance": "signal = the drift, in units of its effect, that never pages",
+    "models[].guardrails[].slice": "where it holds: `key=value`, several joined by ` & `, or "
+    "`all traffic`",
+    "models[].guardrails[].signal": "`accuracy`, `calibration`, `predicted_class` or any scalar "
+    "signal",
+    "models[].guardrails[].margin": "how far the signal may be from its baseline, in units of its "
+    "effect; beyond it drift pages, instead of opening a ticket",
     "models[].rollback.target": "how a rollback is carried out",
     "models[].rollback.registry": "the file of the local registry",
     "models[].rollback.url": "the webhook of the pipeline that rolls back",

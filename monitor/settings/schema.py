@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from monitor.settings.addresses import http_address
-from vigil.types import Cause
+from vigil.types import Cause, Slice
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
@@ -20,6 +20,13 @@ Days = Annotated[float, Field(gt=0, le=36_500, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 HttpAddress = Annotated[str, AfterValidator(http_address)]
+
+
+def slice_name(text: str) -> str:
+    """Raises:
+    ValueError: not a slice.
+    """
+    return str(Slice.parse(text))
 
 
 class Section(BaseModel):
@@ -75,6 +82,8 @@ class Checks(Section):
     recovered_windows: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 3
     reopen_within_windows: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] = 10
     unproven_after_s: Seconds = 900.0
+    drift_every_s: Seconds = 3600.0
+    drift_over_s: Seconds = 86_400.0
 
 
 class Audit(Section):
@@ -106,6 +115,15 @@ class Relabel(Section):
     budget: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 100
 
 
+class Guardrail(Section):
+    """A slice, ``key=value`` or several joined by `` & ``, where ``signal`` may move by ``margin``
+    at most: beyond it, drift from the baseline pages."""
+
+    slice: Annotated[str, AfterValidator(slice_name)] = "all traffic"
+    signal: Name = "accuracy"
+    margin: Share
+
+
 class WatchedModel(Section):
     name: Name
     deployment: Name = "production"
@@ -117,6 +135,7 @@ class WatchedModel(Section):
     latency_objective_s: Seconds = 0.1
     tolerance: dict[str, Annotated[float, Field(ge=0, strict=True)]] = {}
     rollback: Rollback = Rollback()
+    guardrails: tuple[Guardrail, ...] = ()
     replay: Replay = Replay()
     relabel: Relabel = Relabel()
 
