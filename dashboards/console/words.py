@@ -18,7 +18,6 @@ CAUSE_WORDS = {
     "no_data": "no data",
     "service_fault": "service fault",
     "unknown": "cause not known",
-    "info": "ticket",
     "baseline_drift": "drift from the baseline",
 }
 
