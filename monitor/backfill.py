@@ -18,7 +18,7 @@ from sqlalchemy import update
 
 from detectors.scores import Part, ScoreBatch, score
 from monitor.checks import state
-from monitor.checks.due import number_of
+from monitor.checks.due import end_of, number_of
 from monitor.checks.references import References
 from monitor.ingest.receipts import LabelIn, Receipt
 from monitor.services import Services
@@ -109,6 +109,7 @@ class _Backfill:
         self._rejected: list[Receipt] = []
         self._windows = self._records = self._label_count = 0
         self._history: list[ScoreBatch] = []
+        self._times: list[datetime] = []
         self._span: list[datetime] = []
 
     def add(self, batch: RecordBatch, labels: NDArray[np.int64] | None) -> None:
@@ -213,7 +214,7 @@ class _Backfill:
             if loaded is None:
                 raise BaselineError("the evidence engine's state can't be read")
             engine, revision = loaded
-            engine.learn(self._history)
+            engine.learn(self._history, at=self._times)
             now = self._services.clock.now()
             state.save(session, engine, over=revision, tick_id=None, at=now)
             session.execute(
@@ -238,6 +239,7 @@ class _Backfill:
         """Score the ticks that are complete, so that only their scores stay in memory."""
         complete = sorted(self._ticks)[: -1 if keep_last else None]
         self._history += [self._score_tick(tick) for tick in complete]
+        self._times += [end_of(tick, self._window_s) for tick in complete]
 
     def _score_tick(self, tick: int) -> ScoreBatch:
         parts = []

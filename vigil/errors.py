@@ -24,10 +24,11 @@ class WireError(VigilError):
 
 
 class FormatVersionError(WireError):
-    """Written by a newer vigil than this one."""
+    """Written by a newer vigil than this one, or by one too old."""
 
     def __init__(self, what: str, *, found: int, supported: int) -> None:
         super().__init__(f"{what}: format version {found}, this vigil reads up to {supported}")
+        self.found, self.supported = found, supported
 
 
 class RulerMismatchError(VigilError):

@@ -26,6 +26,7 @@ FINEST = 5e-5
 SHIFTS = (0.5, 1.0, 1.5, 2.0, 3.0)
 SPREADS = (0.5, 1.5, 2.0, 3.0)
 TAILS = (
+    (5e-5, 0.9),
     (1e-4, 0.5),
     (5e-4, 0.5),
     (5e-4, 0.9),
@@ -38,15 +39,19 @@ TAILS = (
 )
 
 
+FAST, RARE = 0.9, 2e-2
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Bets:
     """``edges`` (J + 1,) of the cells, ``widths`` (J,), ``payoff`` (arms, J), ``prior`` (arms,)
-    summing to 1."""
+    summing to 1, ``fast`` (arms,): bets on extremes, that lose most of their stake otherwise."""
 
     edges: Floats
     widths: Floats
     payoff: Floats
     prior: Floats
+    fast: NDArray[np.bool_]
 
     @property
     def arms(self) -> int:
@@ -63,7 +68,8 @@ class Bets:
 
 
 def standard_bets() -> Bets:
-    """66 cells, down to 5e-5 at both ends, and 34 arms of equal prior."""
+    """66 cells, down to 5e-5 at both ends, and 36 arms; the fast ones have three times
+    the prior of the others."""
     ends = [FINEST, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3.5e-3, 5e-3, 7e-3, 1e-2, 1.4e-2, 2e-2]
     ends += [2.8e-2, 4e-2, 5e-2]
     middle = np.linspace(0.05, 0.5, 19)[1:]
@@ -72,17 +78,22 @@ def standard_bets() -> Bets:
     widths = np.diff(edges)
     rows = [_normal(edges, shift=sign * d) for d in SHIFTS for sign in (-1, 1)]
     rows += [_normal(edges, spread=s) for s in SPREADS]
+    fast = [False] * len(rows)
     for share, weight in TAILS:
         rows += [_tail(edges, share, weight), _tail(edges, share, weight)[::-1]]
+        fast += [weight >= FAST and share <= RARE] * 2
     rows += [_bump(edges, 0.4, 0.6), _bump(edges, 0.1, 0.9, inside=False)]
     mass = np.array(rows)
     mass /= mass.sum(axis=1, keepdims=True)
+    fast += [False] * (len(rows) - len(fast))
     payoff = mass / widths
+    stake = np.where(fast, 3.0, 1.0)
     return Bets(
         edges=edges,
         widths=widths,
         payoff=payoff,
-        prior=np.full(len(payoff), 1.0 / len(payoff)),
+        prior=stake / stake.sum(),
+        fast=np.array(fast),
     )
 
 

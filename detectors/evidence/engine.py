@@ -1,28 +1,35 @@
-"""Fleet evidence: conformal p-values, bets, injection Shiryaev-Roberts; one budget for all streams.
+"""Fleet evidence: the change track, with one budget for all streams.
 
-Per tick and stream i the score becomes a p-value against the stream's growing pool, every arm theta
-of the bets pays ``L_theta(p)``, and ::
+Conformal p-values, bets, injection Shiryaev-Roberts.
 
-    R_theta <- (R_theta + omega_i pi_theta) L_theta,     evidence = sum_theta R_theta
+Per tick and stream i the score becomes a p-value in each of two views (``views``: less a trailing
+reference and a daily profile, plain and pre-whitened) against the stream's growing pool (``pool``;
+after extremes: ``aftershock``). Every arm theta of the bets pays ``L_theta(p)``, tempered by tau
+(``tempering``), and ::
 
-with ``sum_i omega_i <= 1`` over the fleet: 30 % for whole-model streams, 30 % for ``key=value``
-slices, 40 % for finer ones (levels without streams give theirs to the others).
+    R_theta <- (R_theta + omega_i pi_theta) L_theta^(1 / tau),     evidence = sum_theta R_theta
+
+over arms and views, with ``sum_i omega_i <= 1`` over the fleet: 30 % for whole-model streams, 30 %
+for ``key=value`` slices, 40 % for finer ones (levels without streams give theirs to the others).
 
 **Guarantee.** A page is an evidence that reaches A = ``threshold`` (in ticks), after which that
 stream is reset or held. Then ``E[pages in T ticks] <= T / A``, whatever the dependence between
-streams, also at
-stopping times, however many streams there are, and while they come and go: each R has conditional
-expectation ``R + omega`` per tick, and a page takes at least A out of the sum.
+streams, also at stopping times, however many streams there are, and while they come and go: each R
+has conditional expectation at most ``R + omega`` per tick, and a page takes at least A out of the
+sum.
 
-**Assumptions.** The healthy windows of one stream are exchangeable after the score is studentised.
-Seasons, slow drift and autocorrelation between windows break it; correlation inside a window does
-not. The location m and variance b are estimated once, from the history itself; with a history of
-200 windows and more the effect on p-values is below their resolution 1/(N + 1). Provisional
-verdicts (see ``history``) are guardrails and carry no such guarantee. Taking windows out of the
-pool while an alarm is open makes the pool cleaner after a true alarm, and slightly too clean after
-a false one.
+**Assumptions.** The p-values of a view are uniform given the past. That is exact where the healthy
+residuals are exchangeable. Seasons, weather and autocorrelation break it; profile, reference,
+whitening, strata and tempering are there to mend that, not to prove it: how well they do is
+measured, in simulated production years (``docs/evidence.md``) and on a deployment's own past
+(``vigil audit``). Fits are renewed from the past only. Provisional verdicts (see ``history``) are
+guardrails and carry no guarantee. Taking windows out of the pool while an alarm is open makes the
+pool cleaner after a true alarm, and slightly too clean after a false one.
 
-**When not to use it.** For drift slower than the history: a growing pool absorbs it.
+**When not to use it.** For drift slower than the trailing reference, about an hour: it is absorbed.
+The drift track (``band``) looks for that.
+
+**Cost.** O(streams x arms) per tick; state is some 5 KB a stream, whatever its age.
 
 Source: Shin, Ramdas and Rinaldo, E-detectors, 2022; Vovk, Nouretdinov and Gammerman, Testing
 Exchangeability On-Line, 2003.
@@ -33,15 +40,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.evidence import trailing
 from detectors.evidence.bets import standard_bets
+from detectors.evidence.findable import smallest_shift
 from detectors.evidence.history import borrow, grow, join_open, learn
-from detectors.evidence.pool import cells_of, p_values
-from detectors.evidence.shiryaev import bet, onsets, shares
-from detectors.evidence.table import NEW, SETTLED, WARMING, StreamTable
+from detectors.evidence.onset import onsets
+from detectors.evidence.shiryaev import bet, shares
+from detectors.evidence.table import NEW, NO_BET, SETTLED, VIEWS, WARMING, StreamTable
+from detectors.evidence.views import absorb, judge, notice_gaps
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
 from vigil.errors import ConflictError
@@ -56,8 +68,9 @@ CAP = 1e6
 class StepResult:
     """One tick of N streams.
 
-    ``z`` studentised score, ``p`` conformal p-value (NaN: the stream was left out because the table
-    is full), ``evidence`` in ticks, ``onset_tick`` the start that explains the scores best,
+    ``z`` studentised score, ``p`` conformal p-value of the plain view (NaN: the stream was left out
+    because the table is full), ``evidence`` in ticks, ``onset_tick`` the start that explains the
+    scores best, ``onset_first`` and ``onset_last`` the ends of its interval (about 95 %),
     ``provisional``: the stream has no history of its own yet, ``exceeded``: evidence >= threshold.
     """
 
@@ -67,6 +80,8 @@ class StepResult:
     evidence: Floats
     log_evidence: Floats
     onset_tick: NDArray[np.int64]
+    onset_first: NDArray[np.int64]
+    onset_last: NDArray[np.int64]
     provisional: NDArray[np.bool_]
     exceeded: NDArray[np.bool_]
 
@@ -103,6 +118,7 @@ class FleetEvidence:
         self.last_tick: int | None = None
         self._bets = standard_bets()
         self._table = StreamTable(arms=self._bets.arms, min_history=min_history)
+        self._omega: tuple[tuple[StreamKey, ...], bytes, Floats] | None = None
         self._seen: dict[int, tuple[tuple[StreamKey, ...], NDArray[np.int64]]] = {}
 
     def __len__(self) -> int:
@@ -132,14 +148,20 @@ class FleetEvidence:
         row = self._table.index.get(stream)
         return 0.0 if row is None else float(self._table.between[row])
 
-    def learn(self, batches: Sequence[ScoreBatch]) -> None:
+    def learn(self, batches: Sequence[ScoreBatch], *, at: Sequence[datetime] | None = None) -> None:
         """Take windows declared healthy as history: locations, variances and pools, no bets.
 
         Streams with at least ``min_history`` windows in one call settle; the others start to warm
         up.
+
+        Args:
+            batches: one for each tick, oldest first.
+            at: their times, for the daily profile; without them there is none.
         """
         if not batches:
             return
+        if at is not None and len(at) != len(batches):
+            raise ValueError(f"expected {len(batches)} times, found {len(at)}")
         located = [self._rows(batch.streams) for batch in batches]
         table = self._table
         everything = np.unique(np.concatenate(located))
@@ -159,15 +181,23 @@ class FleetEvidence:
         other = novel != table.novel[everything]
         for column in columns.values():
             column[other] = np.nan
-        learn(table, everything, **columns)
+        learn(table, everything, **columns, at=at)
 
-    def step(self, batch: ScoreBatch, *, tick: int, rng: np.random.Generator) -> StepResult:
+    def step(
+        self,
+        batch: ScoreBatch,
+        *,
+        tick: int,
+        rng: np.random.Generator,
+        at: datetime | None = None,
+    ) -> StepResult:
         """Judge one tick.
 
         Args:
             batch: the scores of all streams seen in this tick.
             tick: its number; must grow from step to step.
             rng: breaks ties among scores.
+            at: when it was, for the daily profile; without it there is none.
 
         Raises:
             ConflictError: the tick has been judged already.
@@ -184,39 +214,34 @@ class FleetEvidence:
         rows = located[use]
         table = self._table
         score, noise = batch.score[use], batch.noise[use]
-        judged = [stream for stream, used in zip(batch.streams, use.tolist(), strict=True) if used]
         self._prepare(rows, batch.novel[use], batch)
+        notice_gaps(table, rows, tick)
         table.last_seen[rows] = tick
-
-        offset = score - table.mean[rows]
-        scale = np.sqrt(noise**2 + table.between[rows])
-        band = table.band[rows]
-        uniform = rng.random(len(rows))
-        excess = np.sign(offset) * np.maximum(np.abs(offset) - band, 0.0) / scale
-        cells = cells_of(excess)
-        p = p_values(table.counts[rows], cells, uniform)
-        p = np.where((band > 0) & (np.abs(offset) <= band), uniform, p)
-        bet(
+        seen = judge(table, rows, score, noise, at=at, rng=rng)
+        slot = table.next_slot(tick)
+        evidence = bet(
             table,
             rows,
-            p,
-            shares(judged),
+            seen.p,
+            self._shares(batch.streams, use),
             bets=self._bets,
-            tick=tick,
+            slot=slot,
             ceiling=CAP * self.threshold,
         )
-        evidence = table.evidence[rows].sum(axis=1)
-        onset = onsets(table, rows, tick)
-        provisional = table.state[rows] != SETTLED
-        self._join(rows, cells, score, noise, tick)
+        onset, first, last = self._onsets(rows, evidence, tick)
+        provisional = ~seen.settled
+        joined = absorb(table, seen, slot, at)
+        grow(table, rows[joined], score[joined], noise[joined])
         self._join_open(rows, batch, use)
         return StepResult(
             streams=batch.streams,
-            z=_scatter(use, offset / scale, np.nan),
-            p=_scatter(use, p, np.nan),
+            z=_scatter(use, seen.z, np.nan),
+            p=_scatter(use, np.where(np.isfinite(seen.p[:, 0]), seen.p[:, 0], 0.5), np.nan),
             evidence=_scatter(use, evidence, 0.0),
             log_evidence=_scatter(use, np.log(np.maximum(evidence, 1e-300)), -np.inf),
             onset_tick=_scatter(use, onset, tick).astype(np.int64),
+            onset_first=_scatter(use, first, tick).astype(np.int64),
+            onset_last=_scatter(use, last, tick).astype(np.int64),
             provisional=_scatter(use, provisional, True).astype(bool),
             exceeded=_scatter(use, evidence >= self.threshold, False).astype(bool),
         )
@@ -224,9 +249,17 @@ class FleetEvidence:
     def hold(self, streams: Iterable[StreamKey], *, since_tick: int) -> None:
         """While an alarm is open: take the windows since its onset out of the pools again (the last
         64 at most), and let no more in."""
-        rows = self._table.rows(streams)
-        self._table.held[rows] = True
-        self._table.take_back(rows, since_tick)
+        table = self._table
+        rows = table.rows(streams)
+        rows = rows[~table.held[rows]]
+        table.held[rows] = True
+        back = table.take_back(rows, since_tick)
+        settled = (table.state[rows] == SETTLED) & (back > 0)
+        trailing.pop(table, rows[settled], back[settled])
+        level, size = trailing.reference(table, rows[settled])
+        known = rows[settled][size > 0]
+        table.lags[known] = table.smooth[known] = level[size > 0, None]
+        table.alert[rows] = 0
 
     def release(self, streams: Iterable[StreamKey], *, fresh_start: bool = True) -> None:
         """The alarm is over: windows join the pools again, and evidence starts from nothing."""
@@ -281,13 +314,37 @@ class FleetEvidence:
             max_per_model=int(header.get("max_per_model", header["max_streams"])),
         )
         if table.arms != engine._bets.arms:
-            table.evidence = np.zeros((len(table), engine._bets.arms))
-            table.cusum = np.zeros((len(table), engine._bets.arms))
-            table.start = np.zeros((len(table), engine._bets.arms), np.int64)
             table.arms = engine._bets.arms
+            table.evidence = np.zeros((len(table), VIEWS, table.arms), np.float32)
         engine._table = table
         engine.last_tick = header["last_tick"]
         return engine
+
+    def findable(self, *, windows: int = 30) -> dict[StreamKey, float]:
+        """The smallest lasting shift of each settled stream that ``windows`` windows usually show,
+        in units of its score; NaN where the stream abstains. See ``findable``."""
+        found = smallest_shift(self._table, self._bets, threshold=self.threshold, windows=windows)
+        return dict(zip(self._table.keys, found.tolist(), strict=True))
+
+    def _onsets(
+        self, rows: NDArray[np.int64], evidence: Floats, tick: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Onsets of the streams with evidence to speak of; the others begin now."""
+        out = tuple(np.full(len(rows), tick, np.int64) for _ in range(3))
+        loud = np.flatnonzero(evidence >= self.threshold / 20.0)
+        if len(loud):
+            table = self._table
+            mine = rows[loud]
+            found = onsets(
+                table.ring_bets[mine],
+                table.ring_ticks,
+                table.temper[mine][:, :, self._bets.fast.astype(np.int64)].astype(np.float64),
+                np.log(self._bets.payoff),
+                tick,
+            )
+            for column, values in zip(out, found, strict=True):
+                column[loud] = values
+        return out[0], out[1], out[2]
 
     def _admitted(self, streams: Iterable[StreamKey]) -> list[StreamKey]:
         """Those of the new streams for which there is room."""
@@ -323,6 +380,13 @@ class FleetEvidence:
             self._seen[id(streams)] = (streams, rows)
         return rows
 
+    def _shares(self, streams: tuple[StreamKey, ...], use: NDArray[np.bool_]) -> Floats:
+        """omega of the streams in use; the same as in the last tick where those are the same."""
+        mask = use.tobytes()
+        if self._omega is None or self._omega[0] is not streams or self._omega[1] != mask:
+            self._omega = streams, mask, shares(list(compress(streams, use.tolist())))
+        return self._omega[2]
+
     def _prepare(
         self, rows: NDArray[np.int64], novel: NDArray[np.bool_], batch: ScoreBatch
     ) -> None:
@@ -334,22 +398,6 @@ class FleetEvidence:
         if len(fresh):
             borrow(table, fresh, batch.healthy)
 
-    def _join(
-        self,
-        rows: NDArray[np.int64],
-        cells: NDArray[np.int64],
-        score: Floats,
-        noise: Floats,
-        tick: int,
-    ) -> None:
-        table = self._table
-        free = ~table.held[rows]
-        slot = table.next_slot(tick)
-        mine, joined = rows[free], cells[free]
-        table.counts[mine, joined] += 1
-        table.ring_cells[mine, slot] = joined
-        grow(table, mine, score[free], noise[free])
-
     def _join_open(
         self, rows: NDArray[np.int64], batch: ScoreBatch, use: NDArray[np.bool_]
     ) -> None:
@@ -359,7 +407,7 @@ class FleetEvidence:
 
     def _restart(self, rows: NDArray[np.int64]) -> None:
         self._table.evidence[rows] = 0.0
-        self._table.cusum[rows] = 0.0
+        self._table.ring_bets[rows] = NO_BET
 
     def _retire(self, tick: int, present: tuple[StreamKey, ...]) -> None:
         table = self._table

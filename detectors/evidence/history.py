@@ -1,9 +1,9 @@
 """Where a stream's history comes from: learned, borrowed from siblings, seeded by the baseline,
 grown.
 
-A settled stream is judged against its own healthy scores: ``z = (score - m) / sqrt(noise^2 + b)``
-with location m and between-window variance b frozen when it settled. Until then it borrows, and its
-verdicts are *provisional*:
+A settled stream is judged against its own healthy scores, as ``views`` says. Until then it borrows
+``z = (score - m) / sqrt(noise^2 + b)`` with a location m and between-window variance b that are not
+its own, and its verdicts are *provisional*:
 
 * **siblings** (same model, metadata keys and signal, e.g. all other cameras): their mean location
   and pool, behind a guardrail. One stream's location is one draw from its siblings' spread, however
@@ -15,14 +15,17 @@ verdicts are *provisional*:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from detectors.evidence.pool import cells_of, histogram
-from detectors.evidence.table import SETTLED, WARMING, StreamTable
+from detectors.evidence.pool import block_sums, cells_of, histogram
+from detectors.evidence.settle import settle
+from detectors.evidence.table import EMPTY, SETTLED, WARMING, StreamTable
+from detectors.evidence.views import absorb, judge
 
 Floats = NDArray[np.float64]
 Healthy = Mapping[tuple[str, str, str], NDArray[np.float32]]
@@ -41,32 +44,24 @@ def learn(
     noise: Floats,
     open_score: Floats,
     open_noise: Floats,
+    at: Sequence[datetime] | None = None,
 ) -> None:
     """Take T windows declared healthy as history.
 
     Args:
         rows: (n,), rows of the table.
         score, noise, open_score, open_noise: (T, n), NaN where a stream had no score.
+        at: the windows' times.
     """
     present = np.isfinite(score)
     n = present.sum(axis=0)
     settled_before = table.state[rows] == SETTLED
     enough = ~settled_before & (n >= table.min_history)
-    location, between = _moments(score, noise)
-    table.mean[rows[enough]] = location[enough]
-    table.between[rows[enough]] = between[enough]
-    table.band[rows[enough]] = 0.0
-    table.counts[rows[enough]] = 0
-    table.state[rows[enough]] = SETTLED
-    table.history[rows[enough]] = 0
-    table.evidence[rows[enough]] = 0.0
-    table.cusum[rows[enough]] = 0.0
-    use = settled_before | enough
-    chosen = rows[use]
-    z = (score[:, use] - table.mean[chosen]) / np.sqrt(noise[:, use] ** 2 + table.between[chosen])
-    table.counts[chosen] += histogram(z)
-    table.history[chosen] += n[use]
-    for column in np.flatnonzero(~use & (n > 0)):
+    if enough.any():
+        settle(table, rows[enough], score[:, enough], noise[:, enough], at)
+    if settled_before.any():
+        _go_on(table, rows[settled_before], score[:, settled_before], noise[:, settled_before], at)
+    for column in np.flatnonzero(~settled_before & ~enough & (n > 0)):
         row, mine = rows[column], present[:, column]
         have = int(table.history[row])
         room = table.min_history - 1 - have
@@ -75,6 +70,25 @@ def learn(
         table.history[row] += len(pairs)
     known = ~table.novel[rows]
     _learn_open(table, rows[known], open_score[:, known], open_noise[:, known])
+
+
+def _go_on(
+    table: StreamTable,
+    rows: NDArray[np.int64],
+    score: Floats,
+    noise: Floats,
+    at: Sequence[datetime] | None,
+) -> None:
+    """More history for streams that have some: window by window, without bets."""
+    rng = np.random.default_rng(len(score))
+    slot = table.next_slot(-1)
+    for i in range(len(score)):
+        use = np.isfinite(score[i])
+        when = None if at is None else at[i]
+        seen = judge(table, rows[use], score[i, use], noise[i, use], at=when, rng=rng)
+        joined = absorb(table, seen, slot, when)
+        table.history[seen.rows[joined]] += 1
+    table.ring_cells[:, slot] = EMPTY
 
 
 def _learn_open(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats) -> None:
@@ -127,19 +141,20 @@ def borrow(table: StreamTable, rows: NDArray[np.int64], healthy: Healthy) -> Non
             pool = table.group_counts[table.group_of[row]]
         else:
             locations, within = table.mean[siblings], table.between[siblings]
-            pool = table.counts[siblings].sum(axis=0, dtype=np.int64).astype(np.int32)
+            pool = table.counts[siblings, 0].sum(axis=0, dtype=np.int64).astype(np.int32)
         k = len(siblings)
         if k >= MIN_SIBLINGS:
             wide = float(t.ppf(GUARD_QUANTILE, k - 1)) * np.sqrt(1.0 + 1.0 / k)
             table.mean[row], table.between[row] = locations.mean(), within.mean()
-            table.band[row], table.counts[row] = wide * locations.std(ddof=1), pool
+            table.band[row], table.counts[row, 0] = wide * locations.std(ddof=1), pool
         elif seeds is None or len(seeds) == 0:
             table.band[row] = np.inf
         elif table.novel[row]:
             normal = norm.ppf((np.arange(400) + 0.5) / 400)
-            table.band[row], table.counts[row] = WIDE_GUARD, histogram(normal[:, None])[0]
+            table.band[row], table.counts[row, 0] = WIDE_GUARD, histogram(normal[:, None])[0]
         else:
-            table.counts[row] = histogram(np.asarray(seeds, np.float64)[:, None])[0]
+            table.counts[row, 0] = histogram(np.asarray(seeds, np.float64)[:, None])[0]
+        table.blocks[row] = block_sums(table.counts[row])
         table.state[row] = WARMING
 
 
@@ -155,22 +170,5 @@ def grow(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floa
     if len(ripe):
         scores = table.warm[ripe, :, 0].T.astype(np.float64)
         noises = table.warm[ripe, :, 1].T.astype(np.float64)
-        table.mean[ripe], table.between[ripe] = _moments(scores, noises)
-        z = (scores - table.mean[ripe]) / np.sqrt(noises**2 + table.between[ripe])
-        table.counts[ripe] = histogram(z)
-        table.band[ripe] = 0.0
-        table.state[ripe] = SETTLED
-        table.evidence[ripe] = 0.0
-        table.cusum[ripe] = 0.0
-        table.ring_cells[ripe] = -1
+        settle(table, ripe, scores, noises)
     table.history[rows[~warming]] += 1
-
-
-def _moments(score: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    present = np.isfinite(score)
-    n = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, score, 0.0).sum(axis=0) / n
-    deviation = np.where(present, score - mean, 0.0)
-    sampling = np.where(present, noise, 0.0)
-    between = ((deviation**2).sum(axis=0) - (sampling**2).sum(axis=0)) / n
-    return mean, np.maximum(between, 0.0)

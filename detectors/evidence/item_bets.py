@@ -34,7 +34,13 @@ def item_bets() -> Bets:
     mass = np.array(shifts + rows)
     mass /= mass.sum(axis=1, keepdims=True)
     prior = [0.5 / len(shifts)] * len(shifts) + [0.5 / len(rows)] * len(rows)
-    return Bets(edges=edges, widths=widths, payoff=mass / widths, prior=np.array(prior))
+    return Bets(
+        edges=edges,
+        widths=widths,
+        payoff=mass / widths,
+        prior=np.array(prior),
+        fast=np.zeros(len(prior), dtype=bool),
+    )
 
 
 def _normal(edges: Floats, shift: float, spread: float) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.evidence.bets import Bets
-from detectors.evidence.table import StreamTable
+from detectors.evidence.table import NO_BET, StreamTable
 from detectors.streams import StreamKey
 
 Floats = NDArray[np.float64]
@@ -36,30 +36,30 @@ def bet(
     omega: Floats,
     *,
     bets: Bets,
-    tick: int,
+    slot: int,
     ceiling: float,
-) -> None:
-    """``R <- (R + omega pi) L`` for each arm, and the CUSUM ``C <- max(C, 0) + log L`` with its
-    start.
+) -> Floats:
+    """``R <- (R + omega_v pi) L^(1 / tau)`` for each view and arm; returns each row's evidence.
+
+    A stream's share is split evenly over the views that bet; a view that makes no bet keeps its
+    R. Bets are remembered in ``slot`` of the ring.
 
     Args:
-        table, rows: which streams, n rows.
-        p: (n,) p-values. omega: (n,) shares.
+        table, rows: which streams, m rows.
+        p: (m, V) p-values, NaN where a view makes no bet. omega: (m,) shares.
         bets: the arms.
-        tick: now.
         ceiling: where a stream's evidence stops growing.
     """
-    paid = bets.payoffs(p)
-    evidence = (table.evidence[rows] + omega[:, None] * bets.prior) * paid
-    total = evidence.sum(axis=1, keepdims=True)
-    table.evidence[rows] = evidence * np.minimum(1.0, ceiling / np.maximum(total, 1e-300))
-    before = table.cusum[rows]
-    table.start[rows] = np.where(before <= 0.0, tick, table.start[rows])
-    table.cusum[rows] = np.maximum(before, 0.0) + np.log(paid)
-
-
-def onsets(table: StreamTable, rows: NDArray[np.int64], tick: int) -> NDArray[np.int64]:
-    """The start tick of each stream's largest CUSUM; ``tick`` where none is positive."""
-    cusum = table.cusum[rows]
-    start = np.take_along_axis(table.start[rows], cusum.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.where(cusum.max(axis=1, initial=0.0) > 0.0, start, tick)
+    made = np.isfinite(p)
+    cells = bets.cell(np.where(made, p, 0.5))
+    table.ring_bets[rows, slot] = np.where(made, cells, NO_BET)
+    share = (omega / np.maximum(made.sum(axis=1), 1)).astype(np.float32)
+    log_payoff = np.log(bets.payoff.T).astype(np.float32)
+    paid = np.exp(log_payoff[cells] / table.temper[rows][:, :, bets.fast.astype(np.int64)])
+    before = table.evidence[rows]
+    prior = bets.prior.astype(np.float32)
+    after = np.where(made[:, :, None], (before + share[:, None, None] * prior) * paid, before)
+    total = after.sum(axis=(1, 2))
+    shrink = np.minimum(1.0, ceiling / np.maximum(total, 1.0))
+    table.evidence[rows] = after * shrink[:, None, None]
+    return np.asarray(np.minimum(total, ceiling), np.float64)

@@ -7,37 +7,71 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from detectors.evidence.pool import CELLS
+from detectors.evidence import tempering
+from detectors.evidence.pool import CELLS, SIDE, block_sums
+from detectors.evidence.profile import KINDS, SLOTS
 from detectors.streams import StreamKey
 from vigil import wire
 from vigil.errors import FormatVersionError, WireError
 from vigil.types import Slice
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RING = 64
+VIEWS = 2
+"""Plain and pre-whitened."""
+
+LAGS, FEATURES = 2, 4
+BLOCK_SIZES = 5
+EMPTY, UNPOOLED = -1, -2
+"""In the ring of joins: no window; one that joined the history but no pool."""
+
+NO_BET = 255
+_INNER = np.linspace(-4.0, 4.0, 33)
+_OUTER = np.geomspace(4.0, 60.0, 17)[1:]
+AFTER_GRID: NDArray[np.float64] = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
+AFTER_CELLS = len(AFTER_GRID) + 1
+AFTER_PRIOR: NDArray[np.int64] = np.round(
+    300.0 * np.diff(ndtr(np.concatenate([[-np.inf], AFTER_GRID, [np.inf]])))
+).astype(np.int64)
+"""Until a level of a model has seen what follows extremes: as if 300 windows had followed them that
+were like any others."""
+
 
 NEW, WARMING, SETTLED = 0, 1, 2
 
 Group = tuple[str, str, tuple[str, ...], str]
+Level = tuple[str, str, int]
 Array = NDArray[Any]
 
 
 class StreamTable:
-    """What is remembered of each stream.
+    """What is remembered of each stream; V views of it, plain and pre-whitened.
 
     * ``state`` (n,): NEW (nothing known), WARMING (borrowed history), SETTLED (its own).
-    * ``mean``, ``between``, ``band`` (n,): location, variance between windows beyond sampling, and
-      half the width of the guardrail, in units of the score.
-    * ``counts`` (n, CELLS): the pool. ``history`` (n,): own windows in it.
+    * ``mean``, ``between``, ``band`` (n,): long-run location, variance between windows beyond
+      sampling, and half the width of the guardrail, in units of the score.
+    * ``counts`` (n, V, CELLS): the pools, ``blocks`` their block sums (not saved). ``history``
+      (n,): own windows in them.
     * ``warm`` (n, H, 2): scores and noises until there are H of them.
     * ``open_sums`` (n, 4): number, sum, sum of squares of the open score, sum of squared noise.
-    * ``evidence``, ``cusum`` (n, arms) and ``start`` (n, arms): Shiryaev-Roberts terms, CUSUM and
-      its start tick.
-    * ``ring_cells`` (n, RING), ``ring_ticks`` (RING,): the last joins, so that they can be taken
-      back.
+    * ``trail`` (n, RING), ``trail_sum``, ``pushed`` (n,): the trailing reference.
+    * ``profile``, ``profile_weight`` (n, kinds of day, slots): the daily profile.
+    * ``lags``, ``smooth``, ``remembered``; ``gram``, ``cross``, ``phi``: the foretelling.
+    * ``moments`` (n, V, 5), ``gain``, ``spread`` (n, V): variance ``gain noise^2 + spread``;
+      ``fitted`` (n,) windows that the fits rest on; ``noise`` (n,) the usual one.
+    * ``alert``, ``direction`` (n, V): windows left after an extreme one, and its sign.
+    * ``sums``, ``squares`` (n, V, block sizes), ``full``, ``filled`` (n, block sizes): block means.
+    * ``temper`` (n, V, 2): of slow and fast arms.
+    * ``usual_gap``, ``pause`` (n,), ``settling`` (n,): ticks between windows, ticks lately missed,
+      windows still left out after an outage.
+    * ``evidence`` (n, V, arms): Shiryaev-Roberts terms.
+    * ``ring_cells``, ``ring_bets`` (n, RING, V), ``ring_ticks`` (RING,): the last joins, so that
+      they can be taken back, and the last bets, for the onset.
     * ``held``, ``novel`` (n,), ``last_seen`` (n,).
-    * ``group_counts`` (groups, CELLS): open scores of known siblings.
+    * ``group_counts`` (groups, CELLS): open scores of known siblings. ``after`` (levels, V,
+      AFTER_CELLS): what followed extremes, by level of a model.
     """
 
     def __init__(self, *, arms: int, min_history: int) -> None:
@@ -47,9 +81,13 @@ class StreamTable:
         self.groups: dict[Group, int] = {}
         self.group_of = np.zeros(0, np.int64)
         self.group_counts = np.zeros((0, CELLS), np.int32)
+        self.levels: dict[Level, int] = {}
+        self.level_of = np.zeros(0, np.int64)
+        self.after = np.zeros((0, VIEWS, AFTER_CELLS), np.int64)
+        self.blocks = np.zeros((0, VIEWS, SIDE), np.int32)
         self.ring_ticks = np.full(RING, -1, np.int64)
         for name, (shape, dtype, fill) in self._columns().items():
-            setattr(self, name, np.full((0, *shape), fill, dtype))
+            setattr(self, name, _filled(0, shape, dtype, fill))
 
     state: NDArray[np.int8]
     mean: NDArray[np.float64]
@@ -59,29 +97,80 @@ class StreamTable:
     history: NDArray[np.int64]
     warm: NDArray[np.float32]
     open_sums: NDArray[np.float64]
-    evidence: NDArray[np.float64]
-    cusum: NDArray[np.float64]
-    start: NDArray[np.int64]
+    trail: NDArray[np.float32]
+    trail_sum: NDArray[np.float64]
+    pushed: NDArray[np.int64]
+    profile: NDArray[np.float32]
+    profile_weight: NDArray[np.float32]
+    lags: NDArray[np.float32]
+    smooth: NDArray[np.float32]
+    remembered: NDArray[np.int32]
+    gram: NDArray[np.float32]
+    cross: NDArray[np.float32]
+    phi: NDArray[np.float32]
+    moments: NDArray[np.float64]
+    gain: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    fitted: NDArray[np.int64]
+    noise: NDArray[np.float32]
+    alert: NDArray[np.int8]
+    direction: NDArray[np.int8]
+    sums: NDArray[np.float32]
+    squares: NDArray[np.float32]
+    full: NDArray[np.int32]
+    filled: NDArray[np.int16]
+    temper: NDArray[np.float32]
+    usual_gap: NDArray[np.float32]
+    pause: NDArray[np.float32]
+    settling: NDArray[np.int8]
+    evidence: NDArray[np.float32]
     ring_cells: NDArray[np.int16]
+    ring_bets: NDArray[np.uint8]
     held: NDArray[np.bool_]
     novel: NDArray[np.bool_]
     last_seen: NDArray[np.int64]
 
     def _columns(self) -> dict[str, tuple[tuple[int, ...], Any, Any]]:
-        arms = (self.arms,)
+        views, blocks = (VIEWS,), (BLOCK_SIZES,)
+        day = (KINDS, SLOTS)
         return {
             "state": ((), np.int8, NEW),
             "mean": ((), np.float64, 0.0),
             "between": ((), np.float64, 0.0),
             "band": ((), np.float64, 0.0),
-            "counts": ((CELLS,), np.int32, 0),
+            "counts": ((VIEWS, CELLS), np.int32, 0),
             "history": ((), np.int64, 0),
             "warm": ((self.min_history, 2), np.float32, 0.0),
             "open_sums": ((4,), np.float64, 0.0),
-            "evidence": (arms, np.float64, 0.0),
-            "cusum": (arms, np.float64, 0.0),
-            "start": (arms, np.int64, 0),
-            "ring_cells": ((RING,), np.int16, -1),
+            "trail": ((RING,), np.float32, 0.0),
+            "trail_sum": ((), np.float64, 0.0),
+            "pushed": ((), np.int64, 0),
+            "profile": (day, np.float32, 0.0),
+            "profile_weight": (day, np.float32, 0.0),
+            "lags": ((LAGS,), np.float32, 0.0),
+            "smooth": ((FEATURES - LAGS,), np.float32, 0.0),
+            "remembered": ((), np.int32, 0),
+            "gram": ((FEATURES, FEATURES), np.float32, 0.0),
+            "cross": ((FEATURES,), np.float32, 0.0),
+            "phi": ((FEATURES,), np.float32, 0.0),
+            "moments": ((VIEWS, 5), np.float64, 0.0),
+            "gain": (views, np.float32, 1.0),
+            "spread": (views, np.float32, 0.0),
+            "fitted": ((), np.int64, 0),
+            "noise": ((), np.float32, 0.0),
+            "alert": (views, np.int8, 0),
+            "direction": (views, np.int8, 1),
+            "sums": ((VIEWS, BLOCK_SIZES), np.float32, 0.0),
+            "squares": ((VIEWS, BLOCK_SIZES), np.float32, 0.0),
+            "full": (blocks, np.int32, 0),
+            "filled": (blocks, np.int16, 0),
+            "temper": ((VIEWS, 2), np.float32, tempering.FLOORS),
+            "usual_gap": ((), np.float32, 0.0),
+            "pause": ((), np.float32, 0.0),
+            "settling": ((), np.int8, 0),
+            "evidence": ((VIEWS, self.arms), np.float32, 0.0),
+            "ring_cells": ((RING, VIEWS), np.int16, EMPTY),
+            "ring_bets": ((RING, VIEWS), np.uint8, NO_BET),
             "held": ((), np.bool_, False),
             "novel": ((), np.bool_, False),
             "last_seen": ((), np.int64, 0),
@@ -109,9 +198,19 @@ class StreamTable:
             self.index[stream] = len(self.keys)
             self.keys.append(stream)
         for name, (shape, dtype, fill) in self._columns().items():
-            more = np.full((len(fresh), *shape), fill, dtype)
+            more = _filled(len(fresh), shape, dtype, fill)
             setattr(self, name, np.concatenate([getattr(self, name), more]))
+        self.blocks = np.concatenate([self.blocks, np.zeros((len(fresh), VIEWS, SIDE), np.int32)])
         self.group_of = np.concatenate([self.group_of, self._groups_of(fresh)])
+        self.level_of = np.concatenate([self.level_of, self._levels_of(fresh)])
+
+    def _levels_of(self, streams: Sequence[StreamKey]) -> NDArray[np.int64]:
+        names = [(key.model, key.deployment, key.level) for key in streams]
+        rows = [self.levels.setdefault(name, len(self.levels)) for name in names]
+        missing = max(0, len(self.levels) - len(self.after))
+        fresh = np.broadcast_to(AFTER_PRIOR, (missing, VIEWS, AFTER_CELLS))
+        self.after = np.concatenate([self.after, fresh])
+        return np.array(rows, np.int64)
 
     def _groups_of(self, streams: Sequence[StreamKey]) -> NDArray[np.int64]:
         names = [(key.model, key.deployment, key.keys, key.signal) for key in streams]
@@ -123,6 +222,7 @@ class StreamTable:
 
     def keep(self, rows: NDArray[np.int64]) -> None:
         """Forget all streams but those of ``rows``; groups that lose all members go too."""
+        self.blocks = self.blocks[rows]
         self.keys = [self.keys[row] for row in rows.tolist()]
         self.index = {key: row for row, key in enumerate(self.keys)}
         for name in self._columns():
@@ -133,27 +233,44 @@ class StreamTable:
         self.group_of = self._groups_of(self.keys)
         for group, row in self.groups.items():
             self.group_counts[row] = old[kept[group]]
+        after, levels = self.after, dict(self.levels)
+        self.levels, self.after = {}, np.zeros((0, VIEWS, AFTER_CELLS), np.int64)
+        self.level_of = self._levels_of(self.keys)
+        for level, row in self.levels.items():
+            self.after[row] = after[levels[level]]
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Make rows as new as on the first day; their streams stay."""
         for name, (_, _, fill) in self._columns().items():
             getattr(self, name)[rows] = fill
+        self.blocks[rows] = 0
 
     def next_slot(self, tick: int) -> int:
-        """The ring's place for the joins of a tick: the oldest, emptied."""
+        """The rings' place for a tick: the oldest, emptied."""
         slot = int(self.ring_ticks.argmin())
         self.ring_ticks[slot] = tick
-        self.ring_cells[:, slot] = -1
+        self.ring_cells[:, slot] = EMPTY
+        self.ring_bets[:, slot] = NO_BET
         return slot
 
-    def take_back(self, rows: NDArray[np.int64], since_tick: int) -> None:
-        """Undo the joins of these rows since a tick, as far as the ring reaches."""
+    def join(self, rows: NDArray[np.int64], view: int, cells: NDArray[np.int64]) -> None:
+        """One more score for the pool of each row; each row once."""
+        self.counts[rows, view, cells] += 1
+        self.blocks[rows, view, cells // SIDE] += 1
+
+    def take_back(self, rows: NDArray[np.int64], since_tick: int) -> NDArray[np.int64]:
+        """Undo the joins of these rows since a tick, as far as the ring reaches; returns how many
+        windows of each row those were."""
         back = self.ring_ticks >= since_tick
-        cells = np.where(back, self.ring_cells[rows], -1)
-        which, slot = np.nonzero(cells >= 0)
-        np.subtract.at(self.counts, (rows[which], cells[which, slot].astype(np.int64)), 1)
-        np.subtract.at(self.history, rows[which], 1)
-        self.ring_cells[np.ix_(rows, np.flatnonzero(back))] = -1
+        cells = np.where(back[:, None], self.ring_cells[rows], EMPTY)
+        which, slot, view = np.nonzero(cells >= 0)
+        found = cells[which, slot, view].astype(np.int64)
+        np.subtract.at(self.counts, (rows[which], view, found), 1)
+        np.subtract.at(self.blocks, (rows[which], view, found // SIDE), 1)
+        many = (cells[:, :, 0] != EMPTY).sum(axis=1)
+        self.history[rows] -= many
+        self.ring_cells[np.ix_(rows, np.flatnonzero(back))] = EMPTY
+        return np.asarray(many)
 
     def to_bytes(self, header: dict[str, Any]) -> bytes:
         """Everything, with ``header`` beside it."""
@@ -163,6 +280,7 @@ class StreamTable:
         arrays |= {
             "warm": self.warm[warming],
             "group_counts": self.group_counts,
+            "after": self.after,
             "ring_ticks": self.ring_ticks,
         }
         streams = [
@@ -181,6 +299,7 @@ class StreamTable:
             "min_history": self.min_history,
             "streams": streams,
             "groups": groups,
+            "levels": [list(level) for level in self.levels],
         }
         return wire.pack(meta, arrays)
 
@@ -189,18 +308,21 @@ class StreamTable:
         """What ``to_bytes`` wrote: the header and the table.
 
         Raises:
-            WireError: damaged, foreign, of a newer format, or arrays that do not fit together.
+            WireError: damaged, foreign, of another format, or arrays that do not fit together.
         """
         header, arrays = wire.unpack(blob, limit_bytes=2**31)
         if header.get("what") != "evidence":
             raise WireError(f"expected evidence, found {header.get('what')!r}")
-        if header["format"] > FORMAT_VERSION:
+        if header["format"] != FORMAT_VERSION:
             raise FormatVersionError("evidence", found=header["format"], supported=FORMAT_VERSION)
         try:
             table = cls(arms=int(header["arms"]), min_history=int(header["min_history"]))
             for model, deployment, keys, signal in header["groups"]:
                 table.groups[model, deployment, tuple(keys), signal] = len(table.groups)
             table.group_counts = arrays["group_counts"].copy()
+            for model, deployment, level in header["levels"]:
+                table.levels[model, deployment, int(level)] = len(table.levels)
+            table.after = arrays["after"].copy()
             table.add([_key(entry) for entry in header["streams"]])
             for name, (shape, dtype, _) in table._columns().items():
                 if name == "warm":
@@ -211,9 +333,14 @@ class StreamTable:
                 setattr(table, name, array.copy())
             table.warm[np.flatnonzero(table.state != SETTLED)] = arrays["warm"]
             table.ring_ticks = arrays["ring_ticks"].copy()
+            table.blocks = block_sums(table.counts)
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not evidence: {error!r}") from None
         return header, table
+
+
+def _filled(n: int, shape: tuple[int, ...], dtype: Any, fill: Any) -> Array:
+    return np.broadcast_to(np.asarray(fill, dtype), (n, *shape)).copy()
 
 
 def _key(entry: Any) -> StreamKey:

@@ -207,7 +207,7 @@ class _Replay:
     def _teach(self) -> None:
         lesson, self._lesson = self._lesson or [], None
         for engine in (self._engine, self._sharp):
-            engine.learn([one.batch for one in lesson])
+            engine.learn([one.batch for one in lesson], at=[one.at for one in lesson])
 
     def _warm(self, one: AuditTick) -> None:
         """A tick of the burn-in that came after the lesson: pools grow, nothing counts."""
@@ -221,6 +221,7 @@ class _Replay:
                     one.batch,
                     tick=one.tick,
                     rng=np.random.default_rng([self._settings.seed, one.tick]),
+                    at=one.at,
                 ),
                 engine,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from detectors.evidence.engine import FleetEvidence
 from monitor.store.tables import StateRow
-from vigil.errors import ConflictError
+from vigil.errors import ConflictError, FormatVersionError
+
+log = logging.getLogger("vigil.checks")
 
 EVIDENCE = "evidence"
 
@@ -32,7 +35,8 @@ def load(
 ) -> tuple[FleetEvidence, Revision] | None:
     """The stored engine, or None where ``known`` is the newest (nothing to load).
 
-    Where nothing was ever stored, a new engine with a revision that no row has. The row is locked
+    Where nothing was ever stored, a new engine with a revision that no row has; where an older
+    vigil stored it in a form that this one can't use, a new engine too. The row is locked
     until the session's transaction ends: whoever loads to write later overwrites nobody.
     """
     revision = _lock(session)
@@ -41,7 +45,15 @@ def load(
     if revision == NONE:
         return FleetEvidence(threshold=threshold, min_history=min_history), NONE
     blob = session.scalars(select(StateRow.blob).where(StateRow.name == EVIDENCE)).one()
-    engine = FleetEvidence.from_bytes(blob)
+    try:
+        engine = FleetEvidence.from_bytes(blob)
+    except FormatVersionError as error:
+        if error.found > error.supported:
+            raise
+        log.warning(
+            "evidence: kept by an older vigil (%s); streams learn their history anew", error
+        )
+        engine = FleetEvidence(threshold=threshold, min_history=min_history)
     engine.threshold = threshold
     return engine, revision
 

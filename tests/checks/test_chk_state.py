@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from detectors.evidence.engine import FleetEvidence
 from monitor.checks import state
 from monitor.store.database import Sessions, open_engine
-from vigil.errors import ConflictError
+from monitor.store.tables import StateRow
+from vigil import wire
+from vigil.errors import ConflictError, FormatVersionError
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -62,3 +64,21 @@ def test_the_blob_is_not_fetched_to_see_that_nothing_changed(sessions: Sessions)
     with sessions.begin() as session:
         assert load(session, revision) is None
     assert [statement for statement in said if "blob" in statement] == []
+
+
+def test_a_state_of_an_older_form_is_replaced_and_of_a_newer_one_refused(sessions: Sessions):
+    """After an upgrade streams learn anew; after a downgrade nothing is overwritten."""
+    write(sessions, NOON)
+    for form, readable in ((1, True), (99, False)):
+        header, arrays = wire.unpack(FleetEvidence(100.0, 20).to_bytes())
+        blob = wire.pack({**header, "format": form}, arrays)
+        with sessions.begin() as session:
+            session.execute(update(StateRow).values(blob=blob))
+        with sessions.begin() as session:
+            if readable:
+                loaded = load(session)
+                assert loaded is not None
+                assert len(loaded[0]) == 0
+            else:
+                with pytest.raises(FormatVersionError):
+                    load(session)

@@ -35,9 +35,9 @@ def test_healthy_traffic_does_not_page(fleet, baseline, learned):
     assert not any(alarms(fleet, baseline, engine, 400))
 
 
-def test_a_bad_release_is_found_everywhere_within_five_windows(fleet, baseline, learned):
+def test_a_bad_release_is_found_everywhere_within_seven_windows(fleet, baseline, learned):
     """Confidence falls on every camera: the whole model pages."""
-    found = alarms(fleet, baseline, FleetEvidence.from_bytes(learned), 5, temper=0.3)
+    found = alarms(fleet, baseline, FleetEvidence.from_bytes(learned), 7, temper=0.3)
     assert found[0] == set()
     assert {(s.slice, s.signal) for s in found[-1]} >= {(WHOLE, "confidence")}
     assert not any(s.signal in {"sharpness", "brightness", "noise"} for s in found[-1])

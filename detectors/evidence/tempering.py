@@ -1,0 +1,77 @@
+"""Tempering: how much less evidence there is in windows that hang together than in independent
+ones.
+
+With q the normal scores ``Phi^-1(p)`` of a stream's healthy windows and B_b the means of b
+successive ones, ::
+
+    tau = max(floor, max_b b Var(B_b) / Var(q))
+
+and every bet pays ``L^(1 / tau)``. Block means see memory of any kind up to their length, where a
+truncated sum of autocorrelations misses the long kind. Under independence ``E[L^(1/tau)] <= 1``
+(Jensen), so tempering costs speed, never validity.
+
+There are two: *slow* arms, which gather small gains over many windows, are tempered by all block
+lengths, with a margin for what a finite history does not show. *Fast* arms bet on extremes and
+lose most of their stake in any other window; they can't gather over long blocks and are tempered by
+the short ones. Clusters of extremes are the business of ``aftershock``.
+
+Source: variance inflation as in batch means, Flegal and Jones, Annals of Statistics 2010.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+
+BLOCKS = np.array([3, 10, 30, 100, 300])
+FEWEST = 8
+"""Blocks of a length before its inflation counts."""
+
+PRIOR = 4.0
+"""Blocks of independent windows that are taken as seen."""
+
+SHORT = 2
+"""So many of the block lengths are short."""
+
+SLOW_FLOOR, SLOW_MARGIN = 1.4, 1.1
+FAST_FLOOR = 1.0
+FLOORS = np.array([SLOW_FLOOR, FAST_FLOOR])
+
+
+def normal_scores(p: Floats) -> Floats:
+    """``Phi^-1(p)``, bounded where p is 0 or 1."""
+    return np.asarray(ndtri(np.clip(p, 1e-7, 1.0 - 1e-7)))
+
+
+def tempers(squares: Floats, blocks: NDArray[np.int64]) -> Floats:
+    """tau of each stream and view, of slow and of fast arms: (..., V, 2).
+
+    Args:
+        squares: (..., V, len(BLOCKS)), sums of b B_b^2 over full blocks.
+        blocks: (..., len(BLOCKS)), how many.
+    """
+    many = blocks[..., None, :]
+    inflation = np.where(many >= FEWEST, (squares + PRIOR) / (many + PRIOR), 1.0)
+    slow = np.maximum(SLOW_MARGIN * inflation.max(axis=-1), SLOW_FLOOR)
+    fast = np.maximum(inflation[..., :SHORT].max(axis=-1), FAST_FLOOR)
+    return np.stack([slow, fast], axis=-1)
+
+
+def of_history(q: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The sums of a whole history: (T, n), NaN where missing, to (n, BLOCKS) squares and (n,
+    BLOCKS) numbers. Blocks run over the windows that are there."""
+    n = q.shape[1]
+    squares, blocks = np.zeros((n, len(BLOCKS))), np.zeros((n, len(BLOCKS)), np.int64)
+    if np.isfinite(q).all():
+        for i, b in enumerate(BLOCKS.tolist()):
+            full = len(q) // b
+            sums = q[: full * b].reshape(full, b, n).sum(axis=1)
+            squares[:, i], blocks[:, i] = (sums**2).sum(axis=0) / b, full
+        return squares, blocks
+    for column in range(n):
+        one, many = of_history(q[np.isfinite(q[:, column]), column][:, None])
+        squares[column], blocks[column] = one[0], many[0]
+    return squares, blocks
