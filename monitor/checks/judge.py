@@ -64,8 +64,8 @@ def standings(result: StepResult) -> dict[Family, list[Standing]]:
         result.z.tolist(),
         result.evidence.tolist(),
         result.onset_tick.tolist(),
-        result.onset_tick.tolist(),
-        result.onset_tick.tolist(),
+        result.onset_first.tolist(),
+        result.onset_last.tolist(),
         result.provisional.tolist(),
         result.exceeded.tolist(),
     )

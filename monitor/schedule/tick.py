@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from detectors.evidence.engine import FleetEvidence, StepResult
 from detectors.scores import EMPTY, ScoreBatch, score
 from detectors.streams import StreamKey
-from monitor.checks import state
+from monitor.checks import coverage, state
 from monitor.checks.apart import Apart
 from monitor.checks.due import due_ticks, end_of
 from monitor.checks.gather import Gathered, Haul, gather, parts_of
@@ -149,7 +149,8 @@ class FleetTick:
         haul = gather(session, self._references, apart, tick=tick, end=end, window_s=self._window_s)
         batch = self._scores(session, haul)
         models = [model for model in haul.models if model.family not in apart.failed]
-        result = engine.step(batch, tick=tick, rng=np.random.default_rng([tick, _RNG_STREAM]))
+        rng = np.random.default_rng([tick, _RNG_STREAM])
+        result = engine.step(batch, tick=tick, rng=rng, at=end)
         self._tell_left_out(batch, result)
         novel = frozenset(
             stream for stream, flag in zip(batch.streams, batch.novel, strict=True) if flag
@@ -179,6 +180,8 @@ class FleetTick:
             with apart.reading(model.family):
                 self._points.write(session, model, family, self._recent, tick=tick, at=end)
         self._points.keep(self._recent.families())
+        if tick % coverage.EVERY_TICKS == 0:
+            coverage.write(session, engine, self._recent.families(), at=end)
         self._responder.follow_up(
             session, engine, self._recent, self._measures(session), tick=tick, at=now
         )

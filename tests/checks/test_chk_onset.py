@@ -75,12 +75,14 @@ def test_standings_read_the_step():
         evidence=np.array([7.0]),
         log_evidence=np.log([7.0]),
         onset_tick=np.array([100]),
+        onset_first=np.array([98]),
+        onset_last=np.array([101]),
         provisional=np.array([True]),
         exceeded=np.array([False]),
     )
     (found,) = standings(result)["m", "prod"]
-    assert (found.z, found.evidence, found.onset_tick) == (1.5, 7.0, 100)
-    assert found.onset_first <= 100 <= found.onset_last
+    assert (found.z, found.evidence) == (1.5, 7.0)
+    assert (found.onset_first, found.onset_tick, found.onset_last) == (98, 100, 101)
     assert (found.provisional, found.exceeded) == (True, False)
 
 
