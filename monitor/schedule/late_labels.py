@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from detectors.evidence.calibration import CalibrationEvidence
 from detectors.evidence.risk import RiskEvidence
+from detectors.frame import frame_of
+from detectors.statistics.outcome import outcome_statistics
 from monitor.checks.apart import Apart
 from monitor.checks.drift_track import Guardrails, tolerances
 from monitor.checks.gather import Gathered, parts_of
@@ -52,8 +54,8 @@ class LabelTracks:
             if any(one.outcomes is not None for one in model.on_time):
                 with apart.reading(model.family):
                     found = parts_of(session, self._references, model.on_time)
-                    if found:
-                        parts[model.family] = found
+                    if found and outcome_statistics(frame_of(found)) is not None:
+                        parts[model.family] = found  # what can't be read fails here, alone
         if not parts:
             return
         risk, calibration, is_new = self._load(session)
