@@ -1,8 +1,9 @@
 """How soon faults are found at the stated budget, on the traffic of the production year.
 
-A fleet with two weeks of burn-in (and some days) is saved at six times of a day; each trial goes on
-from one of them with a future of its own, and a fault begins within the first half hour. A fault is
-found when any stream that it touches crosses: the camera's, its site's or the whole model's.
+A fleet that has learned two weeks and played two days more is saved at six times of a day; each
+trial goes on from one of them with a future of its own, and a fault begins within the first half
+hour. A fault is found when any stream that it touches crosses: the camera's, its site's or the
+whole model's.
 
 Beside it, on exchangeable traffic, the *oracle* ``log(A) / KL``: what a test that knew the fault,
 the stream and the healthy law would need. And the *best fixed window in hindsight*: a mean of the
@@ -60,16 +61,17 @@ SPANS = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effort:
-    """Trials of each fault and place, ticks waited for (at most 240 less 30), days before, draws of
-    a law."""
+    """Trials of each fault and place, ticks waited for (at most 240 less 30), days learned and days
+    played before, draws of a law."""
 
     trials: int = 18
     wait: int = 210
-    days: int = 17
+    days: int = 14
+    after: int = 2
     draws: int = 300
 
 
-QUICK = Effort(trials=2, wait=20, days=1, draws=20)
+QUICK = Effort(trials=2, wait=20, days=1, after=0, draws=20)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -89,18 +91,25 @@ class Warm:
 
 def with_labels(traffic: Traffic) -> Traffic:
     """The same traffic, watched for calibration too."""
-    return replace(traffic, signals=(*traffic.signals, ("calibration", "calibration")))
+    more = [("calibration", "calibration")]
+    if traffic.name.endswith("-linear"):
+        more.append(("brightness_spread", "normal:spread"))
+    return replace(traffic, signals=(*traffic.signals, *more))
 
 
 def warm(weather: str, seed: int, effort: Effort, scratch: Path) -> Warm:
     """Play the healthy weeks, or take them from the last run."""
     traffic = with_labels(KINDS[weather])
     bank = Bank(traffic, draws=effort.draws, cache=scratch)
-    path = scratch / f"warm-{weather}-{seed}-{effort.days}-{effort.draws}-{fingerprint()}.state"
+    path = (
+        scratch
+        / f"warm-{weather}-{seed}-{effort.days}-{effort.after}-{effort.draws}-{fingerprint()}.state"
+    )
     state = results.load_state(path)
     if state is None:
         fleet = Fleet([World(traffic, seed, block_ticks=DAY // SPANS)], bank)
-        for _ in range(effort.days * SPANS):
+        fleet.learn(effort.days * SPANS)
+        for _ in range(effort.after * SPANS):
             fleet.block(counted=False)
         states = []
         for _ in range(SPANS):
@@ -270,6 +279,8 @@ def main(options: Options) -> None:
         ready = warm(weather, 201, effort, options.scratch)
         table: dict[str, Any] = {}
         for signal, fault in FAULTS:
+            if fault.spread != 1.0 and f"{signal}_spread" in dict(ready.traffic.signals):
+                signal = f"{signal}_spread"
             kind = dict(ready.traffic.signals)[signal]
             for place in PLACES:
                 trials = (

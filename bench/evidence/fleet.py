@@ -10,7 +10,8 @@ crossing whose effect's lower bound since the onset exceeds the tolerance. As ``
   surely below the tolerance, or after six hours, when whoever was called has closed it.
 
 Simulated effects: signed KS since the onset, weighted by records (exact up to where the peak lies);
-half the root of chi-square for classes; root MMD; latency counts as beyond (it has no tolerance).
+half the root of chi-square for classes; root MMD; latency counts as
+beyond (it has no tolerance), and so do the scores of kinds that end in ``:linear``.
 """
 
 from __future__ import annotations
@@ -103,6 +104,19 @@ class Fleet:
         self.kinds = [kind for _, kind in self.world.traffic.signals]
         kinds = [self.kinds[i] for world in self.worlds for i in world.signal_of]
         self.response = Response(self.engine, self.streams, kinds)
+
+    def learn(self, blocks: int) -> None:
+        """Take the next blocks as healthy history, as ``vigil backfill`` does."""
+        for world in self.worlds:
+            streams = world.streams()
+            lessons, times = [], []
+            for _ in range(blocks):
+                rng = np.random.default_rng([world.seed, 2, world.state.block, world.branch])
+                block = world.next_block()
+                columns = self.bank.scores(block, world.signal_of, rng)
+                lessons += [batch(streams, *one) for one in zip(*columns, strict=True)]
+                times += [at(block.first + t + 1) for t in range(len(block.mu))]
+            self.engine.learn(lessons, **({"at": times} if _TIMED else {}))
 
     def block(
         self,
@@ -227,7 +241,7 @@ class Response:
     def effect(self, i: int, first: int, tick: int) -> tuple[float, float]:
         """Bounds of the effect of a stream over the windows ``first`` to ``tick``."""
         kind = self.kinds[i]
-        if kind == "rank":
+        if kind == "rank" or ":" in kind:
             return np.inf, np.inf
         rows = slice(max(first - self._first, 0), tick - self._first + 1)
         score, n = self._score[rows, i], self._records[rows, i]

@@ -3,7 +3,8 @@
 A scene's bin is drawn from the record's law shifted by mu; its counts are multinomial over the
 baseline's 64 quantile bins (or 10 classes), each scene counts ``frames`` times, and the score and
 its stated noise are the product's formulas (``detectors.statistics``) against a baseline so large
-that it counts as exact. For the embedding, d is Gaussian in the kernel's leading directions.
+that it counts as exact. Kinds that end in ``:linear`` have steadier scores, for comparison. For the
+embedding, d is Gaussian in the kernel's leading directions.
 
 Healthy traffic needs 10^9 of them: ``Bank`` tabulates true draws over a grid of mu (step 0.025) and
 all sizes, and healthy scores are drawn from the table. Faults are always drawn afresh.
@@ -36,13 +37,21 @@ TILT = np.array([-1, 1, -0.5, 1.5, -1.5, 0.5, 1, -1, 2, -2]) * 0.5
 SPECTRUM = 0.5 / np.arange(1, 33) ** 1.5
 """Variances of one record's features in the kernel's leading directions."""
 DIRECTION = 0.25 * np.arange(1, 33) ** -0.5
+LINEAR = ":linear"
+"""Ending of a kind whose score moves evenly with mu, with a spread that does not depend on mu: mean
+normal scores of the bins, root of chi-square over n, root of the squared MMD."""
+_CUTS = norm.ppf(np.arange(BINS + 1) / BINS)
+NORMAL = BINS * (norm.pdf(_CUTS[:-1]) - norm.pdf(_CUTS[1:]))
+"""Mean of a standard normal within each bin."""
+SLOWING = 0.7
+"""Latency is multiplied by exp(0.7 mu); its standard deviation is 0.7 of its mean."""
 LABELLED = 0.3
 """Share of records whose label arrives."""
 
 _LAWS = {
     "normal": norm(),
     "heavy": student(3, scale=1 / np.sqrt(3.0)),
-    "rank": gamma(2.0, loc=-np.sqrt(2.0), scale=1 / np.sqrt(2.0)),
+    "rank": gamma(2.0, scale=0.5),
 }
 
 
@@ -70,11 +79,12 @@ NOTHING = Fault(name="nothing")
 
 @lru_cache(maxsize=4096)
 def _edges(kind: str) -> Floats:
-    return np.asarray(_LAWS[kind].ppf(np.arange(BINS + 1) / BINS))
+    return np.asarray(_LAWS[kind.partition(":")[0]].ppf(np.arange(BINS + 1) / BINS))
 
 
 def masses(kind: str, mu: float, fault: Fault = NOTHING, share: float = 1.0) -> Floats:
     """Probability of each bin (or class) of one scene; ``share`` of the records have the fault."""
+    kind = kind.partition(":")[0]
     if kind == "classes":
         good = CLASSES * np.exp(TILT * mu)
         good /= good.sum()
@@ -82,14 +92,15 @@ def masses(kind: str, mu: float, fault: Fault = NOTHING, share: float = 1.0) -> 
         bad[2] *= 1.0 - fault.lost
         return np.asarray((1.0 - share) * good + share * bad / bad.sum())
     law, edges = _LAWS[kind], _edges(kind)
+    if kind == "rank":
+        slower = np.exp(-SLOWING * (mu + fault.shift)) / (1.0 + fault.slower)
+        good = np.diff(law.cdf(edges * np.exp(-SLOWING * mu)))
+        return np.asarray((1.0 - share) * good + share * np.diff(law.cdf(edges * slower)))
     good = np.diff(law.cdf(edges - mu))
     if fault is NOTHING:
         return np.asarray(good)
-    moved = (edges - mu - fault.shift) / fault.spread
-    if kind == "rank" and fault.slower:
-        # Latency is positive: its standard deviation is taken as 0.6 of its mean.
-        moved = ((edges - mu) + 1 / 0.6) / (1.0 + fault.slower) - 1 / 0.6
-    return np.asarray((1.0 - share) * good + share * np.diff(law.cdf(moved)))
+    bad = np.diff(law.cdf((edges - mu - fault.shift) / fault.spread))
+    return np.asarray((1.0 - share) * good + share * bad)
 
 
 def scores(
@@ -103,13 +114,15 @@ def scores(
 ) -> Floats:
     """One score for each mu, in windows of ``size`` scenes."""
     n = size * frames
-    if kind == "embedding":
+    if kind.startswith("embedding"):
+        bias = SPECTRUM.sum()
         moved = mu[:, None] * 0.2 * DIRECTION
         d = moved + np.sqrt(SPECTRUM / size) * rng.standard_normal((len(mu), len(SPECTRUM)))
         if fault.cluster or fault.shift:
             part = rng.binomial(size, share * (fault.cluster or 1.0), len(mu)) / size
             d += part[:, None] * (0.5 if fault.cluster else 0.2 * fault.shift) * DIRECTION[::-1] * 4
-        return np.asarray((d**2).sum(axis=1) - SPECTRUM.sum() / n)
+        squared = (d**2).sum(axis=1)
+        return np.asarray(np.sqrt(squared) if kind.endswith(LINEAR) else squared - bias / n)
     if kind == "calibration":
         return _calibration(n, mu, rng, fault.gap * share)
     p = np.array([masses(kind, float(m), fault, share) for m in mu])
@@ -117,8 +130,15 @@ def scores(
 
 
 def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
-    """The product's score of windows (m, bins), as ``detectors.statistics`` has it."""
+    """The score of windows (m, bins): the product's, as ``detectors.statistics`` has it, or the
+    steadier one of a kind that ends in ``:linear`` or ``:spread``."""
     n = np.maximum(counts.sum(axis=1), 1)
+    kind, _, watched = kind.partition(":")
+    if watched and kind == "classes":
+        return np.asarray(np.sqrt(((counts / n[:, None] - CLASSES) ** 2 / CLASSES).sum(axis=1)))
+    if watched:
+        weights = (NORMAL**2 - 1.0) / np.sqrt(2.0) if watched == "spread" else NORMAL
+        return np.asarray(counts @ weights / n)
     if kind == "classes":
         expected = np.maximum(n[:, None] * CLASSES, 0.5)
         variance = n[:, None] * CLASSES * (1.0 - CLASSES)
@@ -134,6 +154,9 @@ def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
 def noise(kind: str, records: Floats) -> Floats:
     """The score's standard deviation without drift, as the product states it."""
     n = np.maximum(records, 1.0)
+    kind, _, watched = kind.partition(":")
+    if watched:
+        return np.asarray(1.0 / np.sqrt({"classes": 2.0, "embedding": 4.0}.get(kind, 1.0) * n))
     if kind == "classes":
         expected = np.maximum(n[..., None] * CLASSES, 0.5)
         ratio = n[..., None] * CLASSES * (1.0 - CLASSES) / expected
@@ -180,8 +203,8 @@ class Bank:
     def _law(self, kind: str, cache: Path | None) -> NDArray[np.float32]:
         if cache is None:
             return self._draw(kind)
-        about = f"{kind}-{self.frames}-{len(self.sizes)}-{len(self.grid)}-{self.draws}"
-        path = cache / f"law-{about}.npy"
+        about = (kind.replace(":", "-"), self.frames, len(self.sizes), len(self.grid), self.draws)
+        path = cache / f"law-{'-'.join(map(str, about))}.npy"
         if not path.exists():
             cache.mkdir(parents=True, exist_ok=True)
             beside = path.with_suffix(f".{os.getpid()}.npy")
@@ -192,7 +215,7 @@ class Bank:
     def _draw(self, kind: str) -> NDArray[np.float32]:
         rng = np.random.default_rng([20260101, *kind.encode()])
         table = np.zeros((len(self.sizes), len(self.grid), self.draws), np.float32)
-        counted = kind not in ("embedding", "calibration")
+        counted = not kind.startswith(("embedding", "calibration"))
         p = [masses(kind, float(mu)) for mu in self.grid] if counted else []
         for s, size in enumerate(self.sizes.tolist()):
             if size == 0:

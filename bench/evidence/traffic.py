@@ -104,7 +104,15 @@ EXCHANGEABLE = replace(
     outage_every=np.inf,
     reboot_every=np.inf,
 )
-KINDS = {one.name: one for one in (MILD, ROUGH, EXCHANGEABLE)}
+
+
+def linear(traffic: Traffic) -> Traffic:
+    """The same traffic, seen through scores that move evenly with mu."""
+    signals = tuple((name, f"{kind}:linear") for name, kind in traffic.signals)
+    return replace(traffic, name=f"{traffic.name}-linear", signals=signals)
+
+
+KINDS = {one.name: one for one in (MILD, ROUGH, EXCHANGEABLE, linear(MILD), linear(ROUGH))}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

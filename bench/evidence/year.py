@@ -56,8 +56,11 @@ def play(
         spent = state["seconds"]
     began = time.perf_counter() - spent
     done = fleet.world.state.block - length.burn_in
+    if done < 0:
+        fleet.learn(length.burn_in)
+        done = 0
     while done < length.days:
-        fleet.block(counted=done >= 0)
+        fleet.block(counted=True)
         done += 1
         if done % SAVE_EVERY == 0 or done == length.days:
             seconds = time.perf_counter() - began

@@ -136,6 +136,24 @@ def test_frames_of_one_scene_count_as_one():
     assert seen.std() / alone.std() == pytest.approx(2.0, rel=0.25)
 
 
+def test_linear_scores_move_evenly_and_keep_their_spread():
+    """A step of mu moves them as much at 0 as at 1, unlike the signed KS distance."""
+    rng = np.random.default_rng(3)
+
+    def at(kind, mu):
+        drawn = scores(kind, 200, 1, np.full(2000, mu), rng)
+        return drawn.mean(), drawn.std()
+
+    steps = [at("normal:linear", mu + 0.25)[0] - at("normal:linear", mu)[0] for mu in (0.0, 1.0)]
+    assert steps[0] == pytest.approx(0.25, abs=0.02)
+    assert steps[1] == pytest.approx(0.25, abs=0.05)
+    spreads = [at("normal:linear", mu)[1] for mu in (0.0, 0.5)]
+    assert spreads[0] == pytest.approx(noise("normal:linear", np.array([200.0]))[0], rel=0.1)
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.15)
+    signed = [at("normal", mu)[1] for mu in (0.0, 0.5)]
+    assert signed[0] > 1.5 * signed[1]
+
+
 def test_faults_move_what_they_say():
     assert masses("classes", 0.0, Fault(name="x", lost=1.0))[2] == 0.0
     half = masses("normal", 0.0, Fault(name="x", shift=1.0), 0.5)
@@ -209,10 +227,10 @@ def test_a_fault_is_played_after_a_saved_state(scratch, monkeypatch):
     monkeypatch.setitem(delay.KINDS, "mild", replace(TINY, reboot_every=np.inf))
     monkeypatch.setattr(delay, "with_labels", lambda traffic: traffic)
     monkeypatch.setattr(delay, "SPANS", 24)
-    effort = delay.Effort(trials=1, wait=25, days=0, draws=10)
+    effort = delay.Effort(trials=1, wait=25, days=1, after=0, draws=10)
     ready = delay.warm("mild", 1, effort, scratch)
     fault = Fault(name="shift", shift=5.0)
-    one = delay.trial(ready, "brightness", fault, "everywhere", 20, effort)
+    one = delay.trial(ready, "brightness", fault, "everywhere", 0, effort)
     assert one is not None
     assert set(one) == {"found", "paged", "fixed"}
     assert any(late is not None and late <= 25 for late in one["fixed"])
