@@ -39,7 +39,7 @@ TAILS = (
 )
 
 
-FAST, RARE = 0.9, 2e-2
+FAST, RARE = 0.9, 5e-3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -23,7 +23,9 @@ residuals are exchangeable. Seasons, weather and autocorrelation break it; profi
 whitening, strata and tempering are there to mend that, not to prove it: how well they do is
 measured, in simulated production years (``docs/evidence.md``) and on a deployment's own past
 (``vigil audit``). Fits are renewed from the past only. Provisional verdicts (see ``history``) are
-guardrails and carry no guarantee. Taking windows out of the pool while an alarm is open makes the
+guardrails and carry no guarantee. A reference is shared by the windows that it judges: where scores
+pile up at a sharp edge (many exact zeros, say) the p-values beside it hang together, and a short
+history does not show that. Taking windows out of the pool while an alarm is open makes the
 pool cleaner after a true alarm, and slightly too clean after a false one.
 
 **When not to use it.** For drift slower than the trailing reference, about an hour: it is absorbed.
@@ -46,7 +48,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.evidence import trailing
+from detectors.evidence import aftershock, trailing
 from detectors.evidence.bets import standard_bets
 from detectors.evidence.findable import smallest_shift
 from detectors.evidence.history import borrow, grow, join_open, learn
@@ -217,7 +219,8 @@ class FleetEvidence:
         self._prepare(rows, batch.novel[use], batch)
         notice_gaps(table, rows, tick)
         table.last_seen[rows] = tick
-        seen = judge(table, rows, score, noise, at=at, rng=rng)
+        after = aftershock.turn(table, tick)
+        seen = judge(table, rows, score, noise, at=at, rng=rng, after=after)
         slot = table.next_slot(tick)
         evidence = bet(
             table,
@@ -254,6 +257,7 @@ class FleetEvidence:
         rows = rows[~table.held[rows]]
         table.held[rows] = True
         back = table.take_back(rows, since_tick)
+        aftershock.discard(table, rows, since_tick)
         settled = (table.state[rows] == SETTLED) & (back > 0)
         trailing.pop(table, rows[settled], back[settled])
         level, size = trailing.reference(table, rows[settled])

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
+from detectors.evidence.aftershock import turn
 from detectors.evidence.pool import block_sums, cells_of, histogram
 from detectors.evidence.settle import settle
 from detectors.evidence.table import EMPTY, SETTLED, WARMING, StreamTable
@@ -85,7 +86,8 @@ def _go_on(
     for i in range(len(score)):
         use = np.isfinite(score[i])
         when = None if at is None else at[i]
-        seen = judge(table, rows[use], score[i, use], noise[i, use], at=when, rng=rng)
+        after = turn(table, 0)
+        seen = judge(table, rows[use], score[i, use], noise[i, use], at=when, rng=rng, after=after)
         joined = absorb(table, seen, slot, when)
         table.history[seen.rows[joined]] += 1
     table.ring_cells[:, slot] = EMPTY

@@ -53,7 +53,8 @@ def _settle(
     for name in ("evidence", "profile", "profile_weight", "alert", "sums", "filled"):
         getattr(table, name)[rows] = 0
     x = _without_gaps(score, table.mean[rows])
-    level, size = _trailing(score, present)
+    mild = _mild(score, present)
+    level, size = _trailing(mild, present)
     ready = present & (size >= trailing.READY)
     residual = np.where(ready, x - level, np.nan)
     square = np.where(present, noise, 0.0) ** 2
@@ -88,7 +89,7 @@ def _settle(
         p = _p_values(table, rows, view, z[:, :, view])
         found = tempering.of_history(tempering.normal_scores(p))
         table.squares[rows, view], table.full[rows] = found
-        followed = aftershock.of_history(p, z[:, :, view])
+        followed = aftershock.of_history(p)
         np.add.at(table.after[:, view], table.level_of[rows], followed)
     table.fitted[rows] = np.minimum(ready.sum(axis=0), MEMORY)
     renew(table, rows)
@@ -97,7 +98,7 @@ def _settle(
     table.settling[rows], table.pause[rows] = 0, 0.0
     last = np.where(present, np.arange(len(score))[:, None], -1).max(axis=0)
     table.noise[rows] = noise[last, np.arange(len(rows))]
-    _leave_off(table, rows, score, present, past + level)
+    _leave_off(table, rows, mild, score, present, past + level)
 
 
 def moments(score: Floats, noise: Floats) -> tuple[Floats, Floats]:
@@ -120,6 +121,17 @@ def _without_gaps(score: Floats, start: Floats) -> Floats:
     latest = np.maximum.accumulate(where, axis=0)
     filled = np.take_along_axis(np.where(present, score, 0.0), np.maximum(latest, 0), axis=0)
     return np.asarray(np.where(latest >= 0, filled, start))
+
+
+def _mild(score: Floats, present: NDArray[np.bool_]) -> Floats:
+    """Scores for the reference, no further from it than ``CLIP`` standard deviations: one outlier
+    would bend it for all the windows that it stays."""
+    level, size = _trailing(score, present)
+    away = np.where(present & (size > 0), score - level, 0.0)
+    spread = 1.4826 * np.median(np.abs(away), axis=0)
+    spread = np.where(spread > 0, spread, away.std(axis=0))
+    bound = whitening.CLIP * spread
+    return np.where(present & (size > 0), level + np.clip(away, -bound, bound), score)
 
 
 def _trailing(score: Floats, present: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -163,11 +175,16 @@ def _p_values(table: StreamTable, rows: Rows, view: int, z: Floats) -> Floats:
 
 
 def _leave_off(
-    table: StreamTable, rows: Rows, score: Floats, present: NDArray[np.bool_], past: Floats
+    table: StreamTable,
+    rows: Rows,
+    mild: Floats,
+    score: Floats,
+    present: NDArray[np.bool_],
+    past: Floats,
 ) -> None:
     """The next window goes on where the history ends."""
     for column, row in enumerate(rows.tolist()):
-        trailing.fill(table, row, score[present[:, column], column][-RING:])
+        trailing.fill(table, row, mild[present[:, column], column][-RING:])
     ends = past[:, -1]
     newest = np.where(present[-1], score[-1], ends[0])
     table.lags[rows] = np.stack([newest, ends[0]], axis=1)

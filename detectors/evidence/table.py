@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from detectors.evidence import tempering
 from detectors.evidence.pool import CELLS, SIDE, block_sums
@@ -28,16 +27,9 @@ EMPTY, UNPOOLED = -1, -2
 """In the ring of joins: no window; one that joined the history but no pool."""
 
 NO_BET = 255
-_INNER = np.linspace(-4.0, 4.0, 33)
-_OUTER = np.geomspace(4.0, 60.0, 17)[1:]
-AFTER_GRID: NDArray[np.float64] = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
-AFTER_CELLS = len(AFTER_GRID) + 1
-AFTER_PRIOR: NDArray[np.int64] = np.round(
-    300.0 * np.diff(ndtr(np.concatenate([[-np.inf], AFTER_GRID, [np.inf]])))
-).astype(np.int64)
-"""Until a level of a model has seen what follows extremes: as if 300 windows had followed them that
-were like any others."""
-
+AFTER_CELLS = 66
+DELAY = 16
+"""Ticks until what followed an extreme joins the pool of such windows."""
 
 NEW, WARMING, SETTLED = 0, 1, 2
 
@@ -71,7 +63,7 @@ class StreamTable:
       they can be taken back, and the last bets, for the onset.
     * ``held``, ``novel`` (n,), ``last_seen`` (n,).
     * ``group_counts`` (groups, CELLS): open scores of known siblings. ``after`` (levels, V,
-      AFTER_CELLS): what followed extremes, by level of a model.
+      AFTER_CELLS): what followed extremes, by level of a model; ``pending`` (DELAY, ...) of late.
     """
 
     def __init__(self, *, arms: int, min_history: int) -> None:
@@ -84,6 +76,8 @@ class StreamTable:
         self.levels: dict[Level, int] = {}
         self.level_of = np.zeros(0, np.int64)
         self.after = np.zeros((0, VIEWS, AFTER_CELLS), np.int64)
+        self.pending = np.zeros((DELAY, 0, VIEWS, AFTER_CELLS), np.int32)
+        self.pending_ticks = np.full(DELAY, -1, np.int64)
         self.blocks = np.zeros((0, VIEWS, SIDE), np.int32)
         self.ring_ticks = np.full(RING, -1, np.int64)
         for name, (shape, dtype, fill) in self._columns().items():
@@ -208,8 +202,10 @@ class StreamTable:
         names = [(key.model, key.deployment, key.level) for key in streams]
         rows = [self.levels.setdefault(name, len(self.levels)) for name in names]
         missing = max(0, len(self.levels) - len(self.after))
-        fresh = np.broadcast_to(AFTER_PRIOR, (missing, VIEWS, AFTER_CELLS))
-        self.after = np.concatenate([self.after, fresh])
+        empty = np.zeros((missing, VIEWS, AFTER_CELLS), np.int64)
+        self.after = np.concatenate([self.after, empty])
+        waiting = np.zeros((DELAY, missing, VIEWS, AFTER_CELLS), np.int32)
+        self.pending = np.concatenate([self.pending, waiting], axis=1)
         return np.array(rows, np.int64)
 
     def _groups_of(self, streams: Sequence[StreamKey]) -> NDArray[np.int64]:
@@ -233,11 +229,13 @@ class StreamTable:
         self.group_of = self._groups_of(self.keys)
         for group, row in self.groups.items():
             self.group_counts[row] = old[kept[group]]
-        after, levels = self.after, dict(self.levels)
+        after, pending, levels = self.after, self.pending, dict(self.levels)
         self.levels, self.after = {}, np.zeros((0, VIEWS, AFTER_CELLS), np.int64)
+        self.pending = np.zeros((DELAY, 0, VIEWS, AFTER_CELLS), np.int32)
         self.level_of = self._levels_of(self.keys)
         for level, row in self.levels.items():
             self.after[row] = after[levels[level]]
+            self.pending[:, row] = pending[:, levels[level]]
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Make rows as new as on the first day; their streams stay."""
@@ -281,6 +279,8 @@ class StreamTable:
             "warm": self.warm[warming],
             "group_counts": self.group_counts,
             "after": self.after,
+            "pending": self.pending,
+            "pending_ticks": self.pending_ticks,
             "ring_ticks": self.ring_ticks,
         }
         streams = [
@@ -323,6 +323,8 @@ class StreamTable:
             for model, deployment, level in header["levels"]:
                 table.levels[model, deployment, int(level)] = len(table.levels)
             table.after = arrays["after"].copy()
+            table.pending = arrays["pending"].copy()
+            table.pending_ticks = arrays["pending_ticks"].copy()
             table.add([_key(entry) for entry in header["streams"]])
             for name, (shape, dtype, _) in table._columns().items():
                 if name == "warm":

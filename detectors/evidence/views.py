@@ -94,8 +94,10 @@ def judge(
     *,
     at: datetime | None,
     rng: np.random.Generator,
+    after: int,
 ) -> Judged:
-    """p-values of one tick; the only thing that changes is the pool of what follows extremes."""
+    """p-values of one tick. What followed extremes waits in place ``after``; nothing else
+    changes."""
     settled = table.state[rows] == SETTLED
     quiet = settled & (table.settling[rows] > 0)
     level, size = trailing.reference(table, rows)
@@ -141,7 +143,12 @@ def judge(
         if len(shocked):
             mine = rows[shocked]
             p[shocked, view] = aftershock.p_values(
-                table, mine, view, z[shocked, view], u[shocked], joining=~table.held[mine]
+                table,
+                mine,
+                view,
+                overall[shocked, view],
+                joining=~table.held[mine],
+                slot=after,
             )
     p[quiet] = np.nan
     p[~ready, 1] = np.nan
@@ -195,13 +202,20 @@ def absorb(table: StreamTable, seen: Judged, slot: int, at: datetime | None) -> 
         aftershock.notice(table, rows, view, seen.overall[both, view])
     mine = free & seen.settled
     rows = seen.rows[mine]
-    trailing.push(table, rows, seen.score[mine])
+    trailing.push(table, rows, _mild(seen)[mine])
     scale = np.sqrt(seen.variance[mine, 1])
     whitening.remember(table, rows, seen.score[mine], seen.error[mine], scale)
     _fit(table, seen, both, at)
     _locate(table, seen, mine)
     table.noise[seen.rows[free]] = seen.noise[free]
     return np.asarray(warming | mine)
+
+
+def _mild(seen: Judged) -> Floats:
+    """Scores for the reference: one outlier would bend it for all the windows that it stays."""
+    bound = whitening.CLIP * np.sqrt(seen.variance[:, 0])
+    tame = np.clip(seen.residual, -bound, bound)
+    return np.asarray(np.where(seen.ready, seen.score - seen.residual + tame, seen.score))
 
 
 def _fit(table: StreamTable, seen: Judged, use: Flags, at: datetime | None) -> None:
