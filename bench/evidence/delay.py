@@ -64,8 +64,8 @@ class Effort:
     """Trials of each fault and place, ticks waited for (at most 240 less 30), days learned and days
     played before, draws of a law."""
 
-    trials: int = 18
-    wait: int = 210
+    trials: int = 20
+    wait: int = 100
     days: int = 14
     after: int = 2
     draws: int = 300
@@ -92,7 +92,7 @@ class Warm:
 def with_labels(traffic: Traffic) -> Traffic:
     """The same traffic, watched for calibration too."""
     more = [("calibration", "calibration")]
-    if traffic.name.endswith("-linear"):
+    if traffic.name.endswith("-steady"):
         more.append(("brightness_spread", "normal:spread"))
     return replace(traffic, signals=(*traffic.signals, *more))
 
@@ -186,7 +186,8 @@ def trial(
     response.crossings.clear()
     response.pages.clear()
     mine = frozenset(streams.tolist())
-    fleet.block(counted=True, touch=touch, until=mine, since=began)
+    last = began + effort.wait - 1
+    fleet.block(counted=True, touch=touch, until=mine, since=began, last=last)
     found = min((t for t, i in response.crossings if i in mine and t >= began), default=None)
     paged = min((t for t, i in response.pages if i in mine and t >= began), default=None)
     z = seen[0]

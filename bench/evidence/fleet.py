@@ -11,7 +11,7 @@ crossing whose effect's lower bound since the onset exceeds the tolerance. As ``
 
 Simulated effects: signed KS since the onset, weighted by records (exact up to where the peak lies);
 half the root of chi-square for classes; root MMD; latency counts as
-beyond (it has no tolerance), and so do the scores of kinds that end in ``:linear``.
+beyond (it has no tolerance), and so do steadier scores (``laws.STEADY``).
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ class Fleet:
         touch: Touch | None = None,
         until: frozenset[int] = frozenset(),
         since: int = 0,
+        last: int | None = None,
     ) -> None:
         """Play one block.
 
@@ -133,6 +134,7 @@ class Fleet:
             touch: may change the scores of the first world before.
             until: stop early when one of these streams has paged, or crossed half an hour ago,
                 from tick ``since`` on.
+            last: stop after this tick.
         """
         response = self.response
         drawn = []
@@ -153,7 +155,7 @@ class Fleet:
             scores = batch(self.streams, score[t], noise[t], records[t])
             result = step(self.engine, scores, tick, rng)
             response.after(result, tick, counted=counted)
-            if until and _over(response, until, since, tick):
+            if tick == last or (until and _over(response, until, since, tick)):
                 return
 
     def saved(self) -> dict[str, Any]:

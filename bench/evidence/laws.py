@@ -3,8 +3,8 @@
 A scene's bin is drawn from the record's law shifted by mu; its counts are multinomial over the
 baseline's 64 quantile bins (or 10 classes), each scene counts ``frames`` times, and the score and
 its stated noise are the product's formulas (``detectors.statistics``) against a baseline so large
-that it counts as exact. Kinds that end in ``:linear`` have steadier scores, for comparison. For the
-embedding, d is Gaussian in the kernel's leading directions.
+that it counts as exact. Kinds with a colon have steadier scores (``STEADY``), for comparison. For
+the embedding, d is Gaussian in the kernel's leading directions.
 
 Healthy traffic needs 10^9 of them: ``Bank`` tabulates true draws over a grid of mu (step 0.025) and
 all sizes, and healthy scores are drawn from the table. Faults are always drawn afresh.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import gamma, norm
 from scipy.stats import t as student
 
-from bench.evidence.traffic import SIZES, Block, Traffic
+from bench.evidence.traffic import KINDS, SIZES, Block, Traffic, steady
 from detectors.statistics.outcome import squared_calibration
 from detectors.statistics.scalar import KS_RMS_PER_SD
 
@@ -37,12 +37,23 @@ TILT = np.array([-1, 1, -0.5, 1.5, -1.5, 0.5, 1, -1, 2, -2]) * 0.5
 SPECTRUM = 0.5 / np.arange(1, 33) ** 1.5
 """Variances of one record's features in the kernel's leading directions."""
 DIRECTION = 0.25 * np.arange(1, 33) ** -0.5
-LINEAR = ":linear"
-"""Ending of a kind whose score moves evenly with mu, with a spread that does not depend on mu: mean
-normal scores of the bins, root of chi-square over n, root of the squared MMD."""
+STEADY = {
+    "normal": "normal:mean",
+    "heavy": "heavy:mean",
+    "rank": "rank:scores",
+    "classes": "classes:order",
+    "embedding": "embedding:leading",
+}
+"""Scores that move evenly with mu, both ways, with a spread that does not depend on mu: the mean of
+the records (clipped at 8 sigma), the mean normal score of the bins (``spread``: of their squares),
+the mean normal score of the order of the classes, the leading component of the embedding."""
+CLIP = 8.0
 _CUTS = norm.ppf(np.arange(BINS + 1) / BINS)
 NORMAL = BINS * (norm.pdf(_CUTS[:-1]) - norm.pdf(_CUTS[1:]))
 """Mean of a standard normal within each bin."""
+_ENDS = norm.ppf(np.append(0.0, CLASSES.cumsum()).clip(0.0, 1.0))
+ORDER = (norm.pdf(_ENDS[:-1]) - norm.pdf(_ENDS[1:])) / CLASSES
+ORDER /= np.sqrt((CLASSES * ORDER**2).sum())
 SLOWING = 0.7
 """Latency is multiplied by exp(0.7 mu); its standard deviation is 0.7 of its mean."""
 LABELLED = 0.3
@@ -122,20 +133,35 @@ def scores(
             part = rng.binomial(size, share * (fault.cluster or 1.0), len(mu)) / size
             d += part[:, None] * (0.5 if fault.cluster else 0.2 * fault.shift) * DIRECTION[::-1] * 4
         squared = (d**2).sum(axis=1)
-        return np.asarray(np.sqrt(squared) if kind.endswith(LINEAR) else squared - bias / n)
+        return np.asarray(d[:, 0] if kind.endswith(":leading") else squared - bias / n)
     if kind == "calibration":
         return _calibration(n, mu, rng, fault.gap * share)
+    if kind.endswith(":mean"):
+        return _means(kind, size, mu, rng, fault, share)
     p = np.array([masses(kind, float(m), fault, share) for m in mu])
     return score_of_counts(kind, rng.multinomial(size, p) * frames)
 
 
+def _means(
+    kind: str, size: int, mu: Floats, rng: np.random.Generator, fault: Fault, share: float
+) -> Floats:
+    """Means of ``size`` clipped records each."""
+    law = kind.partition(":")[0]
+    shape = (len(mu), size)
+    x = rng.standard_normal(shape) if law == "normal" else rng.standard_t(3, shape) / np.sqrt(3.0)
+    if fault is not NOTHING:
+        hit = rng.random(shape) < share
+        x = np.where(hit, x * fault.spread + fault.shift, x)
+    return np.asarray(np.clip(x + mu[:, None], -CLIP, CLIP).mean(axis=1))
+
+
 def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
-    """The score of windows (m, bins): the product's, as ``detectors.statistics`` has it, or the
-    steadier one of a kind that ends in ``:linear`` or ``:spread``."""
+    """The score of windows (m, bins): the product's, as ``detectors.statistics`` has it, or a
+    steadier one (see ``STEADY``)."""
     n = np.maximum(counts.sum(axis=1), 1)
     kind, _, watched = kind.partition(":")
     if watched and kind == "classes":
-        return np.asarray(np.sqrt(((counts / n[:, None] - CLASSES) ** 2 / CLASSES).sum(axis=1)))
+        return np.asarray(counts @ ORDER / n)
     if watched:
         weights = (NORMAL**2 - 1.0) / np.sqrt(2.0) if watched == "spread" else NORMAL
         return np.asarray(counts @ weights / n)
@@ -156,7 +182,7 @@ def noise(kind: str, records: Floats) -> Floats:
     n = np.maximum(records, 1.0)
     kind, _, watched = kind.partition(":")
     if watched:
-        return np.asarray(1.0 / np.sqrt({"classes": 2.0, "embedding": 4.0}.get(kind, 1.0) * n))
+        return np.asarray(np.sqrt((SPECTRUM[0] if kind == "embedding" else 1.0) / n))
     if kind == "classes":
         expected = np.maximum(n[..., None] * CLASSES, 0.5)
         ratio = n[..., None] * CLASSES * (1.0 - CLASSES) / expected
@@ -179,6 +205,9 @@ def _calibration(n: int, mu: Floats, rng: np.random.Generator, gap: float) -> Fl
     truth = np.clip(confidence - gap + 0.005 * mu[:, None], 0.0, 1.0)
     table = np.stack([count, count * confidence, rng.binomial(count, truth)], axis=2)
     return squared_calibration(table.astype(np.float64))[0]
+
+
+KINDS |= {f"{name}-steady": steady(KINDS[name], STEADY) for name in ("mild", "rough")}
 
 
 class Bank:
@@ -215,7 +244,8 @@ class Bank:
     def _draw(self, kind: str) -> NDArray[np.float32]:
         rng = np.random.default_rng([20260101, *kind.encode()])
         table = np.zeros((len(self.sizes), len(self.grid), self.draws), np.float32)
-        counted = not kind.startswith(("embedding", "calibration"))
+        means = kind.endswith(":mean")
+        counted = not means and not kind.startswith(("embedding", "calibration"))
         p = [masses(kind, float(mu)) for mu in self.grid] if counted else []
         for s, size in enumerate(self.sizes.tolist()):
             if size == 0:
@@ -224,6 +254,9 @@ class Bank:
                 for g, mass in enumerate(p):
                     counts = rng.multinomial(size, mass, self.draws)
                     table[s, g] = score_of_counts(kind, counts * self.frames)
+            elif means:  # a shift moves a mean and nothing else, but for what is clipped
+                at_zero = scores(kind, size, self.frames, np.zeros(4000), rng)
+                table[s] = self.grid[:, None] + rng.choice(at_zero, table[s].shape)
             else:
                 mu = np.repeat(self.grid, self.draws)
                 drawn = scores(kind, size, self.frames, mu, rng)

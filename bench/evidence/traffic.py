@@ -11,6 +11,7 @@ of ticks from a seed and the number of the block, so that a run can stop and go 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,13 +107,13 @@ EXCHANGEABLE = replace(
 )
 
 
-def linear(traffic: Traffic) -> Traffic:
-    """The same traffic, seen through scores that move evenly with mu."""
-    signals = tuple((name, f"{kind}:linear") for name, kind in traffic.signals)
-    return replace(traffic, name=f"{traffic.name}-linear", signals=signals)
+def steady(traffic: Traffic, scores: Mapping[str, str]) -> Traffic:
+    """The same traffic, seen through other scores: law to law and score."""
+    signals = tuple((name, scores[kind]) for name, kind in traffic.signals)
+    return replace(traffic, name=f"{traffic.name}-steady", signals=signals)
 
 
-KINDS = {one.name: one for one in (MILD, ROUGH, EXCHANGEABLE, linear(MILD), linear(ROUGH))}
+KINDS = {one.name: one for one in (MILD, ROUGH, EXCHANGEABLE)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

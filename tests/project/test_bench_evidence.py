@@ -136,19 +136,20 @@ def test_frames_of_one_scene_count_as_one():
     assert seen.std() / alone.std() == pytest.approx(2.0, rel=0.25)
 
 
-def test_linear_scores_move_evenly_and_keep_their_spread():
-    """A step of mu moves them as much at 0 as at 1, unlike the signed KS distance."""
+@pytest.mark.parametrize("kind", ["normal:mean", "heavy:mean", "normal:scores"])
+def test_steady_scores_move_evenly_and_keep_their_spread(kind):
+    """A step of mu moves them as much at 0 as at 1, with one spread; not so the signed KS."""
     rng = np.random.default_rng(3)
 
     def at(kind, mu):
         drawn = scores(kind, 200, 1, np.full(2000, mu), rng)
         return drawn.mean(), drawn.std()
 
-    steps = [at("normal:linear", mu + 0.25)[0] - at("normal:linear", mu)[0] for mu in (0.0, 1.0)]
+    steps = [at(kind, mu + 0.25)[0] - at(kind, mu)[0] for mu in (0.0, 1.0)]
     assert steps[0] == pytest.approx(0.25, abs=0.02)
     assert steps[1] == pytest.approx(0.25, abs=0.05)
-    spreads = [at("normal:linear", mu)[1] for mu in (0.0, 0.5)]
-    assert spreads[0] == pytest.approx(noise("normal:linear", np.array([200.0]))[0], rel=0.1)
+    spreads = [at(kind, mu)[1] for mu in (0.0, 0.5)]
+    assert spreads[0] == pytest.approx(noise(kind, np.array([200.0]))[0], rel=0.15)
     assert spreads[1] == pytest.approx(spreads[0], rel=0.15)
     signed = [at("normal", mu)[1] for mu in (0.0, 0.5)]
     assert signed[0] > 1.5 * signed[1]
