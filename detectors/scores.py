@@ -101,7 +101,7 @@ def score(
         model, deployment: name the streams.
         slices: which slices; the whole, each ``key=value`` and the leaf cells where not stated.
 
-    Scores: signed KS distance (scalars), chi-square over n less its expectation (classes), unbiased
+    Scores: mean rank (scalars), chi-square over n less its expectation (classes), unbiased
     MMD^2 and whitened distance (embedding), change of accuracy, excess squared calibration error
     (labels). All compare a slice with the distributions of its own leaf cells in the baseline. A
     slice of which the baseline knows no cell is *novel*: scored by its out-of-range share,
@@ -196,7 +196,7 @@ def _scalar_columns(frame: Frame) -> list[_Column]:
     for s, name in enumerate(frame.signals):
         n = stats.all_records[:, s]
         if stats.has_reference[s]:
-            own = (stats.distance[:, s], stats.noise[:, s], stats.records[:, s])
+            own = (stats.place[:, s], stats.place_noise[:, s], stats.records[:, s])
             excess = stats.outside[:, s] - stats.outside_expected[:, s]
             wide = (excess, stats.outside_noise[:, s], n)
         else:

@@ -24,7 +24,6 @@ from scipy.stats import t as student
 
 from bench.evidence.traffic import KINDS, SIZES, Block, Traffic, steady
 from detectors.statistics.outcome import squared_calibration
-from detectors.statistics.scalar import KS_RMS_PER_SD
 
 Floats = NDArray[np.float64]
 
@@ -170,11 +169,7 @@ def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
         variance = n[:, None] * CLASSES * (1.0 - CLASSES)
         statistic = ((counts - n[:, None] * CLASSES) ** 2 / expected).sum(axis=1)
         return np.asarray((statistic - (variance / expected).sum(axis=1)) / n)
-    if kind == "rank":
-        return np.asarray(counts @ (2.0 * (np.arange(BINS) + 0.5) / BINS - 1.0) / n)
-    gap = counts.cumsum(axis=1) / n[:, None] - np.arange(1, BINS + 1) / BINS
-    peak = np.abs(gap).argmax(axis=1)
-    return np.asarray(-gap[np.arange(len(gap)), peak])
+    return np.asarray(counts @ (2.0 * (np.arange(BINS) + 0.5) / BINS - 1.0) / n)
 
 
 def noise(kind: str, records: Floats) -> Floats:
@@ -189,12 +184,10 @@ def noise(kind: str, records: Floats) -> Floats:
         return np.asarray(np.sqrt(2.0 * (ratio**2).sum(axis=-1) + 1e-6) / n)
     if kind == "embedding":
         return np.asarray(np.sqrt(2.0 * (SPECTRUM**2).sum() + 1e-12) / n)
-    if kind == "rank":
-        return np.asarray(1.0 / np.sqrt(3.0 * n))
     if kind == "calibration":
         labels = np.maximum(LABELLED * n, 1.0)
         return np.asarray(np.sqrt(2.0 * 15 * (0.16 / labels) ** 2 + 1e-8))
-    return np.asarray(np.sqrt((KS_RMS_PER_SD * 0.5) ** 2 / n + 0.25 / n**2))
+    return np.asarray(np.sqrt(n / 3.0 + 0.25) / n)
 
 
 def _calibration(n: int, mu: Floats, rng: np.random.Generator, gap: float) -> Floats:

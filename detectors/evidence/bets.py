@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 
 FINEST = 5e-5
 SHIFTS = (0.5, 1.0, 1.5, 2.0, 3.0)
-SPREADS = (0.5, 1.5, 2.0, 3.0)
+SPREADS = (1.5, 2.0, 3.0)
+"""No arm bets on less spread: a signal that stops moving has a plain rule."""
 TAILS = (
     (5e-5, 0.9),
     (1e-4, 0.5),
@@ -39,19 +40,22 @@ TAILS = (
 )
 
 
-FAST, RARE = 0.9, 5e-3
+SLOW, FAST, SPREAD = 0, 1, 2
+HEAVY, RARE = 0.9, 5e-3
+"""A bet on a tail is fast from this weight on, and up to this share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Bets:
     """``edges`` (J + 1,) of the cells, ``widths`` (J,), ``payoff`` (arms, J), ``prior`` (arms,)
-    summing to 1, ``fast`` (arms,): bets on extremes, that lose most of their stake otherwise."""
+    summing to 1, ``kind`` (arms,): ``SLOW`` shifts, ``FAST`` bets on extremes, that lose most of
+    their stake otherwise, or ``SPREAD``: all others, that gain from any change of spread."""
 
     edges: Floats
     widths: Floats
     payoff: Floats
     prior: Floats
-    fast: NDArray[np.bool_]
+    kind: NDArray[np.int64]
 
     @property
     def arms(self) -> int:
@@ -68,7 +72,7 @@ class Bets:
 
 
 def standard_bets() -> Bets:
-    """66 cells, down to 5e-5 at both ends, and 36 arms; the fast ones have three times
+    """66 cells, down to 5e-5 at both ends, and 35 arms; the fast ones have three times
     the prior of the others."""
     ends = [FINEST, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3.5e-3, 5e-3, 7e-3, 1e-2, 1.4e-2, 2e-2]
     ends += [2.8e-2, 4e-2, 5e-2]
@@ -77,23 +81,24 @@ def standard_bets() -> Bets:
     edges = np.concatenate([half, 1.0 - half[-2::-1]])
     widths = np.diff(edges)
     rows = [_normal(edges, shift=sign * d) for d in SHIFTS for sign in (-1, 1)]
+    kind = [SLOW] * len(rows)
     rows += [_normal(edges, spread=s) for s in SPREADS]
-    fast = [False] * len(rows)
+    kind += [SPREAD] * len(SPREADS)
     for share, weight in TAILS:
         rows += [_tail(edges, share, weight), _tail(edges, share, weight)[::-1]]
-        fast += [weight >= FAST and share <= RARE] * 2
+        kind += [FAST if weight >= HEAVY and share <= RARE else SPREAD] * 2
     rows += [_bump(edges, 0.4, 0.6), _bump(edges, 0.1, 0.9, inside=False)]
     mass = np.array(rows)
     mass /= mass.sum(axis=1, keepdims=True)
-    fast += [False] * (len(rows) - len(fast))
+    kind += [SPREAD] * (len(rows) - len(kind))
     payoff = mass / widths
-    stake = np.where(fast, 3.0, 1.0)
+    stake = np.where(np.array(kind) == FAST, 3.0, 1.0)
     return Bets(
         edges=edges,
         widths=widths,
         payoff=payoff,
         prior=stake / stake.sum(),
-        fast=np.array(fast),
+        kind=np.array(kind, np.int64),
     )
 
 

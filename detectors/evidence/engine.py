@@ -342,7 +342,7 @@ class FleetEvidence:
             found = onsets(
                 table.ring_bets[mine],
                 table.ring_ticks,
-                table.temper[mine][:, :, self._bets.fast.astype(np.int64)].astype(np.float64),
+                table.temper[mine][:, :, self._bets.kind].astype(np.float64),
                 np.log(self._bets.payoff),
                 tick,
             )

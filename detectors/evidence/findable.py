@@ -34,7 +34,9 @@ def smallest_shift(table: StreamTable, bets: Bets, *, threshold: float, windows:
     needed = np.log(VIEWS * threshold * bets.arms / omega)
     temper = table.temper[rows, :, 0].astype(np.float64)
     noise = table.noise[rows].astype(np.float64) ** 2
-    deviation = np.sqrt(table.gain[rows] * noise[:, None] + table.spread[rows])
+    deviation = np.sqrt(
+        table.scale[rows] * (table.gain[rows] * noise[:, None] + table.spread[rows])
+    )
     lasting = np.stack(
         [np.ones(len(rows)), np.clip(1.0 - table.phi[rows].sum(axis=1), 0.05, 1.0)], axis=1
     )

@@ -39,7 +39,7 @@ def item_bets() -> Bets:
         widths=widths,
         payoff=mass / widths,
         prior=np.array(prior),
-        fast=np.zeros(len(prior), dtype=bool),
+        kind=np.zeros(len(prior), np.int64),
     )
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from detectors.evidence import aftershock, profile, tempering, trailing, whitening
 from detectors.evidence.pool import block_sums, cells_of, histogram
 from detectors.evidence.table import LAGS, RING, SETTLED, VIEWS, StreamTable
-from detectors.evidence.views import BOUND, MEMORY, moment_terms, renew
+from detectors.evidence.views import BOUND, MEMORY, moment_terms, next_scale, renew
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_ROOM = 1_000_000
+_ROOM = 2_000_000
 """Scores worked on at once; memory is some 200 bytes for each."""
 
 
@@ -82,13 +82,14 @@ def _settle(
         axis=2,
     )
     a, b = _variances(table, rows, values, squares, ready)
-    z = values / np.sqrt(np.maximum(a * squares + b, 1e-24))
+    z, table.scale[rows] = _scaled(values / np.sqrt(np.maximum(a * squares + b, 1e-24)))
     _pool(table, rows, z)
     table.full[rows] = 0
     for view in range(VIEWS):
         p = _p_values(table, rows, view, z[:, :, view])
-        found = tempering.of_history(tempering.normal_scores(p))
-        table.squares[rows, view], table.full[rows] = found
+        for kind, one in enumerate(np.moveaxis(tempering.both(p), -1, 0)):
+            found = tempering.of_history(one)
+            table.squares[rows, view, kind], table.full[rows] = found
         followed = aftershock.of_history(p)
         np.add.at(table.after[:, view], table.level_of[rows], followed)
     table.fitted[rows] = np.minimum(ready.sum(axis=0), MEMORY)
@@ -157,6 +158,17 @@ def _variances(
         a, b = whitening.spread_model(table.moments[rows].astype(np.float64))
         variance = a * squares + b
     return a, b
+
+
+def _scaled(z: Floats) -> tuple[Floats, Floats]:
+    """Residuals by the trailing scale before each, and the scale after the last: (T, n, V) and (n,
+    V)."""
+    out, scale = np.empty(z.shape), np.ones(z.shape[1:])
+    for t in range(len(z)):
+        out[t] = z[t] / np.sqrt(scale)
+        seen = np.isfinite(out[t])
+        scale = np.where(seen, next_scale(scale, np.where(seen, out[t], 0.0) ** 2), scale)
+    return out, scale
 
 
 def _pool(table: StreamTable, rows: Rows, z: Floats) -> None:

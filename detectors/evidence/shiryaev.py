@@ -55,7 +55,7 @@ def bet(
     table.ring_bets[rows, slot] = np.where(made, cells, NO_BET)
     share = (omega / np.maximum(made.sum(axis=1), 1)).astype(np.float32)
     log_payoff = np.log(bets.payoff.T).astype(np.float32)
-    paid = np.exp(log_payoff[cells] / table.temper[rows][:, :, bets.fast.astype(np.int64)])
+    paid = np.exp(log_payoff[cells] / table.temper[rows][:, :, bets.kind])
     before = table.evidence[rows]
     prior = bets.prior.astype(np.float32)
     after = np.where(made[:, :, None], (before + share[:, None, None] * prior) * paid, before)

@@ -54,8 +54,9 @@ class StreamTable:
     * ``moments`` (n, V, 5), ``gain``, ``spread`` (n, V): variance ``gain noise^2 + spread``;
       ``fitted`` (n,) windows that the fits rest on; ``noise`` (n,) the usual one.
     * ``alert``, ``direction`` (n, V): windows left after an extreme one, and its sign.
-    * ``sums``, ``squares`` (n, V, block sizes), ``full``, ``filled`` (n, block sizes): block means.
-    * ``temper`` (n, V, 2): of slow and fast arms.
+    * ``sums``, ``squares`` (n, V, 2, block sizes), ``full``, ``filled`` (n, block sizes): blocks.
+    * ``temper`` (n, V, 3): of slow, fast and spread arms. ``scale`` (n, V): the trailing variance
+      of the studentised residuals.
     * ``usual_gap``, ``pause`` (n,), ``settling`` (n,): ticks between windows, ticks lately missed,
       windows still left out after an outage.
     * ``evidence`` (n, V, arms): Shiryaev-Roberts terms.
@@ -114,6 +115,7 @@ class StreamTable:
     full: NDArray[np.int32]
     filled: NDArray[np.int16]
     temper: NDArray[np.float32]
+    scale: NDArray[np.float32]
     usual_gap: NDArray[np.float32]
     pause: NDArray[np.float32]
     settling: NDArray[np.int8]
@@ -154,11 +156,12 @@ class StreamTable:
             "noise": ((), np.float32, 0.0),
             "alert": (views, np.int8, 0),
             "direction": (views, np.int8, 1),
-            "sums": ((VIEWS, BLOCK_SIZES), np.float32, 0.0),
-            "squares": ((VIEWS, BLOCK_SIZES), np.float32, 0.0),
+            "sums": ((VIEWS, tempering.KINDS, BLOCK_SIZES), np.float32, 0.0),
+            "squares": ((VIEWS, tempering.KINDS, BLOCK_SIZES), np.float32, 0.0),
             "full": (blocks, np.int32, 0),
             "filled": (blocks, np.int16, 0),
-            "temper": ((VIEWS, 2), np.float32, tempering.FLOORS),
+            "temper": ((VIEWS, 3), np.float32, tempering.FLOORS),
+            "scale": (views, np.float32, 1.0),
             "usual_gap": ((), np.float32, 0.0),
             "pause": ((), np.float32, 0.0),
             "settling": ((), np.int8, 0),

@@ -1,17 +1,17 @@
 """Tempering: how much less evidence there is in windows that hang together than in independent
 ones.
 
-With q the normal scores ``Phi^-1(p)`` of a stream's healthy windows and B_b the means of b
-successive ones, ::
+With q the normal scores ``Phi^-1(p)`` of a stream's healthy windows, ``w = (q^2 - 1) / sqrt(2)``,
+and B_b the means of b successive ones, ::
 
-    tau = max(floor, max_b b Var(B_b) / Var(q))
+    tau = max(floor, max_b b Var(B_b)),   b in BLOCKS
 
 and every bet pays ``L^(1 / tau)``. Block means see memory of any kind up to their length, where a
-truncated sum of autocorrelations misses the long kind. Under independence ``E[L^(1/tau)] <= 1``
-(Jensen), so tempering costs speed, never validity.
+truncated sum of autocorrelations misses the long kind; those of w see a spread that comes and goes.
+Under independence ``E[L^(1/tau)] <= 1`` (Jensen), so tempering costs speed, never validity.
 
-There are two: *slow* arms, which gather small gains over many windows, are tempered by all block
-lengths, with a margin for what a finite history does not show. *Fast* arms bet on extremes and
+There are three. *Slow* arms (shifts) are tempered by q over all block lengths, *spread* arms by q
+and w, both with a margin for what a finite history does not show. *Fast* arms bet on extremes and
 lose most of their stake in any other window; they can't gather over long blocks and are tempered by
 the short ones. Clusters of extremes are the business of ``aftershock``.
 
@@ -38,7 +38,9 @@ SHORT = 2
 
 SLOW_FLOOR, SLOW_MARGIN = 1.4, 1.1
 FAST_FLOOR = 1.0
-FLOORS = np.array([SLOW_FLOOR, FAST_FLOOR])
+FLOORS = np.array([SLOW_FLOOR, FAST_FLOOR, SLOW_FLOOR])
+KINDS = 2
+"""q and w."""
 
 
 def normal_scores(p: Floats) -> Floats:
@@ -46,18 +48,26 @@ def normal_scores(p: Floats) -> Floats:
     return np.asarray(ndtri(np.clip(p, 1e-7, 1.0 - 1e-7)))
 
 
+def both(p: Floats) -> Floats:
+    """q and w of p-values, stacked in a new last axis."""
+    q = normal_scores(p)
+    return np.stack([q, (q**2 - 1.0) / np.sqrt(2.0)], axis=-1)
+
+
 def tempers(squares: Floats, blocks: NDArray[np.int64]) -> Floats:
-    """tau of each stream and view, of slow and of fast arms: (..., V, 2).
+    """tau of each stream and view, of slow, fast and spread arms: (..., V, 3).
 
     Args:
-        squares: (..., V, len(BLOCKS)), sums of b B_b^2 over full blocks.
+        squares: (..., V, KINDS, len(BLOCKS)), sums of b B_b^2 over full blocks, of q and w.
         blocks: (..., len(BLOCKS)), how many.
     """
-    many = blocks[..., None, :]
+    many = blocks[..., None, None, :]
     inflation = np.where(many >= FEWEST, (squares + PRIOR) / (many + PRIOR), 1.0)
-    slow = np.maximum(SLOW_MARGIN * inflation.max(axis=-1), SLOW_FLOOR)
-    fast = np.maximum(inflation[..., :SHORT].max(axis=-1), FAST_FLOOR)
-    return np.stack([slow, fast], axis=-1)
+    longest = inflation.max(axis=-1)
+    slow = np.maximum(SLOW_MARGIN * longest[..., 0], SLOW_FLOOR)
+    spread = np.maximum(SLOW_MARGIN * longest.max(axis=-1), SLOW_FLOOR)
+    fast = np.maximum(inflation[..., :SHORT].max(axis=(-1, -2)), FAST_FLOOR)
+    return np.stack([slow, fast, spread], axis=-1)
 
 
 def of_history(q: Floats) -> tuple[Floats, NDArray[np.int64]]:

@@ -6,7 +6,9 @@ sampling noise of the window: ::
     plain:         r = x - ref - profile(hour),        variance  a s^2 (1 + 1/m) + b
     pre-whitened:  e = r - phi . features,             variance  a' s^2 (1 + |phi_lags|^2) + b'
 
-each against its own pool, as ``pool`` says; after extremes, as ``aftershock`` says. Other cases:
+each times a trailing scale (the exponential mean of the squared studentised residuals over about
+``CALM`` windows, so that a spread that comes and goes with the hour is no news), against its own
+pool, as ``pool`` says; after extremes, as ``aftershock`` says. Other cases:
 
 * a stream that still borrows (see ``history``) has the plain view only, around what it borrowed;
 * one without a current reference (after an outage, an alarm, or at its start) has the plain view
@@ -39,6 +41,13 @@ LONG_GAP = 30.0
 
 MEMORY = 20_160
 """Windows that the fits remember: two weeks of minutes."""
+
+CALM = 60.0
+MOST = 9.0
+"""A squared residual counts at most so many variances in the trailing scale."""
+
+USUAL = 0.974
+"""Mean of min(z^2, 9) for a normal z."""
 
 BOUND = 4.0
 """Residuals beyond so many standard deviations count as that many in the fits."""
@@ -125,6 +134,7 @@ def judge(
     older = _older(spread[:, 0], between, table.pause[rows], ready)
     variance = table.gain[rows] * squares + spread + older[:, None]
     variance[:, 0] = np.where(settled, variance[:, 0], square + between)
+    variance *= np.where(ready[:, None], table.scale[rows], 1.0)
     z = np.stack([plain, error], axis=1) / np.sqrt(np.maximum(variance, 1e-24))
 
     uniform = rng.random((len(rows), VIEWS))
@@ -234,9 +244,12 @@ def _fit(table: StreamTable, seen: Judged, use: Flags, at: datetime | None) -> N
     table.gram[rows] += weight[:, None, None] * outer - rate[:, None, None] * table.gram[rows]
     table.cross[rows] += (weight * residual)[:, None] * past - rate[:, None] * table.cross[rows]
     value = np.stack([residual, seen.error[use]], axis=1) ** 2
-    terms = moment_terms(seen.squares[use], value, seen.variance[use])
+    scale = table.scale[rows].astype(np.float64)
+    terms = moment_terms(seen.squares[use], value, seen.variance[use] / scale)
     table.moments[rows] += rate[:, None, None] * (terms - table.moments[rows])
-    _count_blocks(table, rows, tempering.normal_scores(seen.p[use]))
+    studentised = value / np.maximum(seen.variance[use], 1e-24)
+    table.scale[rows] = next_scale(scale, studentised)
+    _count_blocks(table, rows, tempering.both(seen.p[use]))
     ripe = rows[table.fitted[rows] % whitening.RENEW == 0]
     if len(ripe):
         renew(table, ripe)
@@ -256,6 +269,12 @@ def moment_terms(squares: Floats, value: Floats, variance: Floats) -> Floats:
     )
 
 
+def next_scale(scale: Floats, studentised: Floats) -> Floats:
+    """The trailing scale after one more squared residual, studentised by the scale too."""
+    news = np.minimum(studentised, MOST) / USUAL - 1.0
+    return np.asarray(np.clip(scale * (1.0 + news / CALM), 0.05, 50.0))
+
+
 def renew(table: StreamTable, rows: Rows) -> None:
     """New coefficients, variances and tempers from what was summed."""
     table.phi[rows] = whitening.solve(
@@ -269,13 +288,13 @@ def renew(table: StreamTable, rows: Rows) -> None:
 
 
 def _count_blocks(table: StreamTable, rows: Rows, q: Floats) -> None:
-    table.sums[rows] += q[:, :, None]
+    table.sums[rows] += q[:, :, :, None]
     table.filled[rows] += 1
     done = table.filled[rows] >= tempering.BLOCKS
     squares = table.sums[rows] ** 2 / tempering.BLOCKS
-    table.squares[rows] += np.where(done[:, None, :], squares, 0.0)
+    table.squares[rows] += np.where(done[:, None, None, :], squares, 0.0)
     table.full[rows] += done
-    table.sums[rows] = np.where(done[:, None, :], 0.0, table.sums[rows])
+    table.sums[rows] = np.where(done[:, None, None, :], 0.0, table.sums[rows])
     table.filled[rows] = np.where(done, 0, table.filled[rows])
 
 

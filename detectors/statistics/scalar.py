@@ -1,12 +1,18 @@
-"""Scalars: the signed Kolmogorov-Smirnov distance to a stratified reference.
+"""Scalars against a stratified reference: mean rank for the score, KS distance for the effect.
 
 The expected distribution of a slice is the sum over its (version, leaf cell) of the records seen
 there times that cell's own baseline distribution, so a change of the traffic mix is not drift.
 Versions meet in rank space: bin b of each version is the b-th quantile bin of its own baseline.
 
-``D = max_b |F_seen(b) - F_expected(b)|``, exact at the bin edges; its sign is that of the change
-(positive: larger values). Where the baseline never saw the signal, the mean rank takes its place,
-to be judged against its own history.
+* *Place*: the mean of ``r = 2 F(x) - 1`` with F the cell's own baseline distribution (mid-ranks
+  inside a bin), in [-1, 1] and 0 without drift: twice the area under the ROC curve less one. It is
+  nearly linear in a shift, so that seasons and weather can be taken out of it by subtraction.
+* *Distance*: ``D = max_b |F_seen(b) - F_expected(b)|``, exact at the bin edges; its sign is that of
+  the change (positive: larger values). It sees changes of any kind, but it is no score to watch in
+  time: its sign flips where a wandering mean passes the baseline's.
+
+Where the baseline never saw the signal, the mean rank among the bins takes their place, to be
+judged against its own history.
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ class ScalarStatistics:
 
     * ``records``: values in known cells; ``distance``: signed KS; ``noise``: its sampling standard
       deviation under no drift; ``reference_records``: the size the reference counts for.
+    * ``place``, ``place_noise``: mean rank among the cells' own baselines.
     * ``shift``: change of the mean, in baseline standard deviations.
     * ``all_records``, ``outside``, ``outside_expected``, ``outside_noise``: the out-of-range share
       in all cells against the whole baseline.
@@ -42,6 +49,8 @@ class ScalarStatistics:
     distance: Floats
     noise: Floats
     reference_records: Floats
+    place: Floats
+    place_noise: Floats
     shift: Floats
     all_records: Floats
     outside: Floats
@@ -64,6 +73,7 @@ def scalar_statistics(frame: Frame) -> ScalarStatistics:
     against, moments, expected_moments = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     all_moments, whole_moments = np.zeros(shape), np.zeros(shape)
     outside, outside_expected, ranks = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    place, place_variance = np.zeros(shape), np.zeros(shape)
     has_reference = np.zeros(s, dtype=bool)
     rank_of_bin = 2.0 * (np.arange(bins) + 0.5) / bins - 1.0
     for piece in frame.pieces:
@@ -79,6 +89,9 @@ def scalar_statistics(frame: Frame) -> ScalarStatistics:
         spread = n_judged[:, :, None] * smooth * (1.0 - smooth)
         difference += _mix(piece.known, cumulative - expected)
         variance += _mix(piece.known, spread)
+        rank = (2.0 * tables.cdf - tables.pmf - 1.0) * judged[:, :, None]
+        place += piece.known @ (counts * rank).sum(axis=2)
+        place_variance += piece.known @ (n_judged * (tables.pmf * rank**2).sum(axis=2))
         seen += piece.known @ n_judged
         against += piece.known @ (n_judged**2 / np.maximum(tables.values, 1.0))
         moments += piece.known @ (sums * judged)
@@ -101,6 +114,8 @@ def scalar_statistics(frame: Frame) -> ScalarStatistics:
         distance=-at_peak,
         noise=np.sqrt(sampling**2 + 0.25 / size**2),
         reference_records=np.where(against > 0, size**2 / np.maximum(against, 1e-12), np.inf),
+        place=place / size,
+        place_noise=np.sqrt(place_variance + 0.25) / size,
         shift=(moments - expected_moments) / size,
         all_records=everything,
         outside=outside / total,

@@ -55,7 +55,7 @@ def unit_of(signal: str) -> str:
         return "of accuracy" if signal == ACCURACY.name else "squared ECE"
     form = CATALOGUE[signal].form if signal in CATALOGUE else SignalForm.SCALAR
     return {
-        SignalForm.SCALAR: "KS distance",
+        SignalForm.SCALAR: "of the mean rank",
         SignalForm.CATEGORY: "chi-square / n",
         SignalForm.VECTOR: "MMD^2",
         SignalForm.OUTCOME: "",

@@ -69,10 +69,10 @@ def test_evidence_grows_by_at_most_the_share_on_average(plain):
                 plain.scores(streams, rng.standard_normal(20)), tick=tick + 1, rng=rng
             )
         totals.append(result.evidence.sum())
-    assert 2.0 < np.mean(totals) < 5.5
+    assert 1.0 < np.mean(totals) < 5.5
 
 
-@pytest.mark.parametrize(("shift", "windows"), [(8.0, 5), (-8.0, 5), (3.0, 15), (2.0, 60)])
+@pytest.mark.parametrize(("shift", "windows"), [(8.0, 5), (-8.0, 5), (4.0, 10), (3.0, 20)])
 def test_a_shift_is_found_soon_at_a_month_long_budget(plain, shift, windows):
     """A = 20 000 ticks, 300 streams, 2000 windows of history: one leaf shifts for good. Smaller
     shifts end in the trailing reference: they are the drift track's."""
@@ -203,16 +203,16 @@ def test_new_streams_settle_on_their_own_history(plain):
     """Without history, siblings or baseline a stream is mute, then it is judged like any other."""
     rng = np.random.default_rng(11)
     streams = plain.streams(3)
-    engine = FleetEvidence(500.0, 60)
-    for tick in range(1, 61):
+    engine = FleetEvidence(500.0, 200)
+    for tick in range(1, 201):
         result = engine.step(
             plain.scores(streams, 50.0 + rng.standard_normal(3)), tick=tick, rng=rng
         )
         assert result.provisional.all()
         assert not result.exceeded.any()
-    result = engine.step(plain.scores(streams, 50.0 + rng.standard_normal(3)), tick=61, rng=rng)
+    result = engine.step(plain.scores(streams, 50.0 + rng.standard_normal(3)), tick=201, rng=rng)
     assert not result.provisional.any()
-    for tick in range(62, 92):
+    for tick in range(202, 214):
         result = engine.step(plain.scores(streams, np.full(3, 90.0)), tick=tick, rng=rng)
     assert result.exceeded.all()
 
@@ -289,14 +289,14 @@ def test_an_accepted_normal_is_quiet_until_it_has_a_history(plain):
     """A shift that stays is learned, and a later one is found against it."""
     rng = np.random.default_rng(22)
     streams = plain.streams(4)
-    engine = taught(plain, streams, rng, threshold=500.0)
+    engine = taught(plain, streams, rng, threshold=500.0, min_history=200)
     engine.accept(streams[:1])
     shifted = np.array([30.0, 0.0, 0.0, 0.0])
-    for tick in range(1, 61):
+    for tick in range(1, 201):
         values = shifted + rng.standard_normal(4)
         assert not engine.step(plain.scores(streams, values), tick=tick, rng=rng).exceeded.any()
-    assert engine.history(streams[0]) == 60
-    for tick in range(61, 81):
+    assert engine.history(streams[0]) == 200
+    for tick in range(201, 213):
         result = engine.step(plain.scores(streams, rng.standard_normal(4)), tick=tick, rng=rng)
     assert result.exceeded.tolist() == [True, False, False, False]
 
