@@ -9,7 +9,7 @@ crossing whose effect's lower bound since the onset exceeds the tolerance. As ``
 * beyond: page, ``reset`` and ``hold``; ``release`` when the effect over the last 10 windows is
   surely below the tolerance, or after six hours, when whoever was called has closed it.
 
-Simulated effects: signed KS since the onset, weighted by records (exact up to where the peak lies);
+Simulated effects: the KS distance since the onset as 0.71 of the mean rank, weighted by records;
 half the root of chi-square for classes; root MMD; latency counts as
 beyond (it has no tolerance), and so do steadier scores (``laws.STEADY``).
 """
@@ -37,6 +37,8 @@ Touch = Callable[[Block, Floats, np.random.Generator], None]
 
 A = 43_200.0
 TOLERANCE = 0.15
+KS_OF_RANK = 0.71
+"""KS distance over mean rank, for a small shift of a normal law."""
 WAIT, CLOSED_AFTER, LOOK_BACK = 64, 360, 10
 _TIMED = "at" in inspect.signature(FleetEvidence.step).parameters
 
@@ -256,7 +258,7 @@ class Response:
             margin = 1.96 * float(np.sqrt(2.0 / total**2 + 4.0 * max(mean, 0.0) * 0.3 / total))
             low, high = np.sqrt(np.clip([mean - margin, mean + margin], 0.0, None))
             return float(low), float(high)
-        value = 0.5 * np.sqrt(max(mean, 0.0)) if kind == "classes" else abs(mean)
+        value = 0.5 * np.sqrt(max(mean, 0.0)) if kind == "classes" else KS_OF_RANK * abs(mean)
         return value - margin, value + margin
 
     def saved(self) -> dict[str, Any]:

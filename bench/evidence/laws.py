@@ -12,6 +12,7 @@ all sizes, and healthy scores are drawn from the table. Faults are always drawn 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -225,7 +226,9 @@ class Bank:
     def _law(self, kind: str, cache: Path | None) -> NDArray[np.float32]:
         if cache is None:
             return self._draw(kind)
-        about = (kind.replace(":", "-"), self.frames, len(self.sizes), len(self.grid), self.draws)
+        code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+        shape = (len(self.sizes), len(self.grid), self.draws)
+        about = (kind.replace(":", "-"), self.frames, *shape, code)
         path = cache / f"law-{'-'.join(map(str, about))}.npy"
         if not path.exists():
             cache.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from bench.evidence.traffic import DAY, KINDS, World
 
 YEAR, BURN_IN = 365, 14
 SEEDS = (101, 102, 103, 104, 105)
-SAVE_EVERY = 10
+SAVE_EVERY = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
