@@ -44,7 +44,10 @@ SHARPER = 100.0
 LEAST_THRESHOLD = 50.0
 _CLIP = 1e-12
 
-Judge = Callable[[Sequence[Standing], int], Mapping[StreamKey, Outcome]]
+Between = Callable[[StreamKey], float]
+"""``FleetEvidence.between``: variance of a stream's healthy scores beyond sampling."""
+
+Judge = Callable[[Sequence[Standing], int, Between], Mapping[StreamKey, Outcome]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -283,7 +286,7 @@ class _Replay:
             for standing in family
             if standing.exceeded
         ]
-        said = self._judge(loud, one.tick) if self._judge is not None else {}
+        said = self._judge(loud, one.tick, engine.between) if self._judge is not None else {}
         for standing in sorted(loud, key=lambda each: -each.evidence):
             stream = standing.stream
             fresh = stream not in self._pending and stream not in self._episodes

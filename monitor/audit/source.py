@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from alerts.types import Disposition
 from detectors.scores import ScoreBatch, score
 from detectors.streams import StreamKey
-from monitor.audit.replay import AuditTick
+from monitor.audit.replay import AuditTick, Between
 from monitor.audit.report import Left
 from monitor.checks.due import end_of, number_containing
 from monitor.checks.gather import Gathered, line_up, parts_of
@@ -163,7 +163,9 @@ class Source:
                 finally:
                     self._session = None
 
-    def judge(self, standings: Sequence[Standing], tick: int) -> dict[StreamKey, Outcome]:
+    def judge(
+        self, standings: Sequence[Standing], tick: int, between: Between
+    ) -> dict[StreamKey, Outcome]:
         """What the product would say of streams whose evidence reached the threshold."""
         if self._session is None:
             raise RuntimeError("judge is called between two ticks of `ticks`")
@@ -174,7 +176,7 @@ class Source:
         for (family, onset), mine in groups.items():
             seen = self._recent.between(family, onset, tick).values()
             parts = parts_of(self._session, self._references, seen)
-            rules = _rules(self._settings, family)
+            rules = _rules(self._settings, family, between)
             found = measure(parts, [one.stream for one in mine], rules) if parts else {}
             said |= {one.stream: outcome_of(one, found.get(one.stream))[0] for one in mine}
         return said
@@ -350,10 +352,11 @@ def _slice(text: str) -> Slice:
         return WHOLE
 
 
-def _rules(settings: Settings, family: Family) -> Rules:
+def _rules(settings: Settings, family: Family, between: Between) -> Rules:
     watched = settings.model(*family)
     return Rules(
         tolerances=watched.tolerance if watched else {},
         objectives={"latency_s": watched.latency_objective_s} if watched else {},
         threshold=settings.threshold_ticks,
+        between=between,
     )

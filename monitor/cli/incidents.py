@@ -52,6 +52,8 @@ def list_(
 
     with services_at(config) as services, services.sessions() as session:
         found = queries.incidents(session, state=state, model=model, limit=limit)
+    if not json_wanted:
+        found = [{**one, "severity": _severity(one["severity"])} for one in found]
     rows(found, empty="No incident. All is well, or nothing is watched.", json_wanted=json_wanted)
 
 
@@ -70,7 +72,8 @@ def show(
     if json_wanted:
         as_json(found)
         return
-    record({name: found[name] for name in _FIELDS}, json_wanted=False)
+    told = {name: found[name] for name in _FIELDS}
+    record({**told, "severity": _severity(found["severity"])}, json_wanted=False)
     first, last = found["onset_first_at"], found["onset_last_at"]
     if found["onset_at"] and first and last:
         say(
@@ -139,6 +142,13 @@ def report(
         f"{found.current_records:,} sampled records against {found.reference_records:,} of the "
         f"baseline. {found.agreement}"
     )
+
+
+def _severity(word: str) -> str:
+    """People call the severity that wakes nobody a ticket; JSON keeps the stored word."""
+    from alerts.types import Severity
+
+    return "ticket" if word == Severity.INFO.value else word
 
 
 def _shares(shares: Mapping[str, float]) -> str:

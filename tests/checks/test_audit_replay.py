@@ -117,11 +117,11 @@ def test_what_the_product_would_not_page_is_no_page() -> None:
     small = replay(
         sim.fleet(fault=FAULT),
         settings(),
-        judge=lambda loud, tick: {one.stream: Outcome.HEALTHY for one in loud},
+        judge=lambda loud, tick, between: {one.stream: Outcome.HEALTHY for one in loud},
     )
     assert small.pages == ()
     assert small.within_tolerance == small.alarms > 0
-    unsure = replay(sim.fleet(fault=FAULT), settings(), judge=lambda loud, tick: {})
+    unsure = replay(sim.fleet(fault=FAULT), settings(), judge=lambda loud, tick, between: {})
     assert (unsure.pages, unsure.within_tolerance) == ((), 0)
     assert unsure.unsure == unsure.alarms > 0
 

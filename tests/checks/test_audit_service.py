@@ -15,6 +15,8 @@ import small_fleet as sf
 from sqlalchemy import delete, select, update
 from typer.testing import CliRunner
 
+from detectors.evidence.engine import FleetEvidence
+from detectors.streams import StreamKey
 from monitor.audit import kept
 from monitor.audit.job import SelfAudits
 from monitor.audit.realised import realised
@@ -22,6 +24,7 @@ from monitor.audit.run import audit
 from monitor.audit.source import AuditError, Scope, apart
 from monitor.audit.worker import Worker, run
 from monitor.backfill import backfill
+from monitor.checks.judge import Rules, measure
 from monitor.cli.app import app
 from monitor.services import Services
 from monitor.settings.schema import Audit, Budget, Checks, Service, Settings
@@ -147,6 +150,33 @@ def test_a_stored_fault_pages_and_is_named(opened: Callable[..., Services]) -> N
     page = found.page_lines[0]
     assert page.stream.signal == "sharpness"
     assert "s1" in page.stream.slice or page.stream.slice in ("site=south", "all traffic")
+
+
+def test_effects_are_judged_as_the_live_service_does(
+    opened: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the variation from window to window that the engine measured, else the replay's
+    intervals are too narrow."""
+    seen: list[Rules] = []
+
+    def watched(parts: Any, streams: Any, rules: Rules) -> Any:
+        seen.append(rules)
+        return measure(parts, streams, rules)
+
+    monkeypatch.setattr("monitor.audit.source.measure", watched)
+    engines: list[FleetEvidence] = []
+    between = FleetEvidence.between
+
+    def asked(engine: FleetEvidence, stream: StreamKey) -> float:
+        engines.append(engine)
+        return between(engine, stream)
+
+    monkeypatch.setattr(FleetEvidence, "between", asked)
+    services = opened("faulty")
+    audited(services)
+    assert seen
+    assert all(rules.between is not None for rules in seen)
+    assert {engine.threshold for engine in engines} == {services.settings.threshold_ticks}
 
 
 def test_an_incident_is_no_healthy_traffic(opened: Callable[..., Services]) -> None:

@@ -144,6 +144,17 @@ def test_incidents_are_listed_by_state(run: Any, session: Session) -> None:
     assert json.loads(run("incidents", "list", "--model", "x", "--json").stdout) == []
 
 
+def test_what_wakes_nobody_is_a_ticket(run: Any, session: Session) -> None:
+    """In words for people; programs read the stored word."""
+    session.add(_incident(severity="info"))
+    session.commit()
+    for shown in (run("incidents", "list").stdout, run("incidents", "show", "1").stdout):
+        assert "ticket" in shown
+        assert "info" not in shown
+    assert json.loads(run("incidents", "list", "--json").stdout)[0]["severity"] == "info"
+    assert json.loads(run("incidents", "show", "1", "--json").stdout)["severity"] == "info"
+
+
 def test_an_incident_tells_its_story(run: Any, session: Session) -> None:
     """What, because of what, what was refused and why, in the order of time."""
     session.add(_incident())

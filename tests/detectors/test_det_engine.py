@@ -44,9 +44,7 @@ def test_budget_holds_for_dependent_streams_of_any_distribution(plain):
     pages = np.zeros(50)
     for trial in range(50):
         engine = FleetEvidence(100.0, 50)
-        engine.learn(
-            [plain.scores(streams, np.full(10, rng.gamma(2.0))) for _ in range(100)]
-        )
+        engine.learn([plain.scores(streams, np.full(10, rng.gamma(2.0))) for _ in range(100)])
         for tick in range(300):
             common = np.full(10, rng.gamma(2.0))
             result = engine.step(plain.scores(streams, common), tick=tick + 1, rng=rng)
