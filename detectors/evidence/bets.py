@@ -7,7 +7,7 @@ payoffs is a martingale. Payoffs of an arm are the averages over the cell of
 * a normal mean shift: ``exp(d q - d^2 / 2)``, ``q = Phi^-1(p)``; both signs;
 * a change of spread: the density of N(0, s^2) over that of N(0, 1) at q;
 * a contaminated tail: ``1 - e + e 1[p < a] / a``, and its mirror image at 1;
-* a bump in the middle or at both ends.
+* both ends rather than the middle.
 
 Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2nd ed., 2022, ch. 8.
 """
@@ -72,7 +72,7 @@ class Bets:
 
 
 def standard_bets() -> Bets:
-    """66 cells, down to 5e-5 at both ends, and 35 arms; the fast ones have three times
+    """66 cells, down to 5e-5 at both ends, and 34 arms; the fast ones have three times
     the prior of the others."""
     ends = [FINEST, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3.5e-3, 5e-3, 7e-3, 1e-2, 1.4e-2, 2e-2]
     ends += [2.8e-2, 4e-2, 5e-2]
@@ -87,7 +87,7 @@ def standard_bets() -> Bets:
     for share, weight in TAILS:
         rows += [_tail(edges, share, weight), _tail(edges, share, weight)[::-1]]
         kind += [FAST if weight >= HEAVY and share <= RARE else SPREAD] * 2
-    rows += [_bump(edges, 0.4, 0.6), _bump(edges, 0.1, 0.9, inside=False)]
+    rows.append(_ends(edges, 0.1, 0.9))
     mass = np.array(rows)
     mass /= mass.sum(axis=1, keepdims=True)
     kind += [SPREAD] * (len(rows) - len(kind))
@@ -113,8 +113,9 @@ def _tail(edges: Floats, share: float, weight: float) -> Floats:
     return np.asarray((1.0 - weight) * widths + weight * inside / share)
 
 
-def _bump(edges: Floats, low: float, high: float, *, inside: bool = True) -> Floats:
+def _ends(edges: Floats, low: float, high: float) -> Floats:
+    """Half of the mass as without a change, half outside of [low, high]."""
     widths = np.diff(edges)
     within = np.clip(np.minimum(edges[1:], high) - np.maximum(edges[:-1], low), 0.0, None)
-    chosen = within if inside else widths - within
-    return np.asarray(0.5 * widths + 0.5 * chosen / chosen.sum())
+    outside = widths - within
+    return np.asarray(0.5 * widths + 0.5 * outside / outside.sum())

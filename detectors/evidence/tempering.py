@@ -36,7 +36,7 @@ PRIOR = 4.0
 SHORT = 2
 """So many of the block lengths are short."""
 
-SLOW_FLOOR, SLOW_MARGIN = 1.4, 1.1
+SLOW_FLOOR, SLOW_MARGIN = 1.5, 1.5
 FAST_FLOOR = 1.0
 FLOORS = np.array([SLOW_FLOOR, FAST_FLOOR, SLOW_FLOOR])
 KINDS = 2

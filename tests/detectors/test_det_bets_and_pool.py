@@ -13,7 +13,7 @@ from detectors.evidence.pool import CELLS, GRID, cells_of, histogram, p_values
 def test_every_arm_pays_exactly_one_on_average():
     """sum_j w_j f_j = 1 for each arm, to rounding."""
     bets = standard_bets()
-    assert (len(bets.widths), bets.arms) == (66, 35)
+    assert (len(bets.widths), bets.arms) == (66, 34)
     np.testing.assert_allclose(bets.payoff @ bets.widths, 1.0, rtol=0, atol=1e-12)
     assert bets.payoff.min() > 0
     assert bets.prior.sum() == 1.0 or abs(bets.prior.sum() - 1.0) < 1e-12
