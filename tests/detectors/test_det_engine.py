@@ -17,15 +17,15 @@ def taught(plain, streams, rng, *, threshold=200.0, windows=200, min_history=50)
 
 
 def test_false_pages_stay_within_the_budget(plain):
-    """Over 60 fleets of 20 streams and 300 healthy ticks each, pages <= T / A = 3 a fleet.
+    """Over 30 fleets of 20 streams and 300 healthy ticks each, pages <= T / A = 3 a fleet.
 
     Tempering keeps the realised mean well below the bound; some pages there must be, so that the
     test is known to see any.
     """
     rng = np.random.default_rng(0)
     streams = plain.streams(20)
-    pages = np.zeros(60)
-    for trial in range(60):
+    pages = np.zeros(30)
+    for trial in range(30):
         engine = taught(plain, streams, rng, windows=100, threshold=100.0)
         for tick in range(300):
             result = engine.step(
@@ -34,15 +34,15 @@ def test_false_pages_stay_within_the_budget(plain):
             if result.exceeded.any():
                 pages[trial] += result.exceeded.sum()
                 engine.reset([s for s, hit in zip(streams, result.exceeded, strict=True) if hit])
-    assert 0.02 < pages.mean() < 3.0 + 2 * pages.std() / np.sqrt(60)
+    assert 0.02 < pages.mean() < 3.0 + 2 * pages.std() / np.sqrt(30)
 
 
 def test_budget_holds_for_dependent_streams_of_any_distribution(plain):
     """All streams move together, with skewed scores: the bound stays."""
     rng = np.random.default_rng(1)
     streams = plain.streams(10)
-    pages = np.zeros(50)
-    for trial in range(50):
+    pages = np.zeros(25)
+    for trial in range(25):
         engine = FleetEvidence(100.0, 50)
         engine.learn([plain.scores(streams, np.full(10, rng.gamma(2.0))) for _ in range(100)])
         for tick in range(300):
@@ -50,7 +50,7 @@ def test_budget_holds_for_dependent_streams_of_any_distribution(plain):
             result = engine.step(plain.scores(streams, common), tick=tick + 1, rng=rng)
             pages[trial] += result.exceeded.sum()
             engine.reset([s for s, hit in zip(streams, result.exceeded, strict=True) if hit])
-    assert 0.0 < pages.mean() < 3.0 + 2 * pages.std() / np.sqrt(50)
+    assert 0.0 < pages.mean() < 3.0 + 2 * pages.std() / np.sqrt(25)
 
 
 def test_evidence_grows_by_at_most_the_share_on_average(plain):
