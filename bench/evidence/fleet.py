@@ -16,6 +16,7 @@ beyond (it has no tolerance), and so do steadier scores (``laws.STEADY``).
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
@@ -172,7 +173,7 @@ class Fleet:
         for world, state in zip(self.worlds, saved["worlds"], strict=True):
             world.restore(state)
         self.response.engine = self.engine
-        self.response.restore(saved["response"])
+        self.response.restore(copy.deepcopy(saved["response"]))
 
 
 def _over(response: Response, until: frozenset[int], since: int, tick: int) -> bool:

@@ -233,6 +233,8 @@ def test_a_fault_is_played_after_a_saved_state(scratch, monkeypatch):
     assert one is not None
     assert set(one) == {"found", "paged", "fixed"}
     assert any(late is not None and late <= 25 for late in one["fixed"])
+    again = delay.trial(ready, "brightness", fault, "everywhere", 0, effort)
+    assert again == one, "a trial leaves the saved state as it was"
 
 
 def test_rolling_means_leave_absent_windows_out():
