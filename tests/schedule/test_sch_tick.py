@@ -173,7 +173,7 @@ def test_evidence_that_was_saved_and_restored_goes_on_bit_for_bit(
 ):
     """Killed after every second tick, and never killed: the same state, verdicts and points."""
     single = alone(sqlite_template, tmp_path)
-    scenes = [fleet.HEALTHY] * 6 + [fleet.REGRESSED] * 6
+    scenes = [fleet.HEALTHY] * 6 + [fleet.REGRESSED] * 18
     for i, scene in enumerate(scenes):
         single.play(1, scene)
         story.play(1, scene)
@@ -201,12 +201,12 @@ def test_history_that_is_learnt_while_a_tick_runs_is_not_lost(story: fleet.Story
     story.to(tick)
     learn, threads = FleetEvidence.learn, []
 
-    def learn_meanwhile(self, batches):
+    def learn_meanwhile(self, batches, **when):
         if not threads:
             threads.append(Thread(target=story.works.ticks.run_due))
             threads[0].start()
             threads[0].join(timeout=0.3)
-        learn(self, batches)
+        learn(self, batches, **when)
 
     monkeypatch.setattr(FleetEvidence, "learn", learn_meanwhile)
     other = fleet.opened(story.database, story.clock, samples=story.samples)
