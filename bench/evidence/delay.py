@@ -268,7 +268,7 @@ def _finite(value: float) -> float | None:
 
 
 def main(options: Options) -> None:
-    """All faults, places and weathers; merged into the document after each weather."""
+    """All faults, places and weathers; merged into the document after each fault."""
     effort = QUICK if options.quick else Effort()
     path = options.path
     known = results.document(path).get("delay", {}).get("weathers", {})
@@ -301,9 +301,9 @@ def main(options: Options) -> None:
                     f"{entry['best_window']}; oracle {entry.get('oracle')}\n"
                 )
                 sys.stdout.flush()
-        weathers[weather] = {"faults": table, "engine": code, "wait": effort.wait}
-        found_all = {"weathers": weathers, "required": required(weathers), "hard": hard}
-        results.merge(path, "delay", found_all)
+            weathers[weather] = {"faults": table, "engine": code, "wait": effort.wait}
+            found_all = {"weathers": weathers, "required": required(weathers), "hard": hard}
+            results.merge(path, "delay", found_all)
 
 
 _TYPICAL = {"camera, 200+ a minute": 200.0, "camera, under 60 a minute": 30.0}

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,6 @@ TOLERANCE = 0.15
 KS_OF_RANK = 0.71
 """KS distance over mean rank, for a small shift of a normal law."""
 WAIT, CLOSED_AFTER, LOOK_BACK = 64, 360, 10
-_TIMED = "at" in inspect.signature(FleetEvidence.step).parameters
 
 
 OTHER_TRACKS = ("arms", "band", "calibration", "canary", "guardrail", "item", "labels", "risk")
@@ -79,9 +77,8 @@ def batch(
 def step(
     engine: FleetEvidence, scores: ScoreBatch, tick: int, rng: np.random.Generator
 ) -> StepResult:
-    """One tick; with its time, where the engine knows seasons."""
-    timed: dict[str, Any] = {"at": at(tick)} if _TIMED else {}
-    return engine.step(scores, tick=tick, rng=rng, **timed)
+    """One tick, with its time."""
+    return engine.step(scores, tick=tick, rng=rng, at=at(tick - 1))
 
 
 class Fleet:
@@ -112,14 +109,15 @@ class Fleet:
         """Take the next blocks as healthy history, as ``vigil backfill`` does."""
         for world in self.worlds:
             streams = world.streams()
-            lessons, times = [], []
+            lessons: list[ScoreBatch] = []
+            ticks: list[int] = []
             for _ in range(blocks):
                 rng = np.random.default_rng([world.seed, 2, world.state.block, world.branch])
                 block = world.next_block()
                 columns = self.bank.scores(block, world.signal_of, rng)
                 lessons += [batch(streams, *one) for one in zip(*columns, strict=True)]
-                times += [at(block.first + t + 1) for t in range(len(block.mu))]
-            self.engine.learn(lessons, **({"at": times} if _TIMED else {}))
+                ticks += range(block.first + 1, block.first + 1 + len(block.mu))
+            self.engine.learn(lessons, at=[at(tick - 1) for tick in ticks], ticks=ticks)
 
     def block(
         self,
@@ -148,10 +146,9 @@ class Fleet:
             if touch is not None and world is self.world:
                 touch(block, columns[0], rng)
             drawn.append(columns)
-        score, noise, records = (
-            np.concatenate([one[k] for one in drawn], axis=1) if len(drawn) > 1 else drawn[0][k]
-            for k in range(3)
-        )
+        score = np.concatenate([one[0] for one in drawn], axis=1)
+        noise = np.concatenate([one[1] for one in drawn], axis=1)
+        records = np.concatenate([one[2] for one in drawn], axis=1)
         response.remember(score, records, block.first)
         for t in range(len(score)):
             tick = block.first + t + 1
