@@ -113,6 +113,8 @@ def _delay(part: dict[str, Any], _: dict[str, Any]) -> str:
         "window in hindsight, and on exchangeable traffic the oracle log(A) / KL. The window's\n"
         "threshold is the largest value of each signal in two healthy weeks: 13 times our budget.\n"
     )
+    if "note" in part:
+        text.append(f"{part['note']}\n")
     for weather, one in part["weathers"].items():
         head = ["Fault", "Where", "Found", "Median", "90 %", "Paged", "Median to page"]
         head += ["Best window: w", "found", "median"]
