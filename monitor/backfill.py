@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import numpy as np
@@ -36,6 +36,9 @@ WINDOWS_AT_ONCE = 50
 LABELS_AT_ONCE = 500
 HISTORY = 0
 """The tick that counted what was back-filled: none did."""
+
+OLD = timedelta(hours=1)
+"""A history that ended longer ago is no reference for the first live windows."""
 
 Labelled = tuple[RecordBatch, NDArray[np.int64] | None]
 
@@ -214,8 +217,11 @@ class _Backfill:
             if loaded is None:
                 raise BaselineError("the evidence engine's state can't be read")
             engine, revision = loaded
-            engine.learn(self._history, at=self._times)
             now = self._services.clock.now()
+            ticks = None
+            if self._times and now - self._times[-1] > OLD:
+                ticks = [number_of(at, self._window_s) for at in self._times]
+            engine.learn(self._history, at=self._times, ticks=ticks)
             state.save(session, engine, over=revision, tick_id=None, at=now)
             session.execute(
                 update(WindowRow)

@@ -62,6 +62,12 @@ from vigil.errors import ConflictError
 
 Floats = NDArray[np.float64]
 
+PATIENCE = 60
+"""Windows in a row that a stream must be novel, or known again, before it begins anew as that."""
+
+STALE = 1440
+"""Ticks on hold after which the reference is too old: a day of minutes, and weather changes."""
+
 CAP = 1e6
 """Evidence stops growing at so many thresholds; a cap only lowers it."""
 
@@ -150,7 +156,13 @@ class FleetEvidence:
         row = self._table.index.get(stream)
         return 0.0 if row is None else float(self._table.between[row])
 
-    def learn(self, batches: Sequence[ScoreBatch], *, at: Sequence[datetime] | None = None) -> None:
+    def learn(
+        self,
+        batches: Sequence[ScoreBatch],
+        *,
+        at: Sequence[datetime] | None = None,
+        ticks: Sequence[int] | None = None,
+    ) -> None:
         """Take windows declared healthy as history: locations, variances and pools, no bets.
 
         Streams with at least ``min_history`` windows in one call settle; the others start to warm
@@ -159,9 +171,13 @@ class FleetEvidence:
         Args:
             batches: one for each tick, oldest first.
             at: their times, for the daily profile; without them there is none.
+            ticks: their numbers, so that the first step knows how long ago that was; without them
+                it follows at once.
         """
         if not batches:
             return
+        if ticks is not None and len(ticks) != len(batches):
+            raise ValueError(f"expected {len(batches)} ticks, found {len(ticks)}")
         if at is not None and len(at) != len(batches):
             raise ValueError(f"expected {len(batches)} times, found {len(at)}")
         located = [self._rows(batch.streams) for batch in batches]
@@ -179,11 +195,16 @@ class FleetEvidence:
             for name, column in columns.items():
                 column[i, where] = getattr(batch, name)[use]
             novel[i, where] = batch.novel[use]
-            table.novel[rows[use]] = batch.novel[use]
+        seen = np.isfinite(columns["score"])
+        often = 2 * (novel & seen).sum(axis=0) > seen.sum(axis=0)
+        young = (table.state[everything] == NEW) & (table.history[everything] == 0)
+        table.novel[everything[young]] = often[young]
         other = novel != table.novel[everything]
         for column in columns.values():
             column[other] = np.nan
         learn(table, everything, **columns, at=at)
+        if ticks is not None:
+            self._date(everything, np.isfinite(columns["score"]), np.asarray(ticks, np.int64))
 
     def step(
         self,
@@ -216,11 +237,11 @@ class FleetEvidence:
         rows = located[use]
         table = self._table
         score, noise = batch.score[use], batch.noise[use]
-        self._prepare(rows, batch.novel[use], batch)
-        notice_gaps(table, rows, tick)
-        table.last_seen[rows] = tick
+        other = self._prepare(rows, batch.novel[use], batch)
+        notice_gaps(table, rows[~other], tick)
+        table.last_seen[rows[~other]] = tick
         after = aftershock.turn(table, tick)
-        seen = judge(table, rows, score, noise, at=at, rng=rng, after=after)
+        seen = judge(table, rows, score, noise, at=at, rng=rng, after=after, left_out=other)
         slot = table.next_slot(tick)
         evidence = bet(
             table,
@@ -235,10 +256,10 @@ class FleetEvidence:
         provisional = ~seen.settled
         joined = absorb(table, seen, slot, at)
         grow(table, rows[joined], score[joined], noise[joined])
-        self._join_open(rows, batch, use)
+        self._join_open(rows[~other], batch, np.flatnonzero(use)[~other])
         return StepResult(
             streams=batch.streams,
-            z=_scatter(use, seen.z, np.nan),
+            z=_scatter(use, np.where(other, 0.0, seen.z), np.nan),
             p=_scatter(use, np.where(np.isfinite(seen.p[:, 0]), seen.p[:, 0], 0.5), np.nan),
             evidence=_scatter(use, evidence, 0.0),
             log_evidence=_scatter(use, np.log(np.maximum(evidence, 1e-300)), -np.inf),
@@ -253,9 +274,10 @@ class FleetEvidence:
         """While an alarm is open: take the windows since its onset out of the pools again (the last
         64 at most), and let no more in."""
         table = self._table
-        rows = table.rows(streams)
+        rows = np.unique(table.rows(streams))
         rows = rows[~table.held[rows]]
         table.held[rows] = True
+        table.held_since[rows] = since_tick if self.last_tick is None else self.last_tick
         back = table.take_back(rows, since_tick)
         aftershock.discard(table, rows, since_tick)
         settled = (table.state[rows] == SETTLED) & (back > 0)
@@ -266,9 +288,15 @@ class FleetEvidence:
         table.alert[rows] = 0
 
     def release(self, streams: Iterable[StreamKey], *, fresh_start: bool = True) -> None:
-        """The alarm is over: windows join the pools again, and evidence starts from nothing."""
-        rows = self._table.rows(streams)
-        self._table.held[rows] = False
+        """The alarm is over: windows join the pools again, and evidence starts from nothing.
+
+        After ``STALE`` ticks the reference, which stood still, starts from nothing too.
+        """
+        table = self._table
+        rows = table.rows(streams)
+        age = (self.last_tick or 0) - table.held_since[rows]
+        trailing.restart(table, rows[table.held[rows] & (age >= STALE)])
+        table.held[rows] = False
         if fresh_start:
             self._restart(rows)
 
@@ -393,17 +421,40 @@ class FleetEvidence:
 
     def _prepare(
         self, rows: NDArray[np.int64], novel: NDArray[np.bool_], batch: ScoreBatch
-    ) -> None:
+    ) -> NDArray[np.bool_]:
+        """Make rows ready for scores of this novelty; returns which are to be left out.
+
+        What a stream has learned of itself is not thrown away for a few windows in which only
+        cells were seen that no baseline knows.
+        """
         table = self._table
-        changed = rows[(table.novel[rows] != novel) & (table.state[rows] != NEW)]
+        other = (table.novel[rows] != novel) & (table.state[rows] != NEW)
+        table.flips[rows] = np.where(other, table.flips[rows] + 1, 0)
+        lasting = table.flips[rows] >= PATIENCE
+        own = (table.state[rows] == SETTLED) | ~table.novel[rows]
+        waits = other & own & ~lasting
+        changed = rows[other & ~waits]
+        held, since = table.held[changed], table.held_since[changed]
         table.clear(changed)
-        table.novel[rows] = novel
+        table.held[changed], table.held_since[changed] = held, since
+        table.novel[rows] = np.where(waits, table.novel[rows], novel)
         fresh = rows[table.state[rows] == NEW]
         if len(fresh):
             borrow(table, fresh, batch.healthy)
+        return np.asarray(waits)
+
+    def _date(
+        self, rows: NDArray[np.int64], seen: NDArray[np.bool_], ticks: NDArray[np.int64]
+    ) -> None:
+        """Note when rows were last seen; history from before that is no reference of now."""
+        table = self._table
+        last = np.where(seen, ticks[:, None], 0).max(axis=0)
+        before = table.last_seen[rows]
+        trailing.restart(table, rows[(last > 0) & (last < before)])
+        table.last_seen[rows] = np.maximum(last, before)
 
     def _join_open(
-        self, rows: NDArray[np.int64], batch: ScoreBatch, use: NDArray[np.bool_]
+        self, rows: NDArray[np.int64], batch: ScoreBatch, use: NDArray[np.int64]
     ) -> None:
         table = self._table
         fit = ~table.held[rows] & ~table.novel[rows] & np.isfinite(batch.open_score[use])

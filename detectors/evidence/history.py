@@ -37,6 +37,9 @@ WIDE_GUARD = 0.15
 
 MIN_SIBLINGS = 3
 
+SPARSE = 0.25
+"""Streams with windows in a smaller share of the ticks are taken window by window."""
+
 
 def learn(
     table: StreamTable,
@@ -58,8 +61,12 @@ def learn(
     n = present.sum(axis=0)
     settled_before = table.state[rows] == SETTLED
     enough = ~settled_before & (n >= table.min_history)
-    if enough.any():
-        settle(table, rows[enough], score[:, enough], noise[:, enough], at)
+    rare = enough & (n < SPARSE * len(score))
+    usual = enough & ~rare
+    if usual.any():
+        settle(table, rows[usual], score[:, usual], noise[:, usual], at)
+    for one in np.flatnonzero(rare).tolist():
+        _settle_rare(table, rows[[one]], score[:, [one]], noise[:, [one]], at)
     if settled_before.any():
         _go_on(table, rows[settled_before], score[:, settled_before], noise[:, settled_before], at)
     for column in np.flatnonzero(~settled_before & ~enough & (n > 0)):
@@ -71,6 +78,20 @@ def learn(
         table.history[row] += len(pairs)
     known = ~table.novel[rows]
     _learn_open(table, rows[known], open_score[:, known], open_noise[:, known])
+
+
+def _settle_rare(
+    table: StreamTable,
+    rows: NDArray[np.int64],
+    score: Floats,
+    noise: Floats,
+    at: Sequence[datetime] | None,
+) -> None:
+    """Settle one stream that most ticks had no window of: on its windows, as if without gaps."""
+    mine = np.flatnonzero(np.isfinite(score[:, 0]))
+    when = None if at is None else [at[i] for i in mine.tolist()]
+    settle(table, rows, score[mine], noise[mine], when)
+    table.usual_gap[rows] = np.diff(mine).mean() - 1.0
 
 
 def _go_on(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detectors.evidence import aftershock, profile, tempering, trailing, whitening
 from detectors.evidence.pool import block_sums, cells_of, histogram
 from detectors.evidence.table import LAGS, RING, SETTLED, VIEWS, StreamTable
-from detectors.evidence.views import BOUND, MEMORY, moment_terms, next_scale, renew
+from detectors.evidence.views import BOUND, MEMORY, moment_terms, next_scale, renew, studentised
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -82,7 +82,7 @@ def _settle(
         axis=2,
     )
     a, b = _variances(table, rows, values, squares, ready)
-    z, table.scale[rows] = _scaled(values / np.sqrt(np.maximum(a * squares + b, 1e-24)))
+    z, table.scale[rows] = _scaled(studentised(values, a * squares + b, x[:, :, None]))
     _pool(table, rows, z)
     table.full[rows] = 0
     for view in range(VIEWS):

@@ -62,7 +62,8 @@ class StreamTable:
     * ``evidence`` (n, V, arms): Shiryaev-Roberts terms.
     * ``ring_cells``, ``ring_bets`` (n, RING, V), ``ring_ticks`` (RING,): the last joins, so that
       they can be taken back, and the last bets, for the onset.
-    * ``held``, ``novel`` (n,), ``last_seen`` (n,).
+    * ``held``, ``novel`` (n,), ``last_seen`` (n,). ``held_since`` (n,): the tick from which on it
+      is held. ``flips`` (n,): windows in a row whose novelty was not the stream's.
     * ``group_counts`` (groups, CELLS): open scores of known siblings. ``after`` (levels, V,
       AFTER_CELLS): what followed extremes, by level of a model; ``pending`` (DELAY, ...) of late.
     """
@@ -125,6 +126,8 @@ class StreamTable:
     held: NDArray[np.bool_]
     novel: NDArray[np.bool_]
     last_seen: NDArray[np.int64]
+    held_since: NDArray[np.int64]
+    flips: NDArray[np.int16]
 
     def _columns(self) -> dict[str, tuple[tuple[int, ...], Any, Any]]:
         views, blocks = (VIEWS,), (BLOCK_SIZES,)
@@ -171,6 +174,8 @@ class StreamTable:
             "held": ((), np.bool_, False),
             "novel": ((), np.bool_, False),
             "last_seen": ((), np.int64, 0),
+            "held_since": ((), np.int64, 0),
+            "flips": ((), np.int16, 0),
         }
 
     def __len__(self) -> int:
@@ -330,7 +335,7 @@ class StreamTable:
             table.pending_ticks = arrays["pending_ticks"].copy()
             table.add([_key(entry) for entry in header["streams"]])
             for name, (shape, dtype, _) in table._columns().items():
-                if name == "warm":
+                if name == "warm" or (name in _LATER and name not in arrays):
                     continue
                 array = arrays[name]
                 if array.shape != (len(table), *shape) or array.dtype != dtype:
@@ -342,6 +347,10 @@ class StreamTable:
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not evidence: {error!r}") from None
         return header, table
+
+
+_LATER = ("held_since", "flips")
+"""Columns that a state of this format may lack."""
 
 
 def _filled(n: int, shape: tuple[int, ...], dtype: Any, fill: Any) -> Array:

@@ -15,7 +15,9 @@ pool, as ``pool`` says; after extremes, as ``aftershock`` says. Other cases:
   only, as the excess over ``GUARD`` long-run standard deviations: large faults are found at once,
   small ones once there is a reference again;
 * the first ``SETTLE`` windows after an outage are left out: cameras that start settle first.
-  An outage is a gap of two ticks beyond what is usual for the stream.
+  An outage is a gap of two ticks beyond what is usual for the stream;
+* so is a window that is novel where the stream is not, or the other way round: its score is
+  another statistic.
 """
 
 from __future__ import annotations
@@ -49,6 +51,9 @@ MOST = 9.0
 USUAL = 0.974
 """Mean of min(z^2, 9) for a normal z."""
 
+RESOLUTION = 1e-6
+"""What is kept of the past is single precision: deviations below this share of a score are none."""
+
 BOUND = 4.0
 """Residuals beyond so many standard deviations count as that many in the fits."""
 
@@ -59,7 +64,7 @@ class Judged:
 
     ``p`` (m, V), NaN where a view makes no bet; ``overall`` the same against the whole pool;
     ``cells`` (m, V) of the pool; ``z`` (m,) of the plain view, the guardrail taken off.
-    ``quiet``: left out after an outage; ``ready``: has a current reference.
+    ``quiet``: left out, e.g. after an outage; ``ready``: has a current reference.
     """
 
     rows: Rows
@@ -104,11 +109,14 @@ def judge(
     at: datetime | None,
     rng: np.random.Generator,
     after: int,
+    left_out: Flags | None = None,
 ) -> Judged:
-    """p-values of one tick. What followed extremes waits in place ``after``; nothing else
-    changes."""
+    """p-values of one tick, but for rows ``left_out``. What followed extremes waits in place
+    ``after``; nothing else changes."""
     settled = table.state[rows] == SETTLED
     quiet = settled & (table.settling[rows] > 0)
+    if left_out is not None:
+        quiet |= left_out
     level, size = trailing.reference(table, rows)
     ready = settled & (size >= trailing.READY)
     base = level + profile.expected(table.profile[rows], at)
@@ -135,7 +143,7 @@ def judge(
     variance = table.gain[rows] * squares + spread + older[:, None]
     variance[:, 0] = np.where(settled, variance[:, 0], square + between)
     variance *= np.where(ready[:, None], table.scale[rows], 1.0)
-    z = np.stack([plain, error], axis=1) / np.sqrt(np.maximum(variance, 1e-24))
+    z = studentised(np.stack([plain, error], axis=1), variance, score[:, None])
 
     uniform = rng.random((len(rows), VIEWS))
     cells = cells_of(z)
@@ -180,6 +188,13 @@ def judge(
         overall=overall,
         p=p,
     )
+
+
+def studentised(residual: Floats, variance: Floats, score: Floats) -> Floats:
+    """Residuals over their standard deviations; 0 where a score does not resolve them."""
+    resolved = np.maximum(RESOLUTION * np.abs(score), 1e-12)
+    z = residual / np.maximum(np.sqrt(variance), resolved)
+    return np.asarray(np.where(np.abs(residual) < resolved, 0.0, z))
 
 
 def _older(spread: Floats, between: Floats, pause: NDArray[np.float32], ready: Flags) -> Floats:

@@ -42,7 +42,7 @@ class Findable:
     @property
     def text(self) -> str:
         """``abstains: 34 of 200 windows of history``, or the shift."""
-        if self.history < self.needed:
+        if self.smallest is None and self.history < self.needed:
             return f"abstains: {self.history} of {self.needed} windows of history"
         if self.smallest is None:
             return "abstains: no shift would show in time yet"
