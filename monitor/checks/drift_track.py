@@ -1,7 +1,8 @@
 """The drift track: once an hour, is traffic still near the training baseline?
 
 Evidence comes from ``detectors.evidence.band`` with its own budget, as many tickets as the pages'
-budget allows pages. A ticket needs the evidence and an effect over ``checks.drift_over_s`` whose
+budget allows pages; to page, a guardrail needs ``1 / GUARDRAIL_SHARE`` times the evidence, which
+keeps its pages within their share of the pages' budget. A ticket needs the evidence and an effect over ``checks.drift_over_s`` whose
 lower bound exceeds the tolerance. Its state is one row, written in the tick's transaction; between
 its steps nothing is kept but the ring of recent ticks.
 """
@@ -22,7 +23,7 @@ from monitor.checks.apart import Apart
 from monitor.checks.gather import parts_of
 from monitor.checks.recent import KEPT_TICKS, Family, RecentTicks
 from monitor.checks.references import References
-from monitor.settings.schema import Settings
+from monitor.settings.schema import GUARDRAIL_SHARE, Settings
 from vigil.types import Effect, Slice
 
 BLOCKS = 6
@@ -48,10 +49,12 @@ class Cadence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crossing:
-    """One stream outside its band. ``margin``: that of the guardrail that it crossed, or None."""
+    """One stream outside its band. ``threshold``: what its evidence reached; ``margin``: that of
+    the guardrail that it crossed, or None."""
 
     stream: StreamKey
     evidence: float
+    threshold: float
     effect: Effect
     margin: float | None
 
@@ -126,7 +129,16 @@ def crossings(
         margin = guardrails.margin(stream)
         if margin is None and track.reach(stream) < 1.0:
             continue
-        crossing = Crossing(stream=stream, evidence=evidence[stream], effect=effect, margin=margin)
+        needed = track.threshold / (1.0 if margin is None else GUARDRAIL_SHARE)
+        if evidence[stream] < needed:
+            continue
+        crossing = Crossing(
+            stream=stream,
+            evidence=evidence[stream],
+            threshold=needed,
+            effect=effect,
+            margin=margin,
+        )
         found.setdefault((stream.model, stream.deployment), []).append(crossing)
     for each in found.values():
         each.sort(key=lambda one: -one.effect.low / max(one.effect.tolerance, 1e-9))

@@ -27,11 +27,12 @@ from detectors.intervals import newcombe
 from detectors.statistics.outcome import OutcomeStatistics, ece, outcome_statistics
 from detectors.streams import StreamKey
 from monitor.checks.recent import Family
+from monitor.settings.schema import CHANGE_SHARE, LABELS_SHARE
 from vigil.catalogue import ACCURACY, CALIBRATION
 from vigil.types import Effect
 
-SHARE_OF_BUDGET = 0.05
-"""Each of the two tracks may add so much to the budget of false pages."""
+SHARE_OF_BUDGET = LABELS_SHARE / CHANGE_SHARE
+"""The budget of each of the two tracks, as a share of what changes have."""
 
 _Z = float(norm.ppf(0.975))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alerts.types import Finding, Incident
 from detectors.streams import StreamKey
@@ -101,7 +101,7 @@ def _look(
     found = measure(seen, list(streams))
     widest: tuple[Finding, Effect] | None = None
     for stream, finding in streams.items():
-        effect = found.get(stream)
+        effect = _held_to(found.get(stream), finding)
         if finding.kind is SignalKind.QUALITY:
             if effect is not None and effect.is_large:
                 return Health(recovered=False, text=_figure(finding, effect))
@@ -115,6 +115,13 @@ def _look(
     if widest is None:
         return Health(recovered=False, text="nothing was seen yet")
     return Health(recovered=True, text=_figure(*widest))
+
+
+def _held_to(effect: Effect | None, finding: Finding) -> Effect | None:
+    """With the tolerance that the finding exceeded: a guardrail's margin may be the smaller."""
+    if effect is None or finding.effect is None or effect.unit != finding.effect.unit:
+        return effect
+    return replace(effect, tolerance=finding.effect.tolerance)
 
 
 def _telling(incident: Incident) -> list[Finding]:

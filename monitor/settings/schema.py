@@ -53,6 +53,11 @@ class Service(Section):
     session_secret: SecretRef | None = None
 
 
+CHANGE_SHARE, LABELS_SHARE, GUARDRAIL_SHARE = 0.85, 0.05, 0.05
+"""What of the budget of false pages each track has: changes; risk and calibration of late labels,
+each; guardrails. Together that is all of it."""
+
+
 class Budget(Section):
     """At most ``false_pages`` expected in ``per_days`` days, over everything watched."""
 
@@ -60,7 +65,7 @@ class Budget(Section):
     per_days: Days = 30.0
 
     def threshold_ticks(self, window_s: float) -> float:
-        """Ticks per allowed false page: the evidence at which a page goes out."""
+        """Ticks per allowed false page, of all tracks together."""
         return self.per_days * 86400.0 / window_s / self.false_pages
 
 
@@ -198,7 +203,8 @@ class Settings(Section):
 
     @property
     def threshold_ticks(self) -> float:
-        return self.budget.threshold_ticks(self.service.window_s)
+        """The evidence at which a change pages: the other tracks have their share of the budget."""
+        return self.budget.threshold_ticks(self.service.window_s) / CHANGE_SHARE
 
     def model(self, name: str, deployment: str) -> WatchedModel | None:
         for watched in self.models:

@@ -80,7 +80,7 @@ def test_what_the_engine_says_is_kept_for_each_model(sessions: Sessions) -> None
     [
         (34, None, "sharpness", "abstains: 34 of 200 windows of history"),
         (500, None, "sharpness", "abstains: no shift would show in time yet"),
-        (500, 0.043, "sharpness", "0.043 KS distance"),
+        (500, 0.043, "sharpness", "0.043 of the mean rank"),
         (500, 0.0123, "embedding", "0.012 MMD^2"),
         (500, 0.3, "predicted_class", "0.3 chi-square / n"),
         (500, 0.05, "accuracy", "0.05 of accuracy"),
