@@ -2,9 +2,9 @@
 
 Evidence comes from ``detectors.evidence.band`` with its own budget, as many tickets as the pages'
 budget allows pages; to page, a guardrail needs ``1 / GUARDRAIL_SHARE`` times the evidence, which
-keeps its pages within their share of the pages' budget. A ticket needs the evidence and an effect over ``checks.drift_over_s`` whose
-lower bound exceeds the tolerance. Its state is one row, written in the tick's transaction; between
-its steps nothing is kept but the ring of recent ticks.
+keeps its pages within their share of the pages' budget. A ticket needs the evidence and an effect
+over ``checks.drift_over_s`` whose lower bound exceeds the tolerance. Its state is one row, written
+in the tick's transaction; between its steps nothing is kept but the ring of recent ticks.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ MEANINGS: dict[str, str] = {
     "budget.false_pages": "how many false pages are acceptable ...",
     "budget.per_days": "... in how many days, over all models, slices and signals together: 85 % "
     "are for changes, 5 % each for risk and calibration as late labels show them, 5 % for "
-    "guardrails; of tickets, which wake nobody, there may be as many again; plain rules (no data, broken "
-    "values) are not counted",
+    "guardrails; of tickets, which wake nobody, there may be as many again; plain rules (no data, "
+    "broken values) are not counted",
     "retention.windows_days": "how long windows are kept whole",
     "retention.samples_days": "how long sampled records, and their thumbnails, are kept",
     "retention.ledger_days": "how long a label may come after its prediction",
