@@ -37,25 +37,28 @@ from vigil.types import Slice
 
 LEARN, JUDGED, FAULTY = 70, 100, 30
 TOTAL = LEARN + JUDGED
+LONGER = 400
+"""Windows of the faulty fleet: evidence needs history, or the fault becomes the reference first."""
+
 CHECKS = Checks(min_history=60)
 FAULT = sf.Scene(blurred="s1")
 
 
-def fill(path: Path, faulty: int = 0) -> None:
+def fill(path: Path, total: int, faulty: int = 0) -> None:
     """Back-filled windows of a healthy fleet; the last ones with a camera out of focus."""
     services = sf.opened(f"sqlite:///{path}", ManualClock(sf.NOON), checks=CHECKS)
     with services.sessions.begin() as session:
         baselines.add(session, sf.baseline("v1"))
     made = (
         sf.world().batch(tick, FAULT if sf.FIRST - faulty <= tick else sf.HEALTHY, source="log")
-        for tick in range(sf.FIRST - TOTAL, sf.FIRST)
+        for tick in range(sf.FIRST - total, sf.FIRST)
     )
     report = backfill(
         services,
         services.settings.models[0],
         ((batch, sf.some_labels(batch, labels)) for batch, labels in made),
     )
-    assert (report.windows, report.rejected) == (TOTAL, ())
+    assert (report.windows, report.rejected) == (total, ())
     services.close()
 
 
@@ -64,8 +67,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two databases to copy: a healthy one, and one whose last windows are faulty."""
     folder = tmp_path_factory.mktemp("audit")
     found = {"healthy": folder / "healthy.db", "faulty": folder / "faulty.db"}
-    fill(found["healthy"])
-    fill(found["faulty"], FAULTY)
+    fill(found["healthy"], TOTAL)
+    fill(found["faulty"], LONGER, FAULTY)
     return found
 
 
@@ -186,7 +189,7 @@ def test_an_incident_is_no_healthy_traffic(opened: Callable[..., Services]) -> N
     found = audited(services)
     assert found.pages == 0
     assert found.left_out.of_incidents > FAULTY
-    assert found.ticks == TOTAL // 2
+    assert found.ticks == LONGER // 2
 
 
 def test_an_incident_called_false_is_healthy_traffic(opened: Callable[..., Services]) -> None:
@@ -315,7 +318,8 @@ def test_the_job_audits_in_a_process_of_its_own(opened: Callable[..., Services])
     assert known.report["ticks"] == TOTAL // 2
     text = services.metrics.text().decode()
     assert "vigil_audit_pages 0.0" in text
-    assert "vigil_audit_budget_pages 0.00425" in text
+    (budget,) = (one for one in text.splitlines() if one.startswith("vigil_audit_budget_pages "))
+    assert float(budget.split()[1]) == pytest.approx(TOTAL // 2 / services.settings.threshold_ticks)
     assert "vigil_audit_realised_rate 0.0" in text
     assert "vigil_false_pages_30d 0.0" in text
     jobs.stop()

@@ -90,7 +90,7 @@ def test_streams_say_what_they_could_find(run: Any, story: None) -> None:
     """The smallest shift, or that they abstain."""
     found = json.loads(run("models", "--streams", "--json").stdout)
     assert [(one["signal"], one["history"], one["smallest_shift"]) for one in found] == [
-        ("brightness", 900, "0.031 KS distance"),
+        ("brightness", 900, "0.031 of the mean rank"),
         ("embedding", 34, "abstains: 34 of 200 windows of history"),
     ]
     assert "abstains" in run("models", "--streams").stdout
