@@ -73,9 +73,14 @@ def test_accepting_is_written_down(story: fleet.Story) -> None:
     assert story.notes.events[-1] == "resolve"
 
 
+def evidence(story: fleet.Story) -> bytes:
+    """The change track's state, of the tracks'."""
+    return {row.name: row for row in story.rows(StateRow)}["evidence"].blob
+
+
 def test_a_refusal_changes_nothing(story: fleet.Story) -> None:
     """No reason, no such incident, a plain rule, or one that is over."""
-    before = story.rows(StateRow)[0].blob
+    before = evidence(story)
     with pytest.raises(VigilError, match="a reason"):
         take(story, reason=" ")
     with pytest.raises(NotFoundError):
@@ -89,7 +94,7 @@ def test_a_refusal_changes_nothing(story: fleet.Story) -> None:
         session.get_one(IncidentRow, 1).kind = "domain_shift"
     with pytest.raises(ConflictError):
         take(story)
-    assert story.rows(StateRow)[0].blob == before
+    assert evidence(story) == before
     assert FleetEvidence.from_bytes(before).held
 
 
