@@ -217,15 +217,20 @@ def _previous_healthy(
     scene: Scene, named: Slice, release: ReleaseFact | None, drifts: Sequence[Drift]
 ) -> bool | None:
     """Whether the version before was within tolerance on the same slice and signals, while the
-    fault lasts (a rollout) or just before it began; None where it was not seen."""
+    fault lasts (a rollout) or just before it began; None where it was not seen.
+
+    Where only what labels tell has drifted, few labels must not pass for health: the version before
+    must have been surely better than this one.
+    """
     if release is None or release.previous is None:
         return None
     signals = list(dict.fromkeys(drift.stream.signal for drift in drifts))[:6]
-    streams = [
-        _stream(scene.family, named, name)
+    measurable = [
+        name
         for name in signals
         if name not in CATALOGUE or CATALOGUE[name].form is not SignalForm.OUTCOME
     ]
+    streams = [_stream(scene.family, named, name) for name in measurable or signals]
     first, last = scene.onset_tick, scene.onset_tick - 1
     spans = [(first, 2**62), (last - HEALTHY_TICKS, last), (0, last)]
     for start, end in spans:
@@ -233,9 +238,21 @@ def _previous_healthy(
         if not parts or sum(part.summary.total_records for part in parts) < FEWEST_RECORDS:
             continue
         found = measure(parts, streams, scene.rules)
-        if found:
-            return not any(effect.is_large for effect in found.values())
+        if any(effect.is_large for effect in found.values()):
+            return False
+        if found and (measurable or _surely_better(found, drifts, named)):
+            return True
     return None
+
+
+def _surely_better(
+    before: Mapping[StreamKey, Effect], drifts: Sequence[Drift], named: Slice
+) -> bool:
+    """Whether each effect lies below that of the drift on the named slice, intervals apart."""
+    now = {one.stream: one.effect for one in drifts if one.stream.slice == named and one.effect}
+    return bool(now) and all(
+        stream in before and before[stream].high < effect.low for stream, effect in now.items()
+    )
 
 
 def _stream(family: Family, piece: Slice, signal: str) -> StreamKey:

@@ -47,7 +47,7 @@ def test_the_model_page_says_what_could_be_found(client: TestClient) -> None:
     """The smallest shift of each stream of the slice, or why it abstains."""
     page = client.get(MODEL_PATH).text
     assert "the smallest lasting shift that shows within 30 windows" in page
-    assert "0.043 KS distance" in page
+    assert "0.043 of the mean rank" in page
     assert "abstains: no shift would show in time yet" in page
     short = client.get(MODEL_PATH, params={"slice": BAD_SLICE}).text
     assert short.count("abstains: 34 of 200 windows of history") == 4
