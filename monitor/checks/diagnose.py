@@ -248,9 +248,9 @@ def _previous_healthy(
 def _surely_better(
     before: Mapping[StreamKey, Effect], drifts: Sequence[Drift], named: Slice
 ) -> bool:
-    """Whether each effect lies below that of the drift on the named slice, intervals apart."""
+    """Whether one effect lies below that of the drift on the named slice, intervals apart."""
     now = {one.stream: one.effect for one in drifts if one.stream.slice == named and one.effect}
-    return bool(now) and all(
+    return any(
         stream in before and before[stream].high < effect.low for stream, effect in now.items()
     )
 
