@@ -1,6 +1,6 @@
 """A small synthetic fleet and a whole service that watches it, for tests of ticks and responses.
 
-Two sites with two cameras each, windows of a second, 260 windows of healthy history. What the
+Two sites with two cameras each, windows of a second, 600 windows of healthy history. What the
 cameras see in a window depends on the seed and the window's number alone, so that two runs of a
 story see the same, killed and restarted or not.
 """
@@ -59,7 +59,7 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 FIRST = int(NOON.timestamp()) + 1
 """The first tick of every story; the history ends before it."""
 
-HISTORY = 260
+HISTORY = 600
 KEPT = 30
 """So many windows of the history stay in the database; the engine has learnt them all."""
 
