@@ -127,9 +127,7 @@ def test_a_baseline_that_is_damaged_in_the_database_stops_its_own_model_only(
     assert waiting(lone_story) == []
 
 
-def test_what_a_failed_judgement_wrote_is_undone_and_done_again(
-    story: fleet.Story, monkeypatch
-):
+def test_what_a_failed_judgement_wrote_is_undone_and_done_again(story: fleet.Story, monkeypatch):
     """The response fails after the verdicts were written: no verdict without its incident."""
     story.play(6)
     original = Bridge.raise_alert
