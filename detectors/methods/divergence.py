@@ -10,10 +10,9 @@ import numpy as np
 from scipy.special import xlogy
 from scipy.stats import norm
 
-from detectors.detector import Comparison, conclude, no_data
 from detectors.methods.resampling import monte_carlo_p, relabelled
 from detectors.methods.samples import Counts, Floats
-from vigil.types import Effect
+from detectors.methods.two_sample import Found, Size
 
 PSEUDO = 0.5
 """Added to each cell of both sides, so that an empty cell costs a finite amount (Jeffreys)."""
@@ -27,10 +26,12 @@ class Divergence:
     Attributes:
         value: counts (..., K) of either side, to (...).
         slopes: counts (K,) of either side, to the derivatives (K,) by each side's shares.
+        root: it is the square of a distance, which is what people are told.
     """
 
     value: Callable[[Counts, Counts], Floats]
     slopes: Callable[[Counts, Counts], tuple[Floats, Floats]]
+    root: bool
 
 
 def _smoothed(counts: Counts) -> Floats:
@@ -69,39 +70,31 @@ def _shannon_slopes(reference: Counts, current: Counts) -> tuple[Floats, Floats]
     return np.where(p > 0, first, 0.0), np.where(q > 0, second, 0.0)
 
 
-STABILITY = Divergence(value=_stability, slopes=_stability_slopes)
+STABILITY = Divergence(value=_stability, slopes=_stability_slopes, root=False)
 """``PSI = sum_k (q_k - p_k) log(q_k / p_k)`` in nats; shares with a pseudo-count of 1/2 a cell."""
-SHANNON = Divergence(value=_shannon, slopes=_shannon_slopes)
+SHANNON = Divergence(value=_shannon, slopes=_shannon_slopes, root=True)
 """``1/2 sum p log2(p / h) + 1/2 sum q log2(q / h)``, h = (p + q) / 2: bits, 0 to 1; plug-in."""
 
 
 def compare_counts(
-    detector: str,
     divergence: Divergence,
     reference: Counts,
     current: Counts,
     *,
-    root: bool,
-    unit: str,
-    alpha: float,
-    tolerance: float,
     permutations: int,
     seed: int,
-    left_out: tuple[int, int],
     details: Mapping[str, Any],
-) -> Comparison:
-    """Judge two histograms of the same cells, (K,) each.
+) -> Found:
+    """Judge two histograms of the same cells, (K,) each, neither empty.
 
     With V the divergence as seen and V' its values under ``permutations`` relabellings,
 
     * p-value: the Monte Carlo one of V among V';
     * bias: mean of V', which is what samples of these sizes show without any difference;
-    * effect: ``D = max(0, V - bias)``, and its root where ``root``;
+    * effect: ``D = max(0, V - bias)``, and its root where the divergence is a squared distance;
     * interval: see ``_interval``.
     """
     m, n = int(reference.sum()), int(current.sum())
-    if m == 0 or n == 0:
-        return no_data(detector, unit=unit, tolerance=tolerance, alpha=alpha, left_out=left_out)
     occupied = reference + current > 0
     reference, current = reference[occupied], current[occupied]
     rng = np.random.default_rng(seed)
@@ -112,17 +105,11 @@ def compare_counts(
     linear = _variance(first, reference) / m + _variance(second, current) / n
     low, high = _interval(seen, bias, linear, permuted)
     value = max(seen - bias, 0.0)
-    low, high = min(low, value), max(high, value)
-    if root:
-        value, low, high = (float(np.sqrt(one)) for one in (value, low, high))
-    effect = Effect(value=value, low=low, high=high, tolerance=tolerance, unit=unit, records=n)
-    return conclude(
-        detector,
-        effect,
-        statistic=float(np.sqrt(seen)) if root else seen,
+    size = Size(value, min(low, value), max(high, value))
+    return Found(
+        size=Size(*(float(np.sqrt(one)) for one in size)) if divergence.root else size,
+        statistic=float(np.sqrt(seen)) if divergence.root else seen,
         p_value=monte_carlo_p(seen, permuted),
-        alpha=alpha,
-        left_out=left_out,
         details={"bias": bias, "cells": int(occupied.sum()), **details},
     )
 

@@ -18,7 +18,7 @@ from detectors.kernel_sums import (
     median_length2,
     share_as_large,
 )
-from detectors.methods.embedding.rows import root_effect
+from detectors.methods.embedding.rows import root_size
 
 
 def _plain(rows, labels, kernel):
@@ -148,10 +148,7 @@ def test_mmd_is_symmetric_and_forgets_the_order_of_rows(m, n, seed):
 def test_the_interval_of_a_root_surrounds_it_and_widens_with_the_noise():
     """At, above and below zero."""
     for square in (-0.01, 0.0, 0.04, 1.0):
-        near, far = (
-            root_effect(square, noise=noise, linear=1e-4, tolerance=0.1, unit="u", records=5)
-            for noise in (0.001, 0.1)
-        )
+        near, far = (root_size(square, noise=noise, linear=1e-4) for noise in (0.001, 0.1))
         assert 0.0 <= far.low <= near.low <= near.value <= near.high <= far.high
     assert near.value == 1.0
 

@@ -7,21 +7,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.boxes.boxes import Boxes, Floats, concatenate, usable_pair
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.boxes.boxes import Boxes, Floats, concatenate
 from detectors.methods.boxes.matching import Matches, match
+from detectors.methods.boxes.of_images import OfImages
 from detectors.methods.boxes.precision import average_precisions, mean_precision
 from detectors.methods.boxes.resampled_images import AT_ONCE, dealt, drawn, least_margin
 from detectors.methods.resampling import monte_carlo_p
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
-UNIT = "loss of mean average precision"
 COCO = tuple(np.arange(50, 100, 5) / 100)
 
 
 @register
-class AveragePrecision:
+class AveragePrecision(OfImages):
     """COCO's mean average precision (mAP) of the reference less that of the current images.
 
     Statistic: ``mAP_r - mAP_c`` over T IoU thresholds and the classes with true boxes; average
@@ -45,6 +45,10 @@ class AveragePrecision:
 
     Source: Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; Everingham et al., The
     Pascal Visual Object Classes Challenge, IJCV 2010.
+
+    Details: ``reference`` and ``current``, the two mAP; ``map_50``, both at IoU 0.5 where that is a
+    threshold; ``iou`` (T,); ``by_iou``, two (T,); ``classes`` (C,); ``by_class``, two (C,), NaN
+    where a side has no true box of the class.
 
     Args:
         alpha: false-alarm rate of the test.
@@ -72,8 +76,9 @@ class AveragePrecision:
     """
 
     name: ClassVar[str] = "average_precision"
-    takes: ClassVar[Takes] = Takes.BOXES
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "loss of mean average precision"
+    needs_truth = True
 
     def __init__(
         self,
@@ -85,28 +90,14 @@ class AveragePrecision:
         resamples: int = 200,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
         self.iou = np.asarray(iou, dtype=np.float64)
         if self.iou.ndim != 1 or not len(self.iou) or not ((self.iou > 0) & (self.iou <= 1)).all():
             raise ValueError(f"iou: expected thresholds in (0, 1], found {iou!r}")
         self.permutations, self.resamples, self.seed = permutations, resamples, seed
 
-    def compare(self, reference: Boxes, current: Boxes) -> Comparison:
-        """Compare m images with n, both with true boxes.
-
-        Details: ``reference`` and ``current``, the two mAP; ``map_50``, both at IoU 0.5 where that
-        is a threshold; ``iou`` (T,); ``by_iou``, two (T,); ``classes`` (C,); ``by_class``, two
-        (C,), NaN where a side has no true box of the class.
-
-        Raises:
-            ShapeError: true boxes are missing.
-        """
-        before, now, lost = usable_pair(reference, current, truth=True)
+    def _found(self, before: Boxes, now: Boxes) -> Found:
         m, n = len(before), len(now)
-        if not m or not n or not len(before.truth[0]) or not len(now.truth[0]):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         rng = np.random.default_rng(self.seed)
         both = match(concatenate([before, now]), self.iou)
         sides = np.repeat([[1, 0], [0, 1]], [m, n], axis=0).T
@@ -123,21 +114,10 @@ class AveragePrecision:
             )
             variance += float(np.nanvar(means, ddof=1))
         half = max(1.959964 * float(np.sqrt(variance)), least_margin(m, n))
-        effect = Effect(
-            value=seen,
-            low=max(seen - half, -1.0),
-            high=min(seen + half, 1.0),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=n,
-        )
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(seen, max(seen - half, -1.0), min(seen + half, 1.0)),
             statistic=seen,
             p_value=self._p_value(both, m, n, seen, rng),
-            alpha=self.alpha,
-            left_out=lost,
             details=self._details(values, by_iou, kinds),
         )
 

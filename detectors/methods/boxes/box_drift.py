@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.boxes.boxes import Boxes, Floats, Ints, concatenate, usable_pair
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.boxes.boxes import Boxes, Floats, Ints, concatenate
+from detectors.methods.boxes.of_images import OfImages
 from detectors.methods.boxes.resampled_images import dealt, drawn, least_margin
 from detectors.methods.resampling import monte_carlo_p
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
-UNIT = "distance (KS; total variation for classes)"
 CELLS = 64
 COUNT, KINDS = "count", "class"
 
 
 @register
-class BoxDrift:
+class BoxDrift(OfImages):
     """Count, size, place, aspect, score and class of the detected boxes, each compared.
 
     Statistic: the largest distance of seven components. KS distance (at the 64 quantiles of both
@@ -46,6 +46,10 @@ class BoxDrift:
     Source: Smirnov, 1939; Holm, A Simple Sequentially Rejective Multiple Test Procedure,
     Scandinavian Journal of Statistics, 1979; permutation of clusters as in Good, Permutation,
     Parametric and Bootstrap Tests of Hypotheses, 2005.
+
+    Details: ``distance``, ``low``, ``high``, ``p_value`` and ``p_holm``, each by component;
+    ``largest``, the component with the largest distance. Where a side has no boxes at all, only
+    their count is compared. True boxes are not used.
 
     Args:
         alpha: false-alarm rate over all components together.
@@ -75,8 +79,9 @@ class BoxDrift:
     """
 
     name: ClassVar[str] = "box_drift"
-    takes: ClassVar[Takes] = Takes.BOXES
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "distance (KS; total variation for classes)"
+    needs_truth = False
 
     def __init__(
         self,
@@ -88,26 +93,13 @@ class BoxDrift:
         resamples: int = 500,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.score = alpha, tolerance, score
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.score = score
         self.permutations = max(permutations, int(np.ceil(14.0 / alpha)))
         self.resamples, self.seed = resamples, seed
 
-    def compare(self, reference: Boxes, current: Boxes) -> Comparison:
-        """Compare m images with n; true boxes are not used.
-
-        Details: ``distance``, ``low``, ``high``, ``p_value`` and ``p_holm``, each by component;
-        ``largest``, the component with the largest distance. Where a side has no boxes at all, only
-        their count is compared.
-
-        Raises:
-            ShapeError: a sample is no ``Boxes``.
-        """
-        before, now, lost = usable_pair(reference, current, truth=False)
+    def _found(self, before: Boxes, now: Boxes) -> Found:
         m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         parts = _components(concatenate([before, now]), m, self.score)
         rng = np.random.default_rng(self.seed)
         own = np.repeat([1, 0], [m, n])[None]
@@ -118,30 +110,18 @@ class BoxDrift:
         high = {name: min(distance[name] + margin[name], 1.0) for name in distance}
         corrected = _holm(p_value)
         largest = max(distance, key=lambda name: distance[name])
-        effect = Effect(
-            value=distance[largest],
-            low=max(low.values()),
-            high=max(high.values()),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=n,
-        )
-        details: dict[str, Any] = {
-            "distance": distance,
-            "low": low,
-            "high": high,
-            "p_value": p_value,
-            "p_holm": corrected,
-            "largest": largest,
-        }
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(distance[largest], max(low.values()), max(high.values())),
             statistic=distance[largest],
             p_value=min(corrected.values()),
-            alpha=self.alpha,
-            left_out=lost,
-            details=details,
+            details={
+                "distance": distance,
+                "low": low,
+                "high": high,
+                "p_value": p_value,
+                "p_holm": corrected,
+                "largest": largest,
+            },
         )
 
     def _p_values(

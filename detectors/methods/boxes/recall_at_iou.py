@@ -6,20 +6,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.intervals import wilson
-from detectors.methods.boxes.boxes import Boxes, Floats, concatenate, usable_pair
+from detectors.methods.boxes.boxes import Boxes, Floats, concatenate
 from detectors.methods.boxes.matching import match
+from detectors.methods.boxes.of_images import OfImages
 from detectors.methods.boxes.resampled_images import dealt
 from detectors.methods.resampling import monte_carlo_p
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "loss of recall"
 
 
 @register
-class RecallAtIou:
+class RecallAtIou(OfImages):
     """Share of the true boxes that are found, of the reference less of the current images.
 
     Statistic: ``sum_i h_i / sum_i g_i`` of the reference less that of the current images, h_i of
@@ -41,6 +40,10 @@ class RecallAtIou:
 
     Source: Lin et al., Microsoft COCO, ECCV 2014 (matching); Rao and Scott, A Simple Method for the
     Analysis of Clustered Binary Data, Biometrics, 1992; Newcombe, Statistics in Medicine, 1998.
+
+    Details: ``reference`` and ``current``, the two recalls; ``classes`` (C,); ``by_class``, ``low``
+    and ``high`` (C,): the loss of each class and its own 95 % interval, NaN where a side has no
+    true box of the class.
 
     Args:
         alpha: false-alarm rate of the test.
@@ -69,8 +72,9 @@ class RecallAtIou:
     """
 
     name: ClassVar[str] = "recall_at_iou"
-    takes: ClassVar[Takes] = Takes.BOXES
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "loss of recall"
+    needs_truth = True
 
     def __init__(
         self,
@@ -84,43 +88,27 @@ class RecallAtIou:
     ) -> None:
         if not 0 < iou <= 1:
             raise ValueError(f"iou: expected a threshold in (0, 1], found {iou!r}")
-        self.alpha, self.tolerance, self.iou, self.score = alpha, tolerance, iou, score
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.iou, self.score = iou, score
         self.permutations, self.seed = permutations, seed
 
-    def compare(self, reference: Boxes, current: Boxes) -> Comparison:
-        """Compare m images with n, both with true boxes.
-
-        Details: ``reference`` and ``current``, the two recalls; ``classes`` (C,); ``by_class``,
-        ``low`` and ``high`` (C,): the loss of each class and its own 95 % interval, NaN where a
-        side has no true box of the class.
-
-        Raises:
-            ShapeError: true boxes are missing.
-        """
-        before, now, lost = usable_pair(reference, current, truth=True)
+    def _found(self, before: Boxes, now: Boxes) -> Found:
         m, n = len(before), len(now)
-        if not m or not n or not len(before.truth[0]) or not len(now.truth[0]):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         both = match(concatenate([before, now]), np.array([self.iou]))
         kinds, kind = np.unique(both.true_kind, return_inverse=True)
-        size, images = len(kinds), m + n
+        width, images = len(kinds), m + n
         good = both.hit[0] & (both.score >= self.score)
         # A matched detection has the class of its true box.
-        at = both.image[good] * size + np.searchsorted(kinds, both.kind[good])
-        hits = np.bincount(at, minlength=images * size).reshape(images, size).astype(np.float64)
-        true = np.bincount(both.true_image * size + kind, minlength=images * size)
-        true = true.reshape(images, size)
+        at = both.image[good] * width + np.searchsorted(kinds, both.kind[good])
+        hits = np.bincount(at, minlength=images * width).reshape(images, width).astype(np.float64)
+        true = np.bincount(both.true_image * width + kind, minlength=images * width)
+        true = true.reshape(images, width)
         hit_sum, true_sum = hits.sum(axis=1), true.sum(axis=1).astype(np.float64)
         whole = [
             _clustered(hit_sum[side, None], true_sum[side, None])
             for side in (slice(m), slice(m, None))
         ]
-        value, low, high = (float(part[0]) for part in _difference(whole[0], whole[1]))
-        effect = Effect(
-            value=value, low=low, high=high, tolerance=self.tolerance, unit=UNIT, records=n
-        )
+        size = Size(*(float(part[0]) for part in _difference(whole[0], whole[1])))
         parts = [
             _clustered(hits[side], true[side].astype(np.float64))
             for side in (slice(m), slice(m, None))
@@ -134,13 +122,10 @@ class RecallAtIou:
                 first / np.maximum(first_true, 1.0)
                 - (hit_sum.sum() - first) / np.maximum(true_sum.sum() - first_true, 1.0)
             )
-        return conclude(
-            self.name,
-            effect,
-            statistic=value,
-            p_value=monte_carlo_p(value, np.concatenate(losses)),
-            alpha=self.alpha,
-            left_out=lost,
+        return Found(
+            size=size,
+            statistic=size.value,
+            p_value=monte_carlo_p(size.value, np.concatenate(losses)),
             details={
                 "reference": float(whole[0][0][0]),
                 "current": float(whole[1][0][0]),

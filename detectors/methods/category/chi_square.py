@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
-
-from detectors.detector import ALPHA, Comparison, Exactness, Takes
-from detectors.methods.category.contingency import compare_categories, pearson
+from detectors.methods.category.contingency import HomogeneityTest, pearson
 from detectors.registry import register
 
 
 @register
-class ChiSquare:
+class ChiSquare(HomogeneityTest):
     """Pearson's chi-square test of homogeneity: do two samples of labels share one distribution?
 
     Statistic: ``X^2 = sum (O - E)^2 / E`` over the 2 x K table of the (m,) reference and the (n,)
@@ -34,6 +31,9 @@ class ChiSquare:
     Source: Pearson, On the Criterion ..., Philosophical Magazine, 1900; Cochran, Some Methods for
     Strengthening the Common Chi-Square Tests, Biometrics, 1954 (expected counts).
 
+    Details: ``changes``, the ten largest changes of a category's share; ``method`` of the p-value;
+    ``smallest_expected`` count.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the total variation up to which drift does not matter.
@@ -52,40 +52,4 @@ class ChiSquare:
     """
 
     name: ClassVar[str] = "chi_square"
-    takes: ClassVar[Takes] = Takes.CATEGORY
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
-
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.1,
-        permutations: int = 999,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.permutations, self.seed = (
-            alpha,
-            tolerance,
-            permutations,
-            seed,
-        )
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) labels with (n,): integers, texts or booleans.
-
-        Details: ``changes``, the ten largest changes of a category's share; ``method`` of the
-        p-value; ``smallest_expected`` count.
-
-        Raises:
-            ShapeError: a sample is not one row of labels, or numbers meet texts.
-        """
-        return compare_categories(
-            self.name,
-            pearson,
-            reference,
-            current,
-            alpha=self.alpha,
-            tolerance=self.tolerance,
-            permutations=self.permutations,
-            seed=self.seed,
-        )
+    statistic = staticmethod(pearson)

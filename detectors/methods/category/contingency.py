@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from scipy.stats import chi2, norm
 
-from detectors.detector import Comparison, conclude, no_data
+from detectors.detector import Exactness
+from detectors.methods.category.of_labels import Counted, OfLabels
 from detectors.methods.resampling import monte_carlo_p, relabelled
-from detectors.methods.samples import Counts, Floats, category_counts
-from vigil.types import Effect
+from detectors.methods.samples import Counts, Floats
+from detectors.methods.two_sample import Found, Size
 
-UNIT = "total variation"
 ENOUGH = 5.0
 """The smallest expected count at which the chi-square law is used."""
 _Z = float(norm.ppf(0.975))
@@ -40,56 +39,45 @@ def likelihood_ratio(reference: Counts, current: Counts) -> Floats:
     return np.asarray(np.maximum(2.0 * (inside.sum(axis=-1) - whole), 0.0))
 
 
-def compare_categories(
-    detector: str,
-    statistic: Callable[[Counts, Counts], Floats],
-    reference: ArrayLike,
-    current: ArrayLike,
-    *,
-    alpha: float,
-    tolerance: float,
-    permutations: int,
-    seed: int,
-) -> Comparison:
-    """Judge whether (m,) and (n,) labels come from one distribution.
+class HomogeneityTest(OfLabels):
+    """Judges whether two samples of labels come from one distribution.
 
-    Raises:
-        ShapeError: a sample is not one row of labels, or their kinds differ.
+    Attributes:
+        statistic: counts (..., K) of either side, to (...); chi-square with K - 1 degrees of
+            freedom in the limit.
     """
-    before, now, names, lost = category_counts(reference, current)
-    m, n = int(before.sum()), int(now.sum())
-    if not m or not n:
-        return no_data(detector, unit=UNIT, tolerance=tolerance, alpha=alpha, left_out=lost)
-    seen = float(statistic(before, now))
-    smallest = float((before + now).min()) * min(m, n) / (m + n)
-    if smallest >= ENOUGH:
-        method, p_value = "chi-square", float(chi2.sf(seen, len(names) - 1))
-    else:
-        rng = np.random.default_rng(seed)
-        drawn = relabelled(statistic, before, now, permutations, rng)
-        method, p_value = "Monte Carlo", monte_carlo_p(seen, drawn)
-    if len(names) == 1:
-        p_value = 1.0
-    change = now / n - before / m
-    most = np.argsort(-np.abs(change), kind="stable")[:10]
-    details: dict[str, Any] = {
-        "method": method,
-        "smallest_expected": smallest,
-        "changes": {names[at]: float(change[at]) for at in most},
-    }
-    return conclude(
-        detector,
-        total_variation(before, now, tolerance),
-        statistic=seen,
-        p_value=p_value,
-        alpha=alpha,
-        left_out=lost,
-        details=details,
-    )
+
+    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
+    unit = "total variation"
+    statistic: Callable[[Counts, Counts], Floats]
+
+    def _found(self, before: Counted, now: Counted) -> Found:
+        first, second, names = before.counts, now.counts, now.names
+        m, n = len(before), len(now)
+        seen = float(self.statistic(first, second))
+        smallest = float((first + second).min()) * min(m, n) / (m + n)
+        if smallest >= ENOUGH:
+            method, p_value = "chi-square", float(chi2.sf(seen, len(names) - 1))
+        else:
+            rng = np.random.default_rng(self.seed)
+            drawn = relabelled(self.statistic, first, second, self.permutations, rng)
+            method, p_value = "Monte Carlo", monte_carlo_p(seen, drawn)
+        change = second / n - first / m
+        most = np.argsort(-np.abs(change), kind="stable")[:10]
+        return Found(
+            size=total_variation(first, second),
+            statistic=seen,
+            p_value=1.0 if len(names) == 1 else p_value,
+            details={
+                "method": method,
+                "smallest_expected": smallest,
+                "changes": {names[at]: float(change[at]) for at in most},
+            },
+        )
 
 
-def total_variation(reference: Counts, current: Counts, tolerance: float) -> Effect:
-    """``TV = 1/2 sum_k |p_k - q_k|`` of two rows of counts (K,), as an effect.
+def total_variation(reference: Counts, current: Counts) -> Size:
+    """``TV = 1/2 sum_k |p_k - q_k|`` of two rows of counts (K,), 0 to 1.
 
     The value is corrected for what noise adds to each |p_k - q_k|, a folded normal. The lower end
     is TV less the mean of the noise less McDiarmid's bound; the upper one a normal approximation
@@ -109,11 +97,8 @@ def total_variation(reference: Counts, current: Counts, tolerance: float) -> Eff
     variance = float((1.0 - (sign @ p) ** 2) / m + (1.0 - (sign @ q) ** 2) / n)
     reach = _Z / 2.0 * float(np.sqrt(variance if variance > 0.0 else 0.0))
     bound = np.sqrt(_LOG / 2.0 * (1.0 / m + 1.0 / n))
-    return Effect(
+    return Size(
         value=value,
         low=min(max(plain - floor - float(bound), 0.0), value),
         high=max(min(plain + reach, 1.0), value),
-        tolerance=tolerance,
-        unit=UNIT,
-        records=n,
     )

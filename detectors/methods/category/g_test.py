@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
-
-from detectors.detector import ALPHA, Comparison, Exactness, Takes
-from detectors.methods.category.contingency import compare_categories, likelihood_ratio
+from detectors.methods.category.contingency import HomogeneityTest, likelihood_ratio
 from detectors.registry import register
 
 
 @register
-class GTest:
+class GTest(HomogeneityTest):
     """Likelihood-ratio test of homogeneity: do two samples of labels share one distribution?
 
     Statistic: ``G = 2 sum O log(O / E)`` over the 2 x K table of the (m,) reference and the (n,)
@@ -34,6 +31,9 @@ class GTest:
     Source: Wilks, The Likelihood Test of Independence in Contingency Tables, Annals of
     Mathematical Statistics, 1935.
 
+    Details: ``changes``, the ten largest changes of a category's share; ``method`` of the p-value;
+    ``smallest_expected`` count.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the total variation up to which drift does not matter.
@@ -50,40 +50,4 @@ class GTest:
     """
 
     name: ClassVar[str] = "g_test"
-    takes: ClassVar[Takes] = Takes.CATEGORY
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
-
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.1,
-        permutations: int = 999,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.permutations, self.seed = (
-            alpha,
-            tolerance,
-            permutations,
-            seed,
-        )
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) labels with (n,): integers, texts or booleans.
-
-        Details: ``changes``, the ten largest changes of a category's share; ``method`` of the
-        p-value; ``smallest_expected`` count.
-
-        Raises:
-            ShapeError: a sample is not one row of labels, or numbers meet texts.
-        """
-        return compare_categories(
-            self.name,
-            likelihood_ratio,
-            reference,
-            current,
-            alpha=self.alpha,
-            tolerance=self.tolerance,
-            permutations=self.permutations,
-            seed=self.seed,
-        )
+    statistic = staticmethod(likelihood_ratio)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
-
-from detectors.detector import ALPHA, Comparison, Exactness, Takes
-from detectors.methods.divergence import SHANNON, compare_counts
-from detectors.methods.samples import category_counts
+from detectors.methods.category.label_divergence import LabelDivergence
+from detectors.methods.divergence import SHANNON, Divergence
 from detectors.registry import register
 
 
 @register
-class CategoryJensenShannon:
+class CategoryJensenShannon(LabelDivergence):
     """Jensen-Shannon distance of labels: how well one label tells which sample it came from.
 
     Statistic: ``JS = sqrt(1/2 KL(p | h) + 1/2 KL(q | h))``, ``h = (p + q) / 2``, logarithms of
@@ -36,6 +33,8 @@ class CategoryJensenShannon:
     Theory, 1991; Grosse et al., Analysis of Symbolic Sequences Using the Jensen-Shannon
     Divergence, Physical Review E, 2002 (bias).
 
+    Details: ``categories``, ``bias``, and the number of ``cells`` in use.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
@@ -52,44 +51,5 @@ class CategoryJensenShannon:
     """
 
     name: ClassVar[str] = "jensen_shannon_category"
-    takes: ClassVar[Takes] = Takes.CATEGORY
-    exactness: ClassVar[Exactness] = Exactness.EXACT
-
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.1,
-        permutations: int = 999,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.permutations, self.seed = (
-            alpha,
-            tolerance,
-            permutations,
-            seed,
-        )
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) labels with (n,): integers, texts or booleans.
-
-        Details: ``categories``, ``bias``, and the number of ``cells`` in use.
-
-        Raises:
-            ShapeError: a sample is not one row of labels, or numbers meet texts.
-        """
-        before, now, names, lost = category_counts(reference, current)
-        return compare_counts(
-            self.name,
-            SHANNON,
-            before,
-            now,
-            root=True,
-            unit="Jensen-Shannon distance",
-            alpha=self.alpha,
-            tolerance=self.tolerance,
-            permutations=self.permutations,
-            seed=self.seed,
-            left_out=lost,
-            details={"categories": names},
-        )
+    divergence: ClassVar[Divergence] = SHANNON
+    unit = "Jensen-Shannon distance"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
-
-from detectors.detector import ALPHA, Comparison, Exactness, Takes
-from detectors.methods.divergence import STABILITY, compare_counts
-from detectors.methods.samples import category_counts
+from detectors.methods.category.label_divergence import LabelDivergence
+from detectors.methods.divergence import STABILITY, Divergence
 from detectors.registry import register
 
 
 @register
-class CategoryPSI:
+class CategoryPSI(LabelDivergence):
     """Population stability index of labels: the symmetric Kullback-Leibler divergence.
 
     Statistic: ``PSI = sum_k (q_k - p_k) log(q_k / p_k)`` over the K categories seen in the (m,)
@@ -36,6 +33,8 @@ class CategoryPSI:
     Source: Lewis, An Introduction to Credit Scoring, 1994; Yurdakul and Naranjo, Statistical
     Properties of the Population Stability Index, Journal of Risk Model Validation, 2020.
 
+    Details: ``categories``, ``bias``, and the number of ``cells`` in use.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the PSI up to which drift does not matter.
@@ -52,44 +51,5 @@ class CategoryPSI:
     """
 
     name: ClassVar[str] = "psi_category"
-    takes: ClassVar[Takes] = Takes.CATEGORY
-    exactness: ClassVar[Exactness] = Exactness.EXACT
-
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.1,
-        permutations: int = 999,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.permutations, self.seed = (
-            alpha,
-            tolerance,
-            permutations,
-            seed,
-        )
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) labels with (n,): integers, texts or booleans.
-
-        Details: ``categories``, ``bias``, and the number of ``cells`` in use.
-
-        Raises:
-            ShapeError: a sample is not one row of labels, or numbers meet texts.
-        """
-        before, now, names, lost = category_counts(reference, current)
-        return compare_counts(
-            self.name,
-            STABILITY,
-            before,
-            now,
-            root=False,
-            unit="PSI",
-            alpha=self.alpha,
-            tolerance=self.tolerance,
-            permutations=self.permutations,
-            seed=self.seed,
-            left_out=lost,
-            details={"categories": names},
-        )
+    divergence: ClassVar[Divergence] = STABILITY
+    unit = "PSI"

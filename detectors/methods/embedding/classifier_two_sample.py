@@ -5,25 +5,24 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.kernel_sums import labellings, median_length2, share_as_large
 from detectors.methods.embedding.mmd import fourier_features
-from detectors.methods.embedding.rows import PERMUTATIONS, Floats, pair
+from detectors.methods.embedding.of_rows import OfRows
+from detectors.methods.embedding.rows import PERMUTATIONS, Floats
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
-UNIT = "held-out AUC above 0.5"
 PENALTIES = np.geomspace(1e-3, 1e4, 15)
 BATCH = 256
 _Z = float(norm.ppf(0.975))
 
 
 @register
-class ClassifierTwoSample:
+class ClassifierTwoSample(OfRows):
     """Ridge regression learns on half of the rows which sample a row is of; the other half tells.
 
     Statistic: the AUC of the held-out scores, the share of pairs (current, reference) in which the
@@ -48,6 +47,9 @@ class ClassifierTwoSample:
     Confidence Intervals for an Effect Size Measure Based on the Mann-Whitney Statistic, Part 2,
     Statistics in Medicine, 2006.
 
+    Details: ``auc``, ``held_out`` (rows of the reference and of the current sample); no data with
+    fewer than 4 finite rows a side.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the AUC above 0.5 up to which drift does not matter.
@@ -64,8 +66,9 @@ class ClassifierTwoSample:
     """
 
     name: ClassVar[str] = "classifier_two_sample"
-    takes: ClassVar[Takes] = Takes.EMBEDDING
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "held-out AUC above 0.5"
+    needed = (4, 4)
 
     def __init__(
         self,
@@ -78,24 +81,12 @@ class ClassifierTwoSample:
     ) -> None:
         if features < 2 or features % 2:
             raise ValueError(f"features: expected an even number, found {features}")
-        self.alpha, self.tolerance, self.permutations = alpha, tolerance, permutations
-        self.features, self.seed = features, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.permutations, self.features, self.seed = permutations, features, seed
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m, d) with (n, d); at least 4 finite rows each, else no data.
-
-        Details: ``auc``, ``held_out`` (rows of the reference and of the current sample).
-
-        Raises:
-            ShapeError: not two matrices of one width.
-        """
-        x, y, lost = pair(reference, current)
-        if min(len(x), len(y)) < 4:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
         rng = np.random.default_rng(self.seed)
-        x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
+        x, y = before[rng.permutation(len(before))], now[rng.permutation(len(now))]
         learn = np.concatenate([x[: len(x) // 2], y[: len(y) // 2]])
         told = np.arange(len(learn)) >= len(x) // 2
         held = np.concatenate([y[len(y) // 2 :], x[len(x) // 2 :]])
@@ -107,21 +98,10 @@ class ClassifierTwoSample:
         auc = (np.concatenate(sums) - n * (n + 1) / 2.0) / (m * n)
         seen = float(auc[0])
         low, high = _interval(seen, m, n)
-        effect = Effect(
-            value=seen - 0.5,
-            low=low - 0.5,
-            high=high - 0.5,
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=len(y),
-        )
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(seen - 0.5, low - 0.5, high - 0.5),
             statistic=seen,
             p_value=share_as_large(auc),
-            alpha=self.alpha,
-            left_out=lost,
             details={"auc": seen, "held_out": (m, n)},
         )
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.kernel_sums import (
     NegativeDistance,
     kernel_sums,
     labellings,
     median_length2,
-    share_as_large,
 )
-from detectors.methods.embedding.rows import PERMUTATIONS, pair, root_effect
+from detectors.methods.embedding.of_rows import OfRows
+from detectors.methods.embedding.rows import PERMUTATIONS, Floats, permuted_root
+from detectors.methods.two_sample import Found
 from detectors.registry import register
 
 UNIT = "root energy coefficient"
 
 
 @register
-class EnergyDistance:
+class EnergyDistance(OfRows):
     """Energy distance of two samples of embeddings: no bandwidth to choose.
 
     Statistic: the unbiased ``E = 2 mean |x_i - y_j| - mean_{i != j} |x_i - x_j| -
@@ -30,7 +30,7 @@ class EnergyDistance:
 
     Effect: the root of the energy coefficient ``E / (2 mean |x_i - y_j|)``, 0 to 1, 0 where E is
     negative. A normal signal shifted by s standard deviations has about s / 2 for small s.
-    95 % interval: normal approximation of E (see ``root_effect``), the variance of its linear part
+    95 % interval: normal approximation of E (see ``root_size``), the variance of its linear part
     plus that of the permuted values; the denominator counts as known.
 
     Test: the rows change sides at random ``permutations`` times: exact for exchangeable rows.
@@ -40,6 +40,9 @@ class EnergyDistance:
 
     Not for: heavy tails without a mean; changes in which all distances stay alike, as a small new
     cluster inside a wide cloud, where mmd with a short bandwidth is better.
+
+    Errors: ``ImportError`` or ``RuntimeError`` where torch or its device is not there; no data with
+    fewer than 2 finite rows a side.
 
     Source: Szekely and Rizzo, Energy Statistics: A Class of Statistics Based on Distances, Journal
     of Statistical Planning and Inference, 2013.
@@ -60,8 +63,9 @@ class EnergyDistance:
     """
 
     name: ClassVar[str] = "energy_distance"
-    takes: ClassVar[Takes] = Takes.EMBEDDING
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = UNIT
+    needed = (2, 2)
 
     def __init__(
         self,
@@ -72,40 +76,14 @@ class EnergyDistance:
         device: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.permutations = alpha, tolerance, permutations
-        self.device, self.seed = device, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.permutations, self.device, self.seed = permutations, device, seed
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m, d) with (n, d); at least 2 finite rows each, else no data.
-
-        Raises:
-            ShapeError: not two matrices of one width.
-            ImportError, RuntimeError: torch or its device is not there.
-        """
-        x, y, lost = pair(reference, current)
-        if min(len(x), len(y)) < 2:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
         rng = np.random.default_rng(self.seed)
-        rows = np.concatenate([x, y])
+        rows = np.concatenate([before, now])
         kernel = NegativeDistance(median_length2(rows, rng))
-        labels = labellings(len(x), len(y), self.permutations, rng)
+        labels = labellings(len(before), len(now), self.permutations, rng)
         sums = kernel_sums(rows, labels, kernel, device=self.device)
-        squares = sums.squares
-        apart = max(-2.0 * float(sums.across[0]) / (len(x) * len(y)), 1e-300)
-        return conclude(
-            self.name,
-            root_effect(
-                float(squares[0]) / apart,
-                noise=float(squares[1:].std()) / apart,
-                linear=sums.linear_variance / apart**2,
-                tolerance=self.tolerance,
-                unit=UNIT,
-                records=len(y),
-            ),
-            statistic=float(squares[0]),
-            p_value=share_as_large(squares),
-            alpha=self.alpha,
-            left_out=lost,
-        )
+        apart = max(-2.0 * float(sums.across[0]) / (len(before) * len(now)), 1e-300)
+        return permuted_root(sums.squares, sums.linear_variance, scale=apart)

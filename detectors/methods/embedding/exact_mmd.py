@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.exact_mmd import permuted_sums
-from detectors.kernel_sums import share_as_large
-from detectors.methods.embedding.rows import PERMUTATIONS, pair, root_effect
+from detectors.methods.embedding.of_rows import OfRows
+from detectors.methods.embedding.rows import PERMUTATIONS, Floats, permuted_root
+from detectors.methods.two_sample import Found
 from detectors.registry import register
-
-UNIT = "root MMD"
 
 
 @register
-class ExactMMD:
+class ExactMMD(OfRows):
     """Maximum mean discrepancy of two samples of embeddings, Gaussian kernel, nothing approximated.
 
     Statistic: the unbiased ``MMD^2 = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) -
@@ -34,6 +32,9 @@ class ExactMMD:
 
     Not for: more than some ten thousand rows, where mmd is as good and far faster; rows that
     depend on each other (frames of one video), which makes every permutation test cry wolf.
+
+    Errors: ``ImportError`` or ``RuntimeError`` where torch or its device is not there; no data with
+    fewer than 2 finite rows a side.
 
     Source: Gretton et al., A Kernel Two-Sample Test, JMLR 2012.
 
@@ -54,8 +55,9 @@ class ExactMMD:
     """
 
     name: ClassVar[str] = "exact_mmd"
-    takes: ClassVar[Takes] = Takes.EMBEDDING
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "root MMD"
+    needed = (2, 2)
 
     def __init__(
         self,
@@ -67,36 +69,11 @@ class ExactMMD:
         device: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.permutations = alpha, tolerance, permutations
-        self.bandwidth, self.device, self.seed = bandwidth, device, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.permutations, self.bandwidth = permutations, bandwidth
+        self.device, self.seed = device, seed
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m, d) with (n, d); at least 2 finite rows each, else no data.
-
-        Raises:
-            ShapeError: not two matrices of one width.
-            ImportError, RuntimeError: torch or its device is not there.
-        """
-        x, y, lost = pair(reference, current)
-        if min(len(x), len(y)) < 2:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
         rng = np.random.default_rng(self.seed)
-        sums = permuted_sums(x, y, self.permutations, rng, self.bandwidth, self.device)
-        squares = sums.squares
-        return conclude(
-            self.name,
-            root_effect(
-                float(squares[0]),
-                noise=float(squares[1:].std()),
-                linear=sums.linear_variance,
-                tolerance=self.tolerance,
-                unit=UNIT,
-                records=len(y),
-            ),
-            statistic=float(squares[0]),
-            p_value=share_as_large(squares),
-            alpha=self.alpha,
-            left_out=lost,
-        )
+        sums = permuted_sums(before, now, self.permutations, rng, self.bandwidth, self.device)
+        return permuted_root(sums.squares, sums.linear_variance)

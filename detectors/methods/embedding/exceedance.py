@@ -7,20 +7,22 @@ ones beyond the k-th smallest of the c is beta-binomial, (n, c + 1 - k, k), what
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from detectors.detector import Comparison, conclude
+from detectors.detector import ALPHA, Exactness
 from detectors.intervals import wilson
+from detectors.methods.embedding.of_rows import OfRows
 from detectors.methods.embedding.rows import Floats, matrix
+from detectors.methods.two_sample import Found, Size
 from vigil.errors import ShapeError
-from vigil.types import Effect
 
-UNIT = "share of records beyond the reference"
 FEWEST = 4
 """A reference of fewer rows can't be split into a model and a calibration half."""
 
@@ -67,54 +69,79 @@ class OutOfDistribution:
         return np.where(np.isnan(scores), np.nan, (1.0 + above) / (c + 1.0))
 
 
-def halves(rows: Floats, seed: int) -> tuple[Floats, Floats]:
-    """The rows a model learns from and those that calibrate it, at random."""
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return rows[order[: len(rows) // 2]], rows[order[len(rows) // 2 :]]
+class FarOut(OfRows):
+    """Compares the share of the current rows beyond the calibration's quantile with its own.
 
+    A method fits its score to one half of the reference; no data with fewer than 4 finite rows
+    of the reference, or without a current one.
 
-def fitted(width: int, held: Floats, scorer: Callable[[Floats], Floats]) -> OutOfDistribution:
-    """The score of a model with its calibration rows (c, d)."""
-    return OutOfDistribution(width=width, calibration=np.sort(scorer(held)), scorer=scorer)
+    Args:
+        alpha: false-alarm rate of the test.
+        tolerance: the excess share up to which drift does not matter.
+        quantile: q.
+        seed: of the split.
+    """
 
+    exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "share of records beyond the reference"
+    needed = (FEWEST, 1)
 
-def far_out(
-    detector: str,
-    model: OutOfDistribution,
-    current: Floats,
-    *,
-    quantile: float,
-    tolerance: float,
-    alpha: float,
-    left_out: tuple[int, int],
-) -> Comparison:
-    """Compare the share of the current rows beyond the calibration's quantile with its own."""
-    scores = model.score(current)
-    n, c = len(scores), len(model.calibration)
-    k = min(c, int(np.ceil(quantile * (c + 1))))
-    threshold = float(model.calibration[k - 1])
-    beyond = int((scores > threshold).sum())
-    share, expected = beyond / n, 1.0 - k / (c + 1)
-    low, high = (float(x[0]) for x in wilson(np.array([float(beyond)]), np.array([float(n)])))
-    least, most = (float(stats.beta.ppf(q, c + 1 - k, k)) for q in (0.025, 0.975))
-    value = share - expected
-    effect = Effect(
-        value=value,
-        low=value - float(np.hypot(share - low, most - expected)),
-        high=value + float(np.hypot(high - share, expected - least)),
-        tolerance=tolerance,
-        unit=UNIT,
-        records=n,
-    )
-    return conclude(
-        detector,
-        effect,
-        statistic=share,
-        p_value=_p_value(beyond, n, c + 1 - k, k),
-        alpha=alpha,
-        left_out=left_out,
-        details={"threshold": threshold, "expected": expected, "calibration": c},
-    )
+    def __init__(
+        self,
+        *,
+        alpha: float = ALPHA,
+        tolerance: float = 0.05,
+        quantile: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        if not 0.0 < quantile < 1.0:
+            raise ValueError(f"quantile: expected between 0 and 1, found {quantile}")
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.quantile, self.seed = quantile, seed
+
+    @abstractmethod
+    def _scorer(self, learn: Floats) -> Callable[[Floats], Floats]:
+        """How far out rows (n, d) are, (n,), learned from finite rows of the reference."""
+
+    def fit(self, reference: ArrayLike) -> OutOfDistribution:
+        """A score of single records, from (m, d) rows of the reference.
+
+        Raises:
+            ShapeError: not a matrix with at least 4 finite rows.
+        """
+        rows = matrix(reference, "reference")
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if len(rows) < FEWEST:
+            raise ShapeError(
+                "reference", expected=f"at least {FEWEST} finite rows", found=str(len(rows))
+            )
+        order = np.random.default_rng(self.seed).permutation(len(rows))
+        half = len(rows) // 2
+        scorer = self._scorer(rows[order[:half]])
+        calibration = np.sort(scorer(rows[order[half:]]))
+        return OutOfDistribution(width=rows.shape[1], calibration=calibration, scorer=scorer)
+
+    def _found(self, before: Floats, now: Floats) -> Found:
+        model = self.fit(before)
+        scores = model.score(now)
+        n, c = len(scores), len(model.calibration)
+        k = min(c, int(np.ceil(self.quantile * (c + 1))))
+        threshold = float(model.calibration[k - 1])
+        beyond = int((scores > threshold).sum())
+        share, expected = beyond / n, 1.0 - k / (c + 1)
+        low, high = (float(x[0]) for x in wilson(np.array([float(beyond)]), np.array([float(n)])))
+        least, most = (float(stats.beta.ppf(q, c + 1 - k, k)) for q in (0.025, 0.975))
+        value = share - expected
+        return Found(
+            size=Size(
+                value,
+                low=value - float(np.hypot(share - low, most - expected)),
+                high=value + float(np.hypot(high - share, expected - least)),
+            ),
+            statistic=share,
+            p_value=_p_value(beyond, n, c + 1 - k, k),
+            details={"threshold": threshold, "expected": expected, "calibration": c},
+        )
 
 
 def _p_value(beyond: int, n: int, a: int, b: int) -> float:
@@ -122,15 +149,6 @@ def _p_value(beyond: int, n: int, a: int, b: int) -> float:
     if beyond == 0:
         return 1.0
     return float(min(1.0, stats.betabinom.pmf(np.arange(beyond, n + 1), n, a, b).sum()))
-
-
-def check_quantile(quantile: float) -> float:
-    """Raises:
-    ValueError: not between 0 and 1.
-    """
-    if not 0.0 < quantile < 1.0:
-        raise ValueError(f"quantile: expected between 0 and 1, found {quantile}")
-    return quantile
 
 
 def nearest(rows: Floats, bank: NDArray[np.float32], k: int, *, block: int = 1024) -> Floats:

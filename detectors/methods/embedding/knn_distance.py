@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.embedding.exceedance import (
-    FEWEST,
-    UNIT,
-    OutOfDistribution,
-    check_quantile,
-    far_out,
-    fitted,
-    halves,
-    nearest,
-)
-from detectors.methods.embedding.rows import Floats, matrix, pair
+from detectors.detector import ALPHA
+from detectors.methods.embedding.exceedance import FarOut, nearest
+from detectors.methods.embedding.rows import Floats
 from detectors.registry import register
-from vigil.errors import ShapeError
 
 
 @register
-class KnnDistance:
+class KnnDistance(FarOut):
     """Distance to the k-th nearest reference row, and the share of records that it puts far out.
 
     Statistic: the share of the (n, d) current rows whose distance to their k-th nearest row in one
@@ -47,6 +37,9 @@ class KnnDistance:
     Source: Sun, Ming, Zhu and Li, Out-of-Distribution Detection with Deep Nearest Neighbors,
     ICML 2022.
 
+    Details: ``threshold``, ``expected`` share, ``calibration`` rows; no data with fewer than 4
+    finite rows of the reference.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the excess share up to which drift does not matter.
@@ -66,8 +59,6 @@ class KnnDistance:
     """
 
     name: ClassVar[str] = "knn_distance"
-    takes: ClassVar[Takes] = Takes.EMBEDDING
-    exactness: ClassVar[Exactness] = Exactness.EXACT
 
     def __init__(
         self,
@@ -81,48 +72,12 @@ class KnnDistance:
     ) -> None:
         if k < 1 or metric not in ("euclidean", "cosine"):
             raise ValueError(f"expected k >= 1 and euclidean or cosine, found {k} and {metric!r}")
-        self.alpha, self.tolerance, self.seed = alpha, tolerance, seed
+        super().__init__(alpha=alpha, tolerance=tolerance, quantile=quantile, seed=seed)
         self.k, self.metric = k, metric
-        self.quantile = check_quantile(quantile)
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m, d) with (n, d); at least 4 and 1 finite rows, else no data.
-
-        Details: ``threshold``, ``expected`` share, ``calibration`` rows.
-
-        Raises:
-            ShapeError: not two matrices of one width.
-        """
-        before, now, lost = pair(reference, current)
-        if len(before) < FEWEST or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
-        return far_out(
-            self.name,
-            self.fit(before),
-            now,
-            quantile=self.quantile,
-            tolerance=self.tolerance,
-            alpha=self.alpha,
-            left_out=lost,
-        )
-
-    def fit(self, reference: ArrayLike) -> OutOfDistribution:
-        """A score of single records, from (m, d) rows of the reference.
-
-        Raises:
-            ShapeError: not a matrix with at least 4 finite rows.
-        """
-        rows = matrix(reference, "reference")
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if len(rows) < FEWEST:
-            raise ShapeError(
-                "reference", expected=f"at least {FEWEST} finite rows", found=str(len(rows))
-            )
-        learn, held = halves(rows, self.seed)
+    def _scorer(self, learn: Floats) -> Callable[[Floats], Floats]:
         # Only float32 precision is lost to a mean far from zero; an angle needs the origin.
-        origin = np.zeros(rows.shape[1]) if self.metric == "cosine" else learn.mean(axis=0)
+        origin = np.zeros(learn.shape[1]) if self.metric == "cosine" else learn.mean(axis=0)
         k = min(self.k, len(learn))
 
         def placed(some: Floats) -> Floats:
@@ -133,4 +88,4 @@ class KnnDistance:
             return np.asarray(moved / np.maximum(length, 1e-300))
 
         bank = placed(learn).astype(np.float32)
-        return fitted(rows.shape[1], held, lambda some: nearest(placed(some), bank, k))
+        return lambda some: nearest(placed(some), bank, k)

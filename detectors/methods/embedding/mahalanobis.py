@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.embedding.exceedance import (
-    FEWEST,
-    UNIT,
-    OutOfDistribution,
-    check_quantile,
-    far_out,
-    fitted,
-    halves,
-)
-from detectors.methods.embedding.rows import Floats, matrix, pair
+from detectors.methods.embedding.exceedance import FarOut
+from detectors.methods.embedding.rows import Floats
 from detectors.registry import register
-from vigil.errors import ShapeError
 
 
 @register
-class Mahalanobis:
+class Mahalanobis(FarOut):
     """Whitened distance to the reference's mean, and the share of records that it puts far out.
 
     Statistic: the share of the (n, d) current rows with
@@ -47,6 +37,9 @@ class Mahalanobis:
     Samples, NeurIPS 2018; Chen, Wiesel, Eldar and Hero, Shrinkage Algorithms for MMSE Covariance
     Estimation, IEEE Transactions on Signal Processing, 2010.
 
+    Details: ``threshold``, ``expected`` share, ``calibration`` rows; no data with fewer than 4
+    finite rows of the reference.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the excess share up to which drift does not matter.
@@ -64,64 +57,16 @@ class Mahalanobis:
     """
 
     name: ClassVar[str] = "mahalanobis"
-    takes: ClassVar[Takes] = Takes.EMBEDDING
-    exactness: ClassVar[Exactness] = Exactness.EXACT
 
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.05,
-        quantile: float = 0.95,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.seed = alpha, tolerance, seed
-        self.quantile = check_quantile(quantile)
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m, d) with (n, d); at least 4 and 1 finite rows, else no data.
-
-        Details: ``threshold``, ``expected`` share, ``calibration`` rows.
-
-        Raises:
-            ShapeError: not two matrices of one width.
-        """
-        before, now, lost = pair(reference, current)
-        if len(before) < FEWEST or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
-        return far_out(
-            self.name,
-            self.fit(before),
-            now,
-            quantile=self.quantile,
-            tolerance=self.tolerance,
-            alpha=self.alpha,
-            left_out=lost,
-        )
-
-    def fit(self, reference: ArrayLike) -> OutOfDistribution:
-        """A score of single records, from (m, d) rows of the reference.
-
-        Raises:
-            ShapeError: not a matrix with at least 4 finite rows.
-        """
-        rows = matrix(reference, "reference")
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if len(rows) < FEWEST:
-            raise ShapeError(
-                "reference", expected=f"at least {FEWEST} finite rows", found=str(len(rows))
-            )
-        learn, held = halves(rows, self.seed)
+    def _scorer(self, learn: Floats) -> Callable[[Floats], Floats]:
         mean = learn.mean(axis=0)
         values, axes = np.linalg.eigh(shrunk_covariance(learn))
-        whitening = axes / np.sqrt(np.maximum(values, 1e-300) * rows.shape[1])
+        whitening = axes / np.sqrt(np.maximum(values, 1e-300) * learn.shape[1])
 
         def distance(some: Floats) -> Floats:
             return np.asarray(np.sqrt((((some - mean) @ whitening) ** 2).sum(axis=1)))
 
-        return fitted(rows.shape[1], held, distance)
+        return distance
 
 
 def shrunk_covariance(rows: Floats) -> Floats:

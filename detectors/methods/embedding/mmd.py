@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.kernel_sums import labellings, median_length2, share_as_large
-from detectors.methods.embedding.rows import PERMUTATIONS, Floats, pair, root_effect
+from detectors.detector import ALPHA, Exactness
+from detectors.kernel_sums import labellings, median_length2
+from detectors.methods.embedding.of_rows import OfRows
+from detectors.methods.embedding.rows import PERMUTATIONS, Floats, permuted_root
+from detectors.methods.two_sample import Found
 from detectors.registry import register
 
-UNIT = "root MMD"
 BATCH = 128
 
 
 @register
-class MMD:
+class MMD(OfRows):
     """Maximum mean discrepancy of two samples of embeddings, in D random Fourier features.
 
     Statistic: with ``z(x) = sqrt(2 / D) [cos Wx, sin Wx]``, W (D / 2, d) from N(0, 1 / l^2), and
@@ -37,6 +38,8 @@ class MMD:
 
     Not for: fewer than some hundred rows, where exact_mmd costs nothing; one component that moves
     among many, which score banks and mahalanobis see better.
+
+    Errors: no data with fewer than 2 finite rows a side.
 
     Source: Gretton et al., A Kernel Two-Sample Test, JMLR 2012; Rahimi and Recht, Random Features
     for Large-Scale Kernel Machines, NIPS 2007.
@@ -58,8 +61,9 @@ class MMD:
     """
 
     name: ClassVar[str] = "mmd"
-    takes: ClassVar[Takes] = Takes.EMBEDDING
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "root MMD"
+    needed = (2, 2)
 
     def __init__(
         self,
@@ -73,43 +77,19 @@ class MMD:
     ) -> None:
         if features < 2 or features % 2:
             raise ValueError(f"features: expected an even number, found {features}")
-        self.alpha, self.tolerance, self.permutations = alpha, tolerance, permutations
-        self.features, self.bandwidth, self.seed = features, bandwidth, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.permutations, self.features = permutations, features
+        self.bandwidth, self.seed = bandwidth, seed
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m, d) with (n, d); at least 2 finite rows each, else no data.
-
-        Raises:
-            ShapeError: not two matrices of one width.
-        """
-        x, y, lost = pair(reference, current)
-        m, n = len(x), len(y)
-        if min(m, n) < 2:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
+        m, n = len(before), len(now)
         rng = np.random.default_rng(self.seed)
-        rows = np.concatenate([x, y])
+        rows = np.concatenate([before, now])
         z = fourier_features(rows, self.features, rng, self.bandwidth)
         labels = labellings(m, n, self.permutations, rng)
-        squares = _squares(z, labels, m, n)
         apart = z @ (z[:m].mean(axis=0) - z[m:].mean(axis=0))
         linear = 4.0 * (apart[:m].var(ddof=1) / m + apart[m:].var(ddof=1) / n)
-        return conclude(
-            self.name,
-            root_effect(
-                float(squares[0]),
-                noise=float(squares[1:].std()),
-                linear=float(linear),
-                tolerance=self.tolerance,
-                unit=UNIT,
-                records=n,
-            ),
-            statistic=float(squares[0]),
-            p_value=share_as_large(squares),
-            alpha=self.alpha,
-            left_out=lost,
-        )
+        return permuted_root(_squares(z, labels, m, n), float(linear))
 
 
 def fourier_features(

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+from detectors.kernel_sums import share_as_large
+from detectors.methods.two_sample import Found, Size
 from vigil.errors import ShapeError
-from vigil.types import Effect
 
 Floats = NDArray[np.float64]
 
@@ -45,9 +46,26 @@ def matrix(values: ArrayLike, what: str) -> Floats:
     return found.astype(np.float64)
 
 
-def root_effect(
-    square: float, *, noise: float, linear: float, tolerance: float, unit: str, records: int
-) -> Effect:
+def permuted_root(squares: Floats, linear: float, *, scale: float = 1.0) -> Found:
+    """What a permutation test of a squared distance finds.
+
+    Args:
+        squares: (1 + permutations,): as seen, then with the rows on random sides.
+        linear: the variance of the linear part of the square.
+        scale: what the square is divided by to become an effect; counts as known.
+    """
+    return Found(
+        size=root_size(
+            float(squares[0]) / scale,
+            noise=float(squares[1:].std()) / scale,
+            linear=linear / scale**2,
+        ),
+        statistic=float(squares[0]),
+        p_value=share_as_large(squares),
+    )
+
+
+def root_size(square: float, *, noise: float, linear: float) -> Size:
     """The root of an unbiased squared distance, with a 95 % interval.
 
     Args:
@@ -61,11 +79,8 @@ def root_effect(
     rate = _Z**2 * linear / max(centre, (noise**2 + linear) ** 0.5, 1e-300)
     reach = float(np.sqrt(rate**2 + 4.0 * ((_Z * noise) ** 2 + rate * centre)))
     low, high = square - (reach - rate) / 2.0, square + (reach + rate) / 2.0
-    return Effect(
+    return Size(
         value=centre**0.5,
         low=max(low, 0.0) ** 0.5,
         high=max(high, 0.0) ** 0.5,
-        tolerance=tolerance,
-        unit=unit,
-        records=records,
     )

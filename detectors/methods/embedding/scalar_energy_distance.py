@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.kernel_sums import labellings, share_as_large
+from detectors.detector import ALPHA, Exactness
+from detectors.kernel_sums import labellings
 from detectors.methods.embedding.energy_distance import UNIT
-from detectors.methods.embedding.rows import PERMUTATIONS, Floats, root_effect
-from detectors.methods.samples import in_range, numbers
+from detectors.methods.embedding.rows import PERMUTATIONS, Floats, permuted_root
+from detectors.methods.samples import in_range
+from detectors.methods.scalar.of_numbers import OfNumbers
+from detectors.methods.two_sample import Found
 from detectors.registry import register
 
 CELLS_AT_ONCE = 1 << 21
 
 
 @register
-class ScalarEnergyDistance:
+class ScalarEnergyDistance(OfNumbers):
     """Energy distance of two samples of one signal, from sorted values: no kernel matrix.
 
     Statistic: the unbiased ``E = 2 mean |x_i - y_j| - mean_{i != j} |x_i - x_j| -
@@ -36,6 +38,8 @@ class ScalarEnergyDistance:
 
     Not for: heavy tails without a mean; signals in which a unit says nothing, where
     cramer_von_mises, the same distance on ranks, is better.
+
+    Errors: no data with fewer than 2 finite values a side.
 
     Source: Szekely and Rizzo, Energy Statistics: A Class of Statistics Based on Distances, Journal
     of Statistical Planning and Inference, 2013.
@@ -55,8 +59,9 @@ class ScalarEnergyDistance:
     """
 
     name: ClassVar[str] = "scalar_energy_distance"
-    takes: ClassVar[Takes] = Takes.SCALAR
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = UNIT
+    needed = (2, 2)
 
     def __init__(
         self,
@@ -66,22 +71,11 @@ class ScalarEnergyDistance:
         permutations: int = PERMUTATIONS,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
         self.permutations, self.seed = permutations, seed
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) numbers with (n,); at least 2 finite values each, else no data.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = numbers(reference, "reference")
-        now, lost_now = numbers(current, "current")
-        lost, m, n = (lost_before, lost_now), len(before), len(now)
-        if min(m, n) < 2:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
+        m, n = len(before), len(now)
         labels = labellings(m, n, self.permutations, np.random.default_rng(self.seed))
         before, now = in_range(before, now)
         pooled = np.concatenate([before, now])
@@ -92,23 +86,8 @@ class ScalarEnergyDistance:
             _squares(labels[start : start + batch, order], gaps, m, n)
             for start in range(0, len(labels), batch)
         ]
-        squares = np.concatenate(parts)
         apart, linear = _moments(labels[0, order], gaps, m, n)
-        return conclude(
-            self.name,
-            root_effect(
-                float(squares[0]) / apart,
-                noise=float(squares[1:].std()) / apart,
-                linear=linear / apart**2,
-                tolerance=self.tolerance,
-                unit=UNIT,
-                records=n,
-            ),
-            statistic=float(squares[0]),
-            p_value=share_as_large(squares),
-            alpha=self.alpha,
-            left_out=lost,
-        )
+        return permuted_root(np.concatenate(parts), linear, scale=apart)
 
 
 def _squares(labels: NDArray[np.bool_], gaps: Floats, m: int, n: int) -> Floats:

@@ -7,17 +7,16 @@ from typing import ClassVar
 import numpy as np
 from scipy import stats
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.intervals import wilson
-from detectors.methods.labels.labelled import Floats, Labelled, usable_pair
+from detectors.methods.labels.labelled import Floats, Labelled
+from detectors.methods.labels.of_records import OfRecords
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "loss of accuracy"
 
 
 @register
-class AccuracyChange:
+class AccuracyChange(OfRecords):
     """Accuracy of the reference less accuracy of the current sample.
 
     Statistic: ``k_r / m - k_c / n``, where k counts the records whose most probable class is the
@@ -39,6 +38,8 @@ class AccuracyChange:
     Source: Newcombe, Interval Estimation for the Difference between Independent Proportions,
     Statistics in Medicine, 1998; Fisher, Statistical Methods for Research Workers, 1934.
 
+    Details: ``reference`` and ``current``, the two accuracies.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: loss of accuracy that does not matter.
@@ -55,50 +56,32 @@ class AccuracyChange:
     """
 
     name: ClassVar[str] = "accuracy_change"
-    takes: ClassVar[Takes] = Takes.LABELLED
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "loss of accuracy"
 
     def __init__(self, *, alpha: float = ALPHA, tolerance: float = 0.02) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n.
-
-        Details: ``reference`` and ``current``, the two accuracies.
-
-        Raises:
-            ShapeError: labels are missing, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current)
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         right = np.array([before.correct.sum(), now.correct.sum()], dtype=np.float64)
         trials = np.array([m, n], dtype=np.float64)
-        value, low, high = difference_of_shares(right, trials)
-        effect = Effect(
-            value=value, low=low, high=high, tolerance=self.tolerance, unit=UNIT, records=n
-        )
+        size = difference_of_shares(right, trials)
         # Many right in the reference, given all margins, speaks for a loss.
         p_value = stats.hypergeom.sf(right[0] - 1, m + n, int(right.sum()), m)
-        return conclude(
-            self.name,
-            effect,
-            statistic=value,
+        return Found(
+            size=size,
+            statistic=size.value,
             p_value=float(np.clip(p_value, 0.0, 1.0)),
-            alpha=self.alpha,
-            left_out=lost,
             details={"reference": float(right[0] / m), "current": float(right[1] / n)},
         )
 
 
-def difference_of_shares(successes: Floats, trials: Floats) -> tuple[float, float, float]:
+def difference_of_shares(successes: Floats, trials: Floats) -> Size:
     """First share less second, with Newcombe's 95 % interval; ``trials`` > 0 need not be whole."""
     share = successes / trials
     low, high = wilson(successes, trials)
     value = float(share[0] - share[1])
     below = float(np.hypot(share[0] - low[0], high[1] - share[1]))
     above = float(np.hypot(high[0] - share[0], share[1] - low[1]))
-    return value, value - below, value + above
+    return Size(value, value - below, value + above)

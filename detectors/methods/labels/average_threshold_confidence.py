@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import xlogy
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.labels.accuracy_estimate import UNIT, estimated_loss
-from detectors.methods.labels.labelled import Floats, Labelled, usable_pair
+from detectors.detector import ALPHA
+from detectors.methods.labels.accuracy_estimate import AccuracyEstimate, estimated_loss
+from detectors.methods.labels.labelled import Floats, Labelled
+from detectors.methods.two_sample import Found
 from detectors.registry import register
 
 CELLS = 512
@@ -17,7 +18,7 @@ SCORES = ("max_confidence", "negative_entropy")
 
 
 @register
-class AverageThresholdConfidence:
+class AverageThresholdConfidence(AccuracyEstimate):
     """Average thresholded confidence: as many records lie below a threshold as are wrong.
 
     Statistic: the effect divided by its standard error.
@@ -42,6 +43,8 @@ class AverageThresholdConfidence:
     Source: Garg, Balakrishnan, Lipton, Neyshabur and Sedghi, Leveraging Unlabeled Data to Predict
     Out-of-Distribution Performance, ICLR 2022.
 
+    Details: ``reference``, its accuracy; ``estimate``, of the current records; ``threshold``.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: loss of accuracy that does not matter.
@@ -65,8 +68,6 @@ class AverageThresholdConfidence:
     """
 
     name: ClassVar[str] = "average_threshold_confidence"
-    takes: ClassVar[Takes] = Takes.LABELLED
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
 
     def __init__(
         self,
@@ -79,35 +80,18 @@ class AverageThresholdConfidence:
     ) -> None:
         if score not in SCORES:
             raise ValueError(f"score: expected one of {', '.join(SCORES)}, found {score!r}")
-        self.alpha, self.tolerance, self.score = alpha, tolerance, score
-        self.resamples, self.seed = resamples, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.score, self.resamples, self.seed = score, resamples, seed
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n; labels of the current ones are not used.
-
-        Details: ``reference``, its accuracy; ``estimate``, of the current records; ``threshold``.
-
-        Raises:
-            ShapeError: the reference has no labels, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current, current_labels=False)
-        m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         known, asked = self._scores(before), self._scores(now)
         wrong = ~before.correct
         loss = _loss(known, asked, float(wrong.mean()))
         return estimated_loss(
-            self.name,
             loss=loss,
             error=self._error(known, asked, wrong),
             accuracy=float(before.correct.mean()),
-            records=n,
-            tolerance=self.tolerance,
-            alpha=self.alpha,
-            left_out=lost,
+            records=len(now),
             details={"threshold": float(np.quantile(known, wrong.mean()))},
         )
 

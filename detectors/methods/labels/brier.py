@@ -6,17 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.labels.labelled import Floats, Labelled, usable_pair
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.labels.labelled import Floats, Labelled
 from detectors.methods.labels.mean_change import rise_of_mean
+from detectors.methods.labels.of_records import OfRecords
+from detectors.methods.two_sample import Found
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "rise of Brier score"
 
 
 @register
-class Brier:
+class Brier(OfRecords):
     """Mean squared error of the class probabilities: accuracy and calibration in one number.
 
     Statistic: Welch's t of the per-record scores ``b_i = sum_k (p_ik - [y_i = k])^2``, 0 to 2, of
@@ -37,6 +36,10 @@ class Brier:
     Source: Brier, Verification of Forecasts Expressed in Terms of Probability, Monthly Weather
     Review, 1950; Murphy, A New Vector Partition of the Probability Score, 1973; Stephenson, Coelho
     and Jolliffe, Two Extra Components in the Brier Score Decomposition, 2008.
+
+    Details: ``reference`` and ``current``, each with ``score``, ``reliability`` (smaller is
+    better), ``resolution`` (larger is better), ``uncertainty`` (of the labels alone) and
+    ``within_bins``: score = reliability - resolution + uncertainty + within_bins.
 
     Args:
         alpha: false-alarm rate of the test.
@@ -59,8 +62,8 @@ class Brier:
     """
 
     name: ClassVar[str] = "brier"
-    takes: ClassVar[Takes] = Takes.LABELLED
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "rise of Brier score"
 
     def __init__(
         self,
@@ -71,46 +74,18 @@ class Brier:
         permutations: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
         self.bins, self.permutations, self.seed = bins, permutations, seed
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n.
-
-        Details: ``reference`` and ``current``, each with ``score``, ``reliability`` (smaller is
-        better), ``resolution`` (larger is better), ``uncertainty`` (of the labels alone) and
-        ``within_bins``: score = reliability - resolution + uncertainty + within_bins.
-
-        Raises:
-            ShapeError: labels are missing, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         scores = brier_scores(before), brier_scores(now)
         change = rise_of_mean(*scores, times=self.permutations, seed=self.seed)
-        effect = Effect(
-            value=change.value,
-            low=max(change.low, -2.0),
-            high=min(change.high, 2.0),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=len(now),
-        )
-        details = {
-            "reference": decomposition(before, self.bins),
-            "current": decomposition(now, self.bins),
-        }
-        return conclude(
-            self.name,
-            effect,
-            statistic=change.statistic,
-            p_value=change.p_value,
-            alpha=self.alpha,
-            left_out=lost,
-            details=details,
+        return change.found(
+            most=2.0,
+            details={
+                "reference": decomposition(before, self.bins),
+                "current": decomposition(now, self.bins),
+            },
         )
 
 

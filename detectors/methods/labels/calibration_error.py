@@ -7,20 +7,20 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import norm
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.methods.labels.confidence_bins import Binning, Curve, curves
-from detectors.methods.labels.labelled import Floats, Labelled, usable_pair
+from detectors.methods.labels.labelled import Floats, Labelled
+from detectors.methods.labels.of_records import OfRecords
 from detectors.methods.resampling import monte_carlo_p, relabelled
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
-UNIT = "rise of ECE"
 GRID = 128
 _Z = 1.959964
 
 
 @register
-class CalibrationError:
+class CalibrationError(OfRecords):
     """Expected calibration error of the top label: how far confidence is from accuracy.
 
     Statistic: rise of ``ECE = sum_b n_b / n |accuracy_b - mean confidence_b|`` over B bins of
@@ -48,6 +48,9 @@ class CalibrationError:
     Binning, AAAI 2015; Kumar, Liang and Ma, Verified Uncertainty Calibration, NeurIPS 2019
     (debiasing).
 
+    Details: ``reference`` and ``current``, each with ``ece`` (binned), ``debiased`` and ``squared``
+    (the unbiased squared calibration error of Kumar et al., may be below zero).
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: rise that does not matter.
@@ -69,8 +72,8 @@ class CalibrationError:
     """
 
     name: ClassVar[str] = "calibration_error"
-    takes: ClassVar[Takes] = Takes.LABELLED
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "rise of ECE"
 
     def __init__(
         self,
@@ -82,24 +85,11 @@ class CalibrationError:
         permutations: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
         self.bins, self.binning = bins, Binning(binning)
         self.permutations, self.seed = permutations, seed
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n.
-
-        Details: ``reference`` and ``current``, each with ``ece`` (binned), ``debiased`` and
-        ``squared`` (the unbiased squared calibration error of Kumar et al., may be below zero).
-
-        Raises:
-            ShapeError: labels are missing, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         first, second, _ = curves(before, now, self.bins, self.binning)
         seen = _plain(second) - _plain(first)
         margin = _Z * np.hypot(_error(first), _error(second))
@@ -108,21 +98,14 @@ class CalibrationError:
             for one in (first, second)
         ]
         value = debiased_ece(second) - debiased_ece(first)
-        effect = Effect(
-            value=value,
-            low=max(min(seen - most[1] - margin, value), -1.0),
-            high=min(max(seen + most[0] + margin, value), 1.0),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=len(now),
-        )
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(
+                value,
+                low=max(min(seen - most[1] - margin, value), -1.0),
+                high=min(max(seen + most[0] + margin, value), 1.0),
+            ),
             statistic=seen,
             p_value=self._p_value(before, now, first, second),
-            alpha=self.alpha,
-            left_out=lost,
             details={"reference": _figures(first), "current": _figures(second)},
         )
 

@@ -8,16 +8,17 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.labels.accuracy_estimate import UNIT, estimated_loss
-from detectors.methods.labels.labelled import Floats, Ints, Labelled, usable_pair
+from detectors.detector import ALPHA
+from detectors.methods.labels.accuracy_estimate import AccuracyEstimate, estimated_loss
+from detectors.methods.labels.labelled import Floats, Ints, Labelled
+from detectors.methods.two_sample import Found
 from detectors.registry import register
 
 CELLS = 100
 
 
 @register
-class ConfidenceBasedAccuracy:
+class ConfidenceBasedAccuracy(AccuracyEstimate):
     """Confidence-based performance estimation: what the calibrated confidence promises.
 
     Statistic: the effect divided by its standard error. g maps confidence to accuracy: isotonic
@@ -42,6 +43,9 @@ class ConfidenceBasedAccuracy:
     Estimates, KDD 2002 (isotonic calibration); the estimate as in Bialek et al., Estimating Model
     Performance Under Covariate Shift Without Labels, arXiv 2401.08348.
 
+    Details: ``reference``, its accuracy; ``estimate``, of the current records; ``holdout_error``:
+    estimate less truth in a random half of the reference, with g from the other half.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: loss of accuracy that does not matter.
@@ -64,8 +68,6 @@ class ConfidenceBasedAccuracy:
     """
 
     name: ClassVar[str] = "confidence_based_accuracy"
-    takes: ClassVar[Takes] = Takes.LABELLED
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
 
     def __init__(
         self,
@@ -75,25 +77,11 @@ class ConfidenceBasedAccuracy:
         resamples: int = 200,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
         self.resamples, self.seed = resamples, seed
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n; labels of the current ones are not used.
-
-        Details: ``reference``, its accuracy; ``estimate``, of the current records;
-        ``holdout_error``: estimate less truth in a random half of the reference, with g from the
-        other half.
-
-        Raises:
-            ShapeError: the reference has no labels, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current, current_labels=False)
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         rng = np.random.default_rng(self.seed)
         known, right, asked = before.confidence, before.correct.astype(np.float64), now.confidence
         fitted = _fit(known, right)
@@ -108,14 +96,10 @@ class ConfidenceBasedAccuracy:
             drawn[b] = (records[b] / m + moved) @ _isotonic(records[b], rights[b])
         spread = np.interp(asked, fitted.knots, calibrated).var() / n
         return estimated_loss(
-            self.name,
             loss=loss,
             error=float(np.sqrt(drawn.var(ddof=1) + spread)),
             accuracy=float(right.mean()),
             records=n,
-            tolerance=self.tolerance,
-            alpha=self.alpha,
-            left_out=lost,
             details={"holdout_error": _holdout(known, right, rng)},
         )
 

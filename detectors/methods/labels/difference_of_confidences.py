@@ -6,14 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.labels.accuracy_estimate import UNIT, estimated_loss
-from detectors.methods.labels.labelled import Labelled, usable_pair
+from detectors.detector import ALPHA
+from detectors.methods.labels.accuracy_estimate import AccuracyEstimate, estimated_loss
+from detectors.methods.labels.labelled import Labelled
+from detectors.methods.two_sample import Found
 from detectors.registry import register
 
 
 @register
-class DifferenceOfConfidences:
+class DifferenceOfConfidences(AccuracyEstimate):
     """Difference of confidences: the model is expected to lose as much accuracy as confidence.
 
     Statistic: the effect divided by its standard error: Welch's t.
@@ -31,6 +32,9 @@ class DifferenceOfConfidences:
 
     Source: Guillory, Shankar, Ebrahimi, Darrell and Schmidt, Predicting with Confidence on Unseen
     Distributions, ICCV 2021; here without their regression over known shifts.
+
+    Details: ``reference``, its accuracy; ``estimate``, of the current records; ``confidence``, the
+    two means; ``overconfidence`` of the reference: mean confidence less accuracy.
 
     Args:
         alpha: false-alarm rate of the test.
@@ -52,38 +56,19 @@ class DifferenceOfConfidences:
     """
 
     name: ClassVar[str] = "difference_of_confidences"
-    takes: ClassVar[Takes] = Takes.LABELLED
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
 
     def __init__(self, *, alpha: float = ALPHA, tolerance: float = 0.03) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n; labels of the current ones are not used.
-
-        Details: ``reference``, its accuracy; ``estimate``, of the current records; ``confidence``,
-        the two means; ``overconfidence`` of the reference: mean confidence less accuracy.
-
-        Raises:
-            ShapeError: the reference has no labels, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current, current_labels=False)
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         known, asked = before.confidence, now.confidence
         accuracy = float(before.correct.mean())
         means = float(known.mean()), float(asked.mean())
         return estimated_loss(
-            self.name,
             loss=means[0] - means[1],
             error=float(np.sqrt(known.var() / m + asked.var() / n)),
             accuracy=accuracy,
             records=n,
-            tolerance=self.tolerance,
-            alpha=self.alpha,
-            left_out=lost,
             details={"confidence": means, "overconfidence": means[0] - accuracy},
         )

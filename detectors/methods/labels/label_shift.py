@@ -7,18 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.labels.labelled import Floats, Ints, Labelled, usable_pair
+from detectors.detector import ALPHA, Comparison, Exactness
+from detectors.methods.labels.labelled import Floats, Ints, Labelled
+from detectors.methods.labels.of_records import OfRecords
 from detectors.methods.resampling import monte_carlo_p, relabelled
 from detectors.methods.samples import Counts
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "total variation of class priors"
 
 
 @register
-class LabelShift:
+class LabelShift(OfRecords):
     """How the true classes' shares moved, estimated from the predicted ones (BBSE).
 
     Statistic: Pearson's chi-square of the predicted classes of m reference and n current records.
@@ -43,6 +42,10 @@ class LabelShift:
     Source: Lipton, Wang and Smola, Detecting and Correcting for Label Shift with Black Box
     Predictors, ICML 2018.
 
+    Details: ``reference`` and ``current`` (K,), the class shares; ``weights`` (K,), current over
+    reference share, for re-weighting, NaN for classes the reference never saw; ``condition`` of M;
+    ``refused``. Labels of the current records are not used.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: total variation that does not matter.
@@ -64,8 +67,9 @@ class LabelShift:
     """
 
     name: ClassVar[str] = "label_shift"
-    takes: ClassVar[Takes] = Takes.LABELLED
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "total variation of class priors"
+    needs_labels = False
 
     def __init__(
         self,
@@ -77,24 +81,20 @@ class LabelShift:
         permutations: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.max_condition = alpha, tolerance, max_condition
-        self.resamples, self.permutations, self.seed = resamples, permutations, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.max_condition, self.resamples = max_condition, resamples
+        self.permutations, self.seed = permutations, seed
 
     def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n; labels of the current ones are not used.
+        """As every detector; a refused estimate says why."""
+        found = super().compare(reference, current)
+        if not found.details.get("refused"):
+            return found
+        number = found.details["condition"]
+        why = f"the confusion matrix's condition number {number:.3g} is beyond"
+        return replace(found, reason=f"no estimate: {why} {self.max_condition:.3g}")
 
-        Details: ``reference`` and ``current`` (K,), the class shares; ``weights`` (K,), current
-        over reference share, for re-weighting, NaN for classes the reference never saw;
-        ``condition`` of M; ``refused``.
-
-        Raises:
-            ShapeError: the reference has no labels, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current, current_labels=False)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         rng = np.random.default_rng(self.seed)
         classes = before.classes
         joint = np.bincount(
@@ -106,23 +106,12 @@ class LabelShift:
         refused = not solved.condition <= self.max_condition
         low, high = (0.0, 1.0) if refused else _interval(solved, self.resamples, rng)
         value = solved.distance
-        effect = Effect(
-            value=min(value, 1.0),
-            low=low,
-            high=high,
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=len(now),
-        )
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = np.where(solved.prior > 0, solved.estimate / solved.prior, np.nan)
-        found = conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(min(value, 1.0), low, high),
             statistic=seen,
             p_value=p_value,
-            alpha=self.alpha,
-            left_out=lost,
             details={
                 "reference": solved.prior,
                 "current": solved.estimate,
@@ -131,10 +120,6 @@ class LabelShift:
                 "refused": refused,
             },
         )
-        if not refused:
-            return found
-        why = f"the confusion matrix's condition number {solved.condition:.3g} is beyond"
-        return replace(found, reason=f"no estimate: {why} {self.max_condition:.3g}")
 
     def _test(self, first: Ints, second: Ints, rng: np.random.Generator) -> tuple[float, float]:
         used = (first + second) > 0

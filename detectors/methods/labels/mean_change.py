@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -10,6 +12,7 @@ from scipy import stats
 from detectors.methods.labels.labelled import Floats
 from detectors.methods.resampling import monte_carlo_p, relabelled
 from detectors.methods.samples import Counts
+from detectors.methods.two_sample import Found, Size
 
 LEVELS = 512
 """The test sees losses rounded to this many levels, so that its cost does not depend on n."""
@@ -24,6 +27,15 @@ class MeanChange:
     high: float
     statistic: float
     p_value: float
+
+    def found(self, *, most: float, details: Mapping[str, Any]) -> Found:
+        """As what a method finds, the interval cut to what is possible: ``most`` either way."""
+        return Found(
+            size=Size(self.value, max(self.low, -most), min(self.high, most)),
+            statistic=self.statistic,
+            p_value=self.p_value,
+            details=details,
+        )
 
 
 def rise_of_mean(before: Floats, now: Floats, *, times: int, seed: int) -> MeanChange:

@@ -6,17 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.labels.labelled import Labelled, usable_pair
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.labels.labelled import Labelled
 from detectors.methods.labels.mean_change import rise_of_mean
+from detectors.methods.labels.of_records import OfRecords
+from detectors.methods.two_sample import Found
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "nats"
 
 
 @register
-class NegativeLogLikelihood:
+class NegativeLogLikelihood(OfRecords):
     """Mean of ``-log`` of the probability that the true class was given: sure mistakes count most.
 
     Statistic: Welch's t of the per-record losses ``-log max(p_{i, y_i}, floor)`` of (m, K) and
@@ -34,6 +33,9 @@ class NegativeLogLikelihood:
     result; use brier, which is bounded); looking again at the same stream.
 
     Source: Good, Rational Decisions, Journal of the Royal Statistical Society B, 1952.
+
+    Details: ``reference`` and ``current``, the two means; ``clipped``, the records of (reference,
+    current) whose probability was below the floor.
 
     Args:
         alpha: false-alarm rate of the test.
@@ -54,8 +56,8 @@ class NegativeLogLikelihood:
     """
 
     name: ClassVar[str] = "negative_log_likelihood"
-    takes: ClassVar[Takes] = Takes.LABELLED
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "nats"
 
     def __init__(
         self,
@@ -66,46 +68,18 @@ class NegativeLogLikelihood:
         permutations: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.floor = alpha, tolerance, floor
-        self.permutations, self.seed = permutations, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.floor, self.permutations, self.seed = floor, permutations, seed
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n.
-
-        Details: ``reference`` and ``current``, the two means; ``clipped``, the records of
-        (reference, current) whose probability was below the floor.
-
-        Raises:
-            ShapeError: labels are missing, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         given = [side.probabilities[np.arange(len(side)), side.truth] for side in (before, now)]
         losses = [-np.log(np.clip(p, self.floor, 1.0)) for p in given]
         change = rise_of_mean(losses[0], losses[1], times=self.permutations, seed=self.seed)
-        most = -float(np.log(self.floor))
-        effect = Effect(
-            value=change.value,
-            low=max(change.low, -most),
-            high=min(change.high, most),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=len(now),
-        )
-        details = {
-            "reference": float(losses[0].mean()),
-            "current": float(losses[1].mean()),
-            "clipped": tuple(int((p < self.floor).sum()) for p in given),
-        }
-        return conclude(
-            self.name,
-            effect,
-            statistic=change.statistic,
-            p_value=change.p_value,
-            alpha=self.alpha,
-            left_out=lost,
-            details=details,
+        return change.found(
+            most=-float(np.log(self.floor)),
+            details={
+                "reference": float(losses[0].mean()),
+                "current": float(losses[1].mean()),
+                "clipped": tuple(int((p < self.floor).sum()) for p in given),
+            },
         )

@@ -7,18 +7,17 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import stats
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.intervals import wilson
 from detectors.methods.labels.confidence_bins import Binning, Curve, curves
-from detectors.methods.labels.labelled import Floats, Labelled, usable_pair
+from detectors.methods.labels.labelled import Floats, Labelled
+from detectors.methods.labels.of_records import OfRecords
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "accuracy at equal confidence, largest gap"
 
 
 @register
-class ReliabilityCurve:
+class ReliabilityCurve(OfRecords):
     """The reliability curve of both samples: where confidence no longer means what it meant.
 
     Statistic: largest standardised gap ``|a_b - r_b| / sqrt(v_b (1/n_b + 1/m_b))`` over the bins b
@@ -40,6 +39,12 @@ class ReliabilityCurve:
     Source: DeGroot and Fienberg, The Comparison and Evaluation of Forecasters, The Statistician,
     1983; Broecker and Smith, Increasing the Reliability of Reliability Diagrams, Weather and
     Forecasting, 2007 (consistency bands).
+
+    Details: ``edges`` (B - 1,); ``gap``, ``gap_low``, ``gap_high`` (B,), current less reference,
+    simultaneous; ``judged`` (B,); ``reference`` and ``current``, each with ``records``,
+    ``confidence``, ``accuracy``, its Wilson interval ``low`` and ``high``, and the consistency band
+    ``expected_low``, ``expected_high``: where the accuracy of a calibrated model would lie in 95 %
+    of samples. All (B,); pointwise except for the gaps.
 
     Args:
         alpha: false-alarm rate of the test, over all bins together.
@@ -66,8 +71,8 @@ class ReliabilityCurve:
     """
 
     name: ClassVar[str] = "reliability_curve"
-    takes: ClassVar[Takes] = Takes.LABELLED
     exactness: ClassVar[Exactness] = Exactness.BOUND
+    unit = "accuracy at equal confidence, largest gap"
 
     def __init__(
         self,
@@ -78,26 +83,10 @@ class ReliabilityCurve:
         binning: Binning | str = Binning.EQUAL_MASS,
         fewest: int = 20,
     ) -> None:
-        self.alpha, self.tolerance, self.fewest = alpha, tolerance, fewest
-        self.bins, self.binning = bins, Binning(binning)
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.bins, self.binning, self.fewest = bins, Binning(binning), fewest
 
-    def compare(self, reference: Labelled, current: Labelled) -> Comparison:
-        """Compare m labelled records with n.
-
-        Details: ``edges`` (B - 1,); ``gap``, ``gap_low``, ``gap_high`` (B,), current less
-        reference, simultaneous; ``judged`` (B,); ``reference`` and ``current``, each with
-        ``records``, ``confidence``, ``accuracy``, its Wilson interval ``low`` and ``high``, and the
-        consistency band ``expected_low``, ``expected_high``: where the accuracy of a calibrated
-        model would lie in 95 % of samples. All (B,); pointwise except for the gaps.
-
-        Raises:
-            ShapeError: labels are missing, or the classes differ.
-        """
-        before, now, lost = usable_pair(reference, current)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Labelled, now: Labelled) -> Found:
         first, second, edges = curves(before, now, self.bins, self.binning)
         judged = np.minimum(first.records, second.records) >= self.fewest
         size = max(int(judged.sum()), 1)
@@ -105,22 +94,15 @@ class ReliabilityCurve:
         width = np.abs(gap)
         nearest = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
         farthest = np.maximum(np.abs(low), np.abs(high))
-        effect = Effect(
-            value=float(width[judged].max(initial=0.0)),
-            low=float(nearest[judged].max(initial=0.0)),
-            high=float(farthest[judged].max(initial=0.0)) if judged.any() else 1.0,
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=len(now),
-        )
         p_value = min(1.0, size * float(_fisher(first, second)[judged].min(initial=1.0)))
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(
+                value=float(width[judged].max(initial=0.0)),
+                low=float(nearest[judged].max(initial=0.0)),
+                high=float(farthest[judged].max(initial=0.0)) if judged.any() else 1.0,
+            ),
             statistic=float(_standardised(first, second)[judged].max(initial=0.0)),
             p_value=p_value,
-            alpha=self.alpha,
-            left_out=lost,
             details={
                 "edges": edges,
                 "gap": gap,

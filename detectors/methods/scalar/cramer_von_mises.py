@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import gammaln, kve
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.samples import Counts, Floats, numbers
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.samples import Counts, Floats
+from detectors.methods.scalar.of_numbers import OfNumbers
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
-UNIT = "root mean square gap of the distribution functions"
 EXACT_UP_TO = 20
 _Z = float(stats.norm.ppf(0.975))
 _CHI2 = float(stats.chi2.ppf(0.95, 1))
 
 
 @register
-class CramerVonMises:
+class CramerVonMises(OfNumbers):
     """Two-sample Cramer-von Mises test: the mean squared gap of two distribution functions.
 
     Statistic: ``T = m n / (m + n)^2 sum_i (F(z_i) - G(z_i))^2`` over the m + n pooled values;
@@ -45,6 +44,8 @@ class CramerVonMises:
     Cramer-von Mises Statistics, JRSS B, 1996; Szekely and Bakirov, Extremal Probabilities for
     Gaussian Quadratic Forms, Probability Theory and Related Fields, 2003.
 
+    Details: ``method`` of the p-value.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the root mean square gap up to which drift does not matter.
@@ -58,25 +59,13 @@ class CramerVonMises:
     """
 
     name: ClassVar[str] = "cramer_von_mises"
-    takes: ClassVar[Takes] = Takes.SCALAR
     exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
+    unit = "root mean square gap of the distribution functions"
 
     def __init__(self, *, alpha: float = ALPHA, tolerance: float = 0.075) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) numbers with (n,); details: ``method`` of the p-value.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = numbers(reference, "reference")
-        now, lost_now = numbers(current, "current")
-        lost = (lost_before, lost_now)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
         steps = _steps(before, now)
         statistic = _statistic(steps)
         few = 1 < min(steps.m, steps.n) <= max(steps.m, steps.n) <= EXACT_UP_TO
@@ -85,13 +74,10 @@ class CramerVonMises:
             p_value = float(stats.cramervonmises_2samp(before, now, method="exact").pvalue)
         else:
             p_value = _p_value(statistic, steps.m, steps.n)
-        return conclude(
-            self.name,
-            _effect(steps, self.tolerance),
+        return Found(
+            size=_size(steps),
             statistic=statistic,
             p_value=p_value,
-            alpha=self.alpha,
-            left_out=lost,
             details={"method": "exact" if exact else "asymptotic"},
         )
 
@@ -156,7 +142,7 @@ def _limit_tail(x: float) -> float:
     return float(np.clip(1.0 - below, 0.0, 1.0))
 
 
-def _effect(steps: _Steps, tolerance: float) -> Effect:
+def _size(steps: _Steps) -> Size:
     a, b, m, n = steps
     p, q = a / m, b / n
     f, g = p.cumsum(), q.cumsum()
@@ -172,14 +158,11 @@ def _effect(steps: _Steps, tolerance: float) -> Effect:
     variance = _variance(first, p) / m + _variance(second, q) / n
     spread = _Z * float(np.sqrt(variance))
     value, root = max(square - bias, 0.0), float(np.sqrt(square))
-    return Effect(
+    return Size(
         value=float(np.sqrt(value)),
         low=float(np.sqrt(min(max(square - spread - _CHI2 * bias, 0.0), value))),
         # On the scale of the root the error does not depend on the size of the gap.
         high=root + (spread / (2.0 * root) if root > 0.0 else 0.0),
-        tolerance=tolerance,
-        unit=UNIT,
-        records=n,
     )
 
 

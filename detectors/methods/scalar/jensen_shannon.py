@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
-
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.divergence import SHANNON, compare_counts
-from detectors.methods.samples import numbers
-from detectors.methods.scalar.bins import binned, quantile_edges
+from detectors.methods.divergence import SHANNON, Divergence
+from detectors.methods.scalar.binned_divergence import BinnedDivergence
 from detectors.registry import register
-
-UNIT = "Jensen-Shannon distance"
 
 
 @register
-class JensenShannon:
+class JensenShannon(BinnedDivergence):
     """Jensen-Shannon distance: how well one record tells which sample it came from.
 
     Statistic: ``JS = sqrt(1/2 KL(p | h) + 1/2 KL(q | h))``, ``h = (p + q) / 2``, logarithms of
@@ -42,6 +36,8 @@ class JensenShannon:
     Theory, 1991; Grosse et al., Analysis of Symbolic Sequences Using the Jensen-Shannon
     Divergence, Physical Review E, 2002 (bias).
 
+    Details: ``edges``, ``bias`` and ``cells`` in use.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
@@ -58,46 +54,5 @@ class JensenShannon:
     """
 
     name: ClassVar[str] = "jensen_shannon"
-    takes: ClassVar[Takes] = Takes.SCALAR
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
-
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.1,
-        bins: int = 10,
-        permutations: int = 999,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.bins = alpha, tolerance, bins
-        self.permutations, self.seed = permutations, seed
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) numbers with (n,); details: ``edges``, ``bias`` and ``cells`` in use.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = numbers(reference, "reference")
-        now, lost_now = numbers(current, "current")
-        lost = (lost_before, lost_now)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
-        edges = quantile_edges(before, self.bins)
-        return compare_counts(
-            self.name,
-            SHANNON,
-            binned(before, edges),
-            binned(now, edges),
-            root=True,
-            unit=UNIT,
-            alpha=self.alpha,
-            tolerance=self.tolerance,
-            permutations=self.permutations,
-            seed=self.seed,
-            left_out=lost,
-            details={"edges": edges},
-        )
+    divergence: ClassVar[Divergence] = SHANNON
+    unit = "Jensen-Shannon distance"

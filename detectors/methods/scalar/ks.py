@@ -6,21 +6,20 @@ import warnings
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.samples import Floats, numbers
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.samples import Floats
+from detectors.methods.scalar.of_numbers import OfNumbers
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
-UNIT = "KS distance"
 EXACT_UP_TO = 10_000
 _LOG = float(np.log(2.0 / 0.05))
 
 
 @register
-class KolmogorovSmirnov:
+class KolmogorovSmirnov(OfNumbers):
     """Two-sample Kolmogorov-Smirnov test: the largest gap between two distribution functions.
 
     Statistic: ``D = max_t |F(t) - G(t)|`` of the empirical distribution functions of (m,) and
@@ -43,6 +42,8 @@ class KolmogorovSmirnov:
     Matematik, 1958; Wei and Dudley, Two-Sample Dvoretzky-Kiefer-Wolfowitz Inequalities, Statistics
     and Probability Letters, 2012.
 
+    Details: ``where``, the value at which the gap is largest; ``method`` of the p-value.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter; a shift of a normal signal by
@@ -57,46 +58,21 @@ class KolmogorovSmirnov:
     """
 
     name: ClassVar[str] = "ks"
-    takes: ClassVar[Takes] = Takes.SCALAR
     exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
+    unit = "KS distance"
 
     def __init__(self, *, alpha: float = ALPHA, tolerance: float = 0.1) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) numbers with (n,).
-
-        Details: ``where``, the value at which the gap is largest; ``method`` of the p-value.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = numbers(reference, "reference")
-        now, lost_now = numbers(current, "current")
-        lost = (lost_before, lost_now)
+    def _found(self, before: Floats, now: Floats) -> Found:
         m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         distance, where = _distance(before, now)
         method = "exact" if max(m, n) <= EXACT_UP_TO else "asymptotic"
         margin = float(np.sqrt(_LOG / 2.0 * (1.0 / m + 1.0 / n)))
-        effect = Effect(
-            value=distance,
-            low=max(distance - margin, 0.0),
-            high=min(distance + margin, 1.0),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=n,
-        )
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(distance, max(distance - margin, 0.0), min(distance + margin, 1.0)),
             statistic=distance,
             p_value=_p_value(before, now, distance, method),
-            alpha=self.alpha,
-            left_out=lost,
             details={"where": where, "method": method},
         )
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.typing import ArrayLike
-
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, no_data
-from detectors.methods.divergence import STABILITY, compare_counts
-from detectors.methods.samples import numbers
-from detectors.methods.scalar.bins import binned, quantile_edges
+from detectors.methods.divergence import STABILITY, Divergence
+from detectors.methods.scalar.binned_divergence import BinnedDivergence
 from detectors.registry import register
-
-UNIT = "PSI"
 
 
 @register
-class PSI:
+class PSI(BinnedDivergence):
     """Population stability index: the symmetric Kullback-Leibler divergence of binned samples.
 
     Statistic: ``PSI = sum_k (q_k - p_k) log(q_k / p_k)`` over ``bins`` bins between the quantiles
@@ -40,6 +34,8 @@ class PSI:
     Source: Lewis, An Introduction to Credit Scoring, 1994; Yurdakul and Naranjo, Statistical
     Properties of the Population Stability Index, Journal of Risk Model Validation, 2020.
 
+    Details: ``edges``, ``bias`` and ``cells`` in use.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the PSI up to which drift does not matter.
@@ -56,46 +52,5 @@ class PSI:
     """
 
     name: ClassVar[str] = "psi"
-    takes: ClassVar[Takes] = Takes.SCALAR
-    exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
-
-    def __init__(
-        self,
-        *,
-        alpha: float = ALPHA,
-        tolerance: float = 0.1,
-        bins: int = 10,
-        permutations: int = 999,
-        seed: int = 0,
-    ) -> None:
-        self.alpha, self.tolerance, self.bins = alpha, tolerance, bins
-        self.permutations, self.seed = permutations, seed
-
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) numbers with (n,); details: ``edges``, ``bias`` and ``cells`` in use.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = numbers(reference, "reference")
-        now, lost_now = numbers(current, "current")
-        lost = (lost_before, lost_now)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
-        edges = quantile_edges(before, self.bins)
-        return compare_counts(
-            self.name,
-            STABILITY,
-            binned(before, edges),
-            binned(now, edges),
-            root=False,
-            unit=UNIT,
-            alpha=self.alpha,
-            tolerance=self.tolerance,
-            permutations=self.permutations,
-            seed=self.seed,
-            left_out=lost,
-            details={"edges": edges},
-        )
+    divergence: ClassVar[Divergence] = STABILITY
+    unit = "PSI"

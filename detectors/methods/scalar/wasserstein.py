@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
+from detectors.detector import ALPHA, Exactness
 from detectors.methods.resampling import monte_carlo_p, redrawn, relabelled
-from detectors.methods.samples import Counts, Floats, in_range, numbers
+from detectors.methods.samples import Counts, Floats, in_range
 from detectors.methods.scalar.bins import binned
+from detectors.methods.scalar.of_numbers import OfNumbers
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
-
-UNIT = "reference standard deviations"
 
 
 @register
-class Wasserstein:
+class Wasserstein(OfNumbers):
     """Wasserstein-1 (earth mover's) distance: how far the values have to be carried on average.
 
     Statistic: ``W = integral |F(t) - G(t)| dt / s`` of the empirical distribution functions of
@@ -43,6 +41,8 @@ class Wasserstein:
     Source: Ramdas, Garcia Trillos and Cuturi, On Wasserstein Two-Sample Testing and Related
     Families of Nonparametric Tests, Entropy, 2017.
 
+    Details: ``scale``, the unit in the signal's own unit.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the distance up to which drift does not matter.
@@ -60,8 +60,8 @@ class Wasserstein:
     """
 
     name: ClassVar[str] = "wasserstein"
-    takes: ClassVar[Takes] = Takes.SCALAR
     exactness: ClassVar[Exactness] = Exactness.EXACT
+    unit = "reference standard deviations"
 
     def __init__(
         self,
@@ -73,23 +73,12 @@ class Wasserstein:
         resamples: int = 999,
         seed: int = 0,
     ) -> None:
-        self.alpha, self.tolerance, self.cells = alpha, tolerance, cells
-        self.permutations, self.resamples, self.seed = permutations, resamples, seed
+        super().__init__(alpha=alpha, tolerance=tolerance)
+        self.cells, self.permutations = cells, permutations
+        self.resamples, self.seed = resamples, seed
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) numbers with (n,); details: ``scale``, the unit in the signal's own unit.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = numbers(reference, "reference")
-        now, lost_now = numbers(current, "current")
-        lost = (lost_before, lost_now)
+    def _found(self, before: Floats, now: Floats) -> Found:
         m, n = len(before), len(now)
-        if not m or not n:
-            return no_data(
-                self.name, unit=UNIT, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
         before, now = in_range(before, now)
         pooled = np.concatenate([before, now])
         scale = float(before.std()) or float(pooled.std()) or 1.0
@@ -103,21 +92,10 @@ class Wasserstein:
             relabelled(grid.distance, grid.reference, grid.current, self.permutations, rng),
         )
         below, above = grid.margins(value, self.resamples, rng)
-        effect = Effect(
-            value=value,
-            low=max(value - below, 0.0),
-            high=value + max(above, 0.0),
-            tolerance=self.tolerance,
-            unit=UNIT,
-            records=n,
-        )
-        return conclude(
-            self.name,
-            effect,
+        return Found(
+            size=Size(value, max(value - below, 0.0), value + max(above, 0.0)),
             statistic=value,
             p_value=p_value,
-            alpha=self.alpha,
-            left_out=lost,
             details={"scale": scale},
         )
 

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from detectors.detector import ALPHA, Comparison, Exactness, Takes, conclude, no_data
-from detectors.methods.samples import Floats, numbers
+from detectors.detector import ALPHA, Exactness
+from detectors.methods.samples import Floats
+from detectors.methods.scalar.of_numbers import OfNumbers
+from detectors.methods.two_sample import Found, Size
 from detectors.registry import register
-from vigil.types import Effect
 
 SHOWN = (0.5, 0.95, 0.99)
 
 
 @register
-class LatencyQuantiles:
+class LatencyQuantiles(OfNumbers):
     """Latency quantile: has the p99 (or another quantile) risen by more than is tolerated?
 
     Statistic: ``Q_now / Q_before - 1`` of the quantile, order statistic ``ceil(q n)``, of (m,)
@@ -40,6 +41,9 @@ class LatencyQuantiles:
 
     Source: David and Nagaraja, Order Statistics, 2003, section 7.1.
 
+    Details: ``p50``, ``p95`` and ``p99``, each ((value, low, high) of the reference, the same of
+    the current), with exact 95 % intervals.
+
     Args:
         alpha: false-alarm rate of the test.
         tolerance: the rise up to which it does not matter: a ratio, or seconds.
@@ -56,7 +60,6 @@ class LatencyQuantiles:
     """
 
     name: ClassVar[str] = "latency_quantiles"
-    takes: ClassVar[Takes] = Takes.SCALAR
     exactness: ClassVar[Exactness] = Exactness.BOUND
 
     def __init__(
@@ -67,57 +70,37 @@ class LatencyQuantiles:
         quantile: float = 0.99,
         relative: bool = True,
     ) -> None:
-        self.alpha, self.tolerance = alpha, tolerance
+        super().__init__(alpha=alpha, tolerance=tolerance)
         self.quantile, self.relative = quantile, relative
         which = f"p{100 * quantile:g}"
         self.unit = f"rise of the {which} over the reference" if relative else f"s, {which}"
 
-    def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        """Compare (m,) latencies with (n,).
+    def _usable(
+        self, reference: ArrayLike, current: ArrayLike
+    ) -> tuple[Floats, Floats, tuple[int, int]]:
+        before, now, lost = super()._usable(reference, current)
+        kept = [side[side >= 0.0] if self.relative else side for side in (before, now)]
+        lost = (lost[0] + len(before) - len(kept[0]), lost[1] + len(now) - len(kept[1]))
+        return np.sort(kept[0]), np.sort(kept[1]), lost
 
-        Details: ``p50``, ``p95`` and ``p99``, each ((value, low, high) of the reference, the same
-        of the current), with exact 95 % intervals.
-
-        Raises:
-            ShapeError: a sample is not one row of numbers.
-        """
-        before, lost_before = self._usable(reference, "reference")
-        now, lost_now = self._usable(current, "current")
-        lost = (lost_before, lost_now)
-        if not len(before) or not len(now):
-            return no_data(
-                self.name, unit=self.unit, tolerance=self.tolerance, alpha=self.alpha, left_out=lost
-            )
+    def _found(self, before: Floats, now: Floats) -> Found:
         was, was_low, was_high = bounded_quantile(before, self.quantile, 0.025)
         value, low, high = bounded_quantile(now, self.quantile, 0.025)
         floor = 0.0 if self.relative else -np.inf
-        effect = Effect(
-            value=self._rise(was, value),
-            low=self._rise(was_high, max(low, floor)),
-            high=self._rise(max(was_low, floor), high),
-            tolerance=self.tolerance,
-            unit=self.unit,
-            records=len(now),
-        )
-        return conclude(
-            self.name,
-            effect,
-            statistic=effect.value,
+        rise = self._rise(was, value)
+        return Found(
+            size=Size(
+                rise,
+                low=self._rise(was_high, max(low, floor)),
+                high=self._rise(max(was_low, floor), high),
+            ),
+            statistic=rise,
             p_value=self._p_value(before, now),
-            alpha=self.alpha,
-            left_out=lost,
             details={
                 f"p{100 * q:g}": tuple(bounded_quantile(one, q, 0.05) for one in (before, now))
                 for q in SHOWN
             },
         )
-
-    def _usable(self, values: ArrayLike, what: str) -> tuple[Floats, int]:
-        found, lost = numbers(values, what)
-        if self.relative and (found < 0.0).any():
-            lost += int((found < 0.0).sum())
-            found = found[found >= 0.0]
-        return np.sort(found), lost
 
     def _rise(self, before: float, now: float) -> float:
         if not self.relative:
