@@ -187,7 +187,8 @@ class Incident:
 
     ``version`` counts transitions, for optimistic locking. ``labels`` holds context that a page
     shows: ``previous_version``, ``release_started_at``, ``owner``. ``onset_at`` lies between
-    ``onset_first_at`` and ``onset_last_at`` (95 %), where that is known.
+    ``onset_first_at`` and ``onset_last_at`` (95 %), where that is known. ``reopened`` counts its
+    returns; ``repeat_of`` is the latest earlier incident with the same fingerprint.
     """
 
     id: int
@@ -216,6 +217,8 @@ class Incident:
     findings: tuple[Finding, ...] = ()
     reasons: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    reopened: int = 0
+    repeat_of: int | None = None
     disposition: Disposition | None = None
     runbook: str = ""
 

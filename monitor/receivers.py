@@ -6,7 +6,8 @@ from alerts.notifiers.console import ConsoleNotifier
 from alerts.notifiers.pagerduty import PagerDutyNotifier
 from alerts.notifiers.protocol import Notifier
 from alerts.notifiers.slack import SlackNotifier
-from monitor.settings.schema import ConsoleReceiver, Settings, SlackReceiver
+from monitor.settings.receivers import ConsoleReceiver, PagerDutyReceiver, SlackReceiver
+from monitor.settings.schema import Settings
 from monitor.settings.secrets import read_secret
 
 
@@ -28,7 +29,7 @@ def open_receivers(settings: Settings) -> dict[str, Notifier]:
                 channel=receiver.channel,
                 url=receiver.url,
             )
-        else:
+        elif isinstance(receiver, PagerDutyReceiver):
             found[name] = PagerDutyNotifier(
                 name,
                 routing_key=read_secret(receiver.routing_key, key=f"{key}.routing_key").reveal(),

@@ -28,12 +28,12 @@ from monitor.response.outbox import Outbox
 from monitor.schedule.tick import TickReport
 from monitor.schedule.wiring import Works, wire
 from monitor.services import Services, open_services
+from monitor.settings.alerting import Route
 from monitor.settings.schema import (
     Budget,
     Checks,
     Relabel,
     Rollback,
-    Route,
     Service,
     Settings,
     WatchedModel,

@@ -31,11 +31,15 @@ from bench.evidence.traffic import Block, World, at
 from detectors.evidence.engine import FleetEvidence, StepResult
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
+from monitor.settings.schema import Settings
 
 Floats = NDArray[np.float64]
 Touch = Callable[[Block, Floats, np.random.Generator], None]
 
-A = 43_200.0
+PER_FALSE_PAGE = 43_200.0
+"""Ticks for which one false page is allowed: 30 days."""
+A = Settings().threshold_ticks
+"""Evidence at which a change pages, as the settings have it by default."""
 TOLERANCE = 0.15
 KS_OF_RANK = 0.71
 """KS distance over mean rank, for a small shift of a normal law."""

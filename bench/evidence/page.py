@@ -64,7 +64,7 @@ def _year(part: dict[str, Any], _: dict[str, Any]) -> str:
                 ", ".join(map(str, one["each_pages"])),
             ]
         )
-    head = ["Weather", "Seeds", "Days", "Allowed (T / A)", "Crossings, mean", "Pages, mean"]
+    head = ["Weather", "Seeds", "Days", "Allowed", "Crossings, mean", "Pages, mean"]
     head += ["Crossings, each seed", "Pages, each seed"]
     steady = any(weather.endswith("-steady") for weather in part["weathers"])
     note = (
@@ -74,7 +74,8 @@ def _year(part: dict[str, Any], _: dict[str, Any]) -> str:
     return (
         "## False pages in a production year\n\n"
         "No fault; two weeks of burn-in. A crossing is evidence beyond the threshold (what the\n"
-        "engine promises to keep within T / A); a page is a crossing whose effect is surely\n"
+        "engine keeps within T / A where traffic is exchangeable; A is twice what the\n"
+        "changes' share of the budget asks for); a page is a crossing whose effect is surely\n"
         "beyond the tolerance. Seeds with fewer than 365 days were cut short; nothing is\n"
         "extrapolated.\n\n" + (note if steady else "") + table(head, rows)
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.evidence import results
-from bench.evidence.fleet import A, Fleet, fingerprint
+from bench.evidence.fleet import PER_FALSE_PAGE, A, Fleet, fingerprint
 from bench.evidence.laws import Bank
 from bench.evidence.options import Options
 from bench.evidence.traffic import DAY, KINDS, World
@@ -96,7 +96,7 @@ def summary(
                 "fleets_in_one_engine": len(fleet.worlds),
                 "days": days,
                 "burn_in_days": length.burn_in,
-                "allowed": days * length.day / A,
+                "allowed": days * length.day / PER_FALSE_PAGE,
                 "crossings": len(crossings),
                 "pages": len(pages),
                 "crossings_by": by(crossings),

@@ -27,12 +27,13 @@ from detectors.intervals import newcombe
 from detectors.statistics.outcome import OutcomeStatistics, ece, outcome_statistics
 from detectors.streams import StreamKey
 from monitor.checks.recent import Family
-from monitor.settings.schema import CHANGE_SHARE, LABELS_SHARE
+from monitor.settings.schema import CHANGE_SHARE, LABELS_SHARE, RESERVE
 from vigil.catalogue import ACCURACY, CALIBRATION
 from vigil.types import Effect
 
-SHARE_OF_BUDGET = LABELS_SHARE / CHANGE_SHARE
-"""The budget of each of the two tracks, as a share of what changes have."""
+SHARE_OF_BUDGET = RESERVE * LABELS_SHARE / CHANGE_SHARE
+"""What a page of each of the two tracks asks for is what changes ask for, over this: their part of
+the budget, and no reserve, because their guarantee needs no exchangeability."""
 
 _Z = float(norm.ppf(0.975))
 

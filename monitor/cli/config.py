@@ -18,7 +18,7 @@ from monitor.cli.failures import FriendlyGroup
 from monitor.cli.output import as_json, say
 
 if TYPE_CHECKING:
-    from monitor.settings.schema import SecretRef
+    from monitor.settings.fields import SecretRef
 
 app = typer.Typer(
     name="config", cls=FriendlyGroup, help="The configuration file.", no_args_is_help=True
@@ -49,7 +49,7 @@ def check(
 
 def _secrets(section: Any, key: str) -> Iterator[tuple[str, SecretRef]]:
     """Every secret that the settings name, with its key."""
-    from monitor.settings.schema import SecretRef, Section
+    from monitor.settings.fields import SecretRef, Section
 
     if isinstance(section, SecretRef):
         yield key, section

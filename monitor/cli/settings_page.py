@@ -72,15 +72,18 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[B
     yield prefix or _TOP, model, " ".join(line.strip() for line in doc.splitlines())
     for name, field in model.model_fields.items():
         for inner, suffix in _inner(field):
+            if inner is model:  # routes inside routes
+                continue
             dotted = f"{prefix}.{name}" if prefix else name
             tag = inner.model_fields.get("kind")
-            kind = f" ({typing.get_args(tag.annotation)[0]})" if tag is not None else ""
+            literal = tag is not None and typing.get_origin(tag.annotation) is typing.Literal
+            kind = f" ({typing.get_args(tag.annotation)[0]})" if tag and literal else ""
             yield from _sections(inner, f"{dotted}{suffix}{kind}")
 
 
 def _inner(field: FieldInfo) -> Iterator[tuple[type[BaseModel], str]]:
     """The sections inside a field, and how its key is written: ``[]``, ``.*`` or nothing."""
-    from monitor.settings.schema import SecretRef
+    from monitor.settings.fields import SecretRef
 
     def find(annotation: Any, suffix: str) -> Iterator[tuple[type[BaseModel], str]]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -106,7 +109,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _name(annotation: Any) -> str:
-    from monitor.settings.schema import SecretRef
+    from monitor.settings.fields import SecretRef
 
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is SecretRef:

@@ -13,7 +13,8 @@ from alerts.routing import DEFAULT_RECEIVERS, Route, RouteDecision, choose
 from alerts.text import compose
 from alerts.types import AlertKind, Incident, MessageEvent, Severity, TimelineEntry
 from monitor.response import record
-from monitor.settings.schema import PagerDutyReceiver, Settings
+from monitor.settings.receivers import PagerDutyReceiver
+from monitor.settings.schema import Settings
 from monitor.store import installation
 from monitor.store.tables import ActionRow, OutboxRow
 from runbooks.library import Library

@@ -28,11 +28,8 @@ from monitor.response.rollback import Rollbacks
 from monitor.response.worker import ActionWorker
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
-from monitor.settings.schema import (
-    ConsoleReceiver,
-    Settings,
-    WatchedModel,
-)
+from monitor.settings.receivers import ConsoleReceiver
+from monitor.settings.schema import Settings, WatchedModel
 from monitor.settings.secrets import read_secret
 from monitor.store.tables import TickRow
 from runbooks.library import Library, load

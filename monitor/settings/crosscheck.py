@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from monitor.settings.addresses import is_storable, listen_address
-from monitor.settings.schema import SecretRef, Section, Service, Settings, WatchedModel
+from monitor.settings.crosscheck_alerting import cross_check_alerting
+from monitor.settings.fields import SecretRef, Section
+from monitor.settings.problem import Problem
+from monitor.settings.schema import Service, Settings, WatchedModel
 from vigil.catalogue import CATALOGUE
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """A setting, by its place in the file, that can't be used with the others."""
-
-    path: tuple[str | int, ...]
-    expected: str
-    found: str
 
 
 def cross_check(settings: Settings) -> list[Problem]:
@@ -28,7 +21,7 @@ def cross_check(settings: Settings) -> list[Problem]:
     return [
         *_service(settings.service),
         *_models(settings),
-        *_routes(settings),
+        *cross_check_alerting(settings),
         *_secrets(settings, ()),
     ]
 
@@ -128,28 +121,6 @@ def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Probl
             expected="a value, because replay.url is set",
             found="none",
         )
-
-
-def _routes(settings: Settings) -> Iterator[Problem]:
-    known = ", ".join(settings.receivers) or "none is declared"
-    names = {model.name for model in settings.models}
-    for position, route in enumerate(settings.routes):
-        path = ("routes", position)
-        if not route.receivers:
-            yield Problem(path=(*path, "receivers"), expected="one or more", found="none")
-        for receiver in route.receivers:
-            if receiver not in settings.receivers:
-                yield Problem(
-                    path=(*path, "receivers"),
-                    expected=f"a receiver of this file ({known})",
-                    found=repr(receiver),
-                )
-        if route.match.model is not None and route.match.model not in names:
-            yield Problem(
-                path=(*path, "match", "model"),
-                expected="a model of this file",
-                found=repr(route.match.model),
-            )
 
 
 def _secrets(section: Section, path: tuple[str | int, ...]) -> Iterator[Problem]:

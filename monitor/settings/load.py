@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from monitor.settings.crosscheck import Problem, cross_check
+from monitor.settings.crosscheck import cross_check
 from monitor.settings.lines import line_of
 from monitor.settings.paths import resolve_paths
+from monitor.settings.problem import Problem
 from monitor.settings.schema import Settings
 from vigil.errors import ConfigError
 

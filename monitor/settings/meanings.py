@@ -87,4 +87,85 @@ MEANINGS: dict[str, str] = {
     "grafana.token": "a service account's token",
     "grafana.folder": "the folder of the dashboards",
     "grafana.datasource": "uid of the Prometheus data source",
+    "receivers.* (slack-webhook).kind": "posts to Slack through an incoming webhook: no updates, no"
+    " buttons",
+    "receivers.* (alertmanager).kind": "fires and resolves alerts in Alertmanager",
+    "receivers.* (teams).kind": "posts an Adaptive Card to Microsoft Teams",
+    "receivers.* (jsm).kind": "alerts in Jira Service Management (or Opsgenie, with its `url`)",
+    "receivers.* (jira).kind": "opens an issue in Jira and comments on it",
+    "receivers.* (servicenow).kind": "sends events to ServiceNow",
+    "receivers.* (email).kind": "sends mail through an SMTP server",
+    "receivers.* (webhook).kind": "posts signed JSON to an endpoint of yours",
+    "receivers.* (slack).signing_secret": "verifies clicks on buttons; without it messages have "
+    "none",
+    "receivers.* (slack).people": "Slack user id = what that person may do with a button: viewer, "
+    "operator, approver or admin",
+    "receivers.* (slack-webhook).url": "the webhook's URL, which is a secret",
+    "receivers.* (pagerduty).webhook_secret": "verifies PagerDuty's webhooks, so that an "
+    "acknowledgement there counts here",
+    "receivers.* (alertmanager).url": "Alertmanager's address",
+    "receivers.* (alertmanager).token": "a bearer token, where one is asked for",
+    "receivers.* (teams).url": "the workflow's URL, which is a secret",
+    "receivers.* (jsm).key": "the integration's key (GenieKey)",
+    "receivers.* (jsm).url": "the API; `https://api.opsgenie.com/v2` for Opsgenie",
+    "receivers.* (jira).url": "the site, `https://you.atlassian.net`",
+    "receivers.* (jira).user": "the account's e-mail address",
+    "receivers.* (jira).token": "the account's API token",
+    "receivers.* (jira).project": "the key of the project",
+    "receivers.* (jira).issue_type": "the type of the issues",
+    "receivers.* (jira).done": "the status to which a resolved incident's issue is moved",
+    "receivers.* (servicenow).url": "the instance, `https://you.service-now.com`",
+    "receivers.* (servicenow).user": "the account's name",
+    "receivers.* (servicenow).password": "the account's password",
+    "receivers.* (email).host": "the mail server",
+    "receivers.* (email).port": "its port",
+    "receivers.* (email).security": "`starttls`, `tls` from the first byte, or `none`",
+    "receivers.* (email).user": "the account's name; empty where the server asks for none",
+    "receivers.* (email).password": "the account's password",
+    "receivers.* (email).sender": "the address that mail comes from",
+    "receivers.* (email).to": "the addresses that it goes to",
+    "receivers.* (webhook).url": "where JSON is posted to",
+    "receivers.* (webhook).secret": "signs the body (HMAC-SHA256)",
+    "routes[].match.kind": "only incidents of this kind, such as `vigil_self`",
+    "routes[].match.slice": 'only incidents on traffic with these values, such as `{ site = "north"'
+    " }`",
+    "routes[].match.owner": "only incidents of models of this owner",
+    "routes[].match.hours": "only in these hours (a name under `hours`)",
+    "routes[].escalation": "who is told if nobody acknowledges (a name under `escalations`)",
+    "routes[].proceed": "whether later routes are looked at too",
+    "hours.*.days": "days of the week on which the hours begin",
+    "hours.*.start": "the first minute, `09:00`",
+    "hours.*.end": "the minute after the last, `17:30`",
+    "hours.*.time_zone": "whose clocks",
+    "escalations.*.repeat": "how often the steps are gone through again",
+    "escalations.*.steps[].after_s": "seconds without an acknowledgement before this step",
+    "escalations.*.steps[].receivers": "who is told then",
+    "inhibit[].by": "labels of the incident that explains the others",
+    "inhibit[].mute": "labels of those that are not told while it is open",
+    "inhibit[].equal": "labels in which the two must agree",
+    "incidents.flap_after": "an incident that reopens so often ...",
+    "incidents.flap_over_s": "... within so long flaps: it stays open until as long is quiet",
+    "incidents.repeat_within_days": "an incident like one so recent is linked to it as a repeat",
+    "digest.receivers": "who gets a daily summary of what did not page; none: there is no digest",
+    "digest.at": "when, by the clocks of `time_zone`",
+    "digest.time_zone": "whose clocks",
+    "digest.false_discoveries": "expected share of chance findings in the digest, at most",
+    "heartbeat.every_s": "how often a sign of life is sent",
+    "heartbeat.url": "is fetched while all is well, for any dead-man's switch",
+    "heartbeat.receivers": "Alertmanagers that hold a `VigilAlive` alert while all is well",
+    "heartbeat.ticks_late_after_s": "a check that is so late pages as vigil's own fault",
+    "heartbeat.outbox_late_after_s": "a message undelivered for so long pages through another "
+    "receiver",
+    "models[].labels_every_s": "labels are missed after so long without one; unset: never",
+    "runbook_review_days": "a runbook that was not reviewed for so long is reported",
 }
+
+RECEIVER_KINDS = (
+    "console slack slack-webhook pagerduty alertmanager teams jsm jira servicenow email webhook"
+).split()
+
+for _kind in RECEIVER_KINDS:
+    MEANINGS[f"receivers.* ({_kind}).per_minute"] = (
+        "at most so many messages a minute; then one summary instead of a flood"
+    )
+    MEANINGS[f"receivers.* ({_kind}).fallback"] = "the receiver that is told when this one is down"

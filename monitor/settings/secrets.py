@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from monitor.settings.schema import SecretRef
+from monitor.settings.fields import SecretRef
 from vigil.errors import ConfigError
 
 

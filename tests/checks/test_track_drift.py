@@ -13,15 +13,10 @@ from monitor.checks.recent import RecentTicks, Seen
 from monitor.checks.references import References
 from monitor.response import record
 from monitor.schedule.drift import DRIFT, DriftTrack, cause_of
-from monitor.settings.schema import (
-    Checks,
-    ConsoleReceiver,
-    Guardrail,
-    PagerDutyReceiver,
-    Relabel,
-    Route,
-    SecretRef,
-)
+from monitor.settings.alerting import Route
+from monitor.settings.fields import SecretRef
+from monitor.settings.receivers import ConsoleReceiver, PagerDutyReceiver
+from monitor.settings.schema import Checks, Guardrail, Relabel
 from monitor.store.tables import ActionRow, OutboxRow, StateRow, TickRow, VerdictRow
 from vigil.summarise import summarise
 from vigil.types import WHOLE, Cause, Slice

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.settings.fields import SecretRef
 from monitor.settings.load import SettingsError, load_settings, parse_settings
-from monitor.settings.schema import SecretRef, Settings
+from monitor.settings.schema import Settings
 from monitor.settings.secrets import Secret, read_secret
 from monitor.settings.starter import starter_text
 from vigil.errors import ConfigError
@@ -102,7 +103,9 @@ def test_paths_are_beside_the_file() -> None:
         ),
         (
             "[receivers.x]\nkind = 'mail'",
-            "line 2: receivers.x.kind: expected 'console', 'slack', 'pagerduty', found 'mail'",
+            "line 2: receivers.x.kind: expected 'console', 'slack', "
+            "'slack-webhook', 'pagerduty', 'alertmanager', 'teams', 'jsm', 'jira', 'servicenow', "
+            "'email', 'webhook', found 'mail'",
         ),
         (
             "[receivers.x]\nchannel = 'c'",

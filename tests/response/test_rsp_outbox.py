@@ -13,7 +13,7 @@ from monitor.response import outbox as module
 from monitor.response import people
 from monitor.response.announce import Announcer
 from monitor.response.outbox import CLAIM_S
-from monitor.settings.schema import Route
+from monitor.settings.alerting import Route
 
 RETRY = Delivery(outcome=DeliveryOutcome.RETRY, error="busy")
 UNCLEAR = Delivery(outcome=DeliveryOutcome.UNCLEAR, error="no answer")

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from monitor.settings.schema import Name
+from monitor.settings.fields import Name
 from monitor.store import releases
 from monitor.web.api.answers import ReleaseOut
 from monitor.web.api.texts import Note, Version

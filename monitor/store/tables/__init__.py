@@ -1,0 +1,58 @@
+"""The tables. Migrations are written against them; ``vigil db check`` compares the two.
+
+Arrays travel as blobs of ``vigil.wire``; everything that is searched for is a column.
+"""
+
+from monitor.store.tables.access import AuditRow, LeaseRow, SwitchRow, TokenRow
+from monitor.store.tables.base import Base
+from monitor.store.tables.delivery import InboundEventRow, OutboxRow, ReceiverRow, SilenceRow
+from monitor.store.tables.evidence import CoverageRow, SignalPointRow, StateRow, TickRow, VerdictRow
+from monitor.store.tables.fleet import (
+    BaselineRow,
+    LabelRow,
+    LedgerIdRow,
+    RejectionRow,
+    ReleaseRow,
+    SourceRow,
+    WindowRow,
+)
+from monitor.store.tables.incidents import (
+    ActionRow,
+    CorrectiveActionRow,
+    EscalationRow,
+    IncidentRow,
+    RelabelItemRow,
+    RunbookTickRow,
+    TimelineRow,
+)
+
+__all__ = [
+    "ActionRow",
+    "AuditRow",
+    "Base",
+    "BaselineRow",
+    "CorrectiveActionRow",
+    "CoverageRow",
+    "EscalationRow",
+    "InboundEventRow",
+    "IncidentRow",
+    "LabelRow",
+    "LeaseRow",
+    "LedgerIdRow",
+    "OutboxRow",
+    "ReceiverRow",
+    "RejectionRow",
+    "RelabelItemRow",
+    "ReleaseRow",
+    "RunbookTickRow",
+    "SignalPointRow",
+    "SilenceRow",
+    "SourceRow",
+    "StateRow",
+    "SwitchRow",
+    "TickRow",
+    "TimelineRow",
+    "TokenRow",
+    "VerdictRow",
+    "WindowRow",
+]
