@@ -11,13 +11,9 @@ DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH = 24
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Query:
-    """One PromQL expression and how its series are named."""
-
-    expr: str
-    legend: str = ""
-    instant: bool = False
+Steps = Sequence[tuple[float | None, str]]
+Query = tuple[str, str]
+"""How its series are named (empty: by their labels), and the PromQL expression."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +27,25 @@ class Panel:
     width: int
     height: int = 8
     unit: str = "short"
-    steps: Sequence[tuple[float | None, str]] = ((None, "text"),)
+    steps: Steps = ((None, "text"),)
     stacked: bool = False
     log_base: int | None = None
     line_at: float | None = None
+
+
+def stat(title: str, about: str, *queries: Query, width: int, **look: Any) -> Panel:
+    """One large number; ``look``: the further fields of a panel."""
+    return Panel(kind="stat", title=title, about=about, queries=queries, width=width, **look)
+
+
+def lines(title: str, about: str, *queries: Query, width: int, **look: Any) -> Panel:
+    """Lines over time; ``look``: the further fields of a panel."""
+    return Panel(kind="timeseries", title=title, about=about, queries=queries, width=width, **look)
+
+
+def table(title: str, about: str, *queries: Query, width: int, **look: Any) -> Panel:
+    """A row for each series as it is now; ``look``: the further fields of a panel."""
+    return Panel(kind="table", title=title, about=about, queries=queries, width=width, **look)
 
 
 def as_json(panel: Panel, *, panel_id: int, x: int, y: int) -> Json:
@@ -50,13 +61,13 @@ def as_json(panel: Panel, *, panel_id: int, x: int, y: int) -> Json:
             {
                 "refId": chr(ord("A") + i),
                 "datasource": DATASOURCE,
-                "expr": query.expr,
-                "legendFormat": query.legend or "__auto",
-                "instant": query.instant,
-                "range": not query.instant,
+                "expr": expr,
+                "legendFormat": legend or "__auto",
+                "instant": panel.kind == "table",
+                "range": panel.kind != "table",
                 "format": "table" if panel.kind == "table" else "time_series",
             }
-            for i, query in enumerate(panel.queries)
+            for i, (legend, expr) in enumerate(panel.queries)
         ],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _options(panel),
