@@ -41,7 +41,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from detectors.evidence.arms import Arms, known
-from detectors.evidence.shiryaev import shares
+from detectors.evidence.track import Track, shares_of
 from detectors.streams import StreamKey
 from vigil.errors import ShapeError
 from vigil.types import Effect
@@ -103,7 +103,7 @@ class BandResult:
     learning: NDArray[np.bool_]
 
 
-class BandEvidence:
+class BandEvidence(Track):
     """The drift track of all streams.
 
     Args:
@@ -111,6 +111,9 @@ class BandEvidence:
         delta: the chance that a baseline leads its band astray, per stream.
         memory: steps over which ``recent`` averages the effect.
     """
+
+    what = "drift"
+    kept = ("delta", "memory")
 
     def __init__(
         self,
@@ -125,7 +128,7 @@ class BandEvidence:
         self.delta, self.memory = delta, memory
         arms = 2 * COLUMNS * len(MOVES)
         self._arms = Arms(
-            "drift",
+            self.what,
             prior=np.full(arms, 1.0 / arms),
             threshold=threshold,
             columns={
@@ -137,18 +140,6 @@ class BandEvidence:
             },
             max_streams=max_streams,
         )
-
-    @property
-    def threshold(self) -> float:
-        return self._arms.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._arms.threshold = value
-
-    @property
-    def last_step(self) -> int | None:
-        return self._arms.last_step
 
     @property
     def streams(self) -> tuple[StreamKey, ...]:
@@ -170,8 +161,7 @@ class BandEvidence:
         learning = arms["steps"][rows] < LEARN_STEPS
         log_paid = self._log_paid(batch, use) / np.maximum(deff, 1.0)[:, None]
         log_paid[learning] = -np.inf
-        streams = [one for one, used in zip(batch.streams, use.tolist(), strict=True) if used]
-        omega = shares(streams) if streams else np.zeros(0)
+        omega = shares_of(batch.streams, use)
         evidence = arms.bet(rows, log_paid, omega)
         self._remember(batch, use, rows)
         table = arms["evidence"][rows].reshape(len(rows), COLUMNS, 2, len(MOVES)).sum(axis=3)
@@ -257,25 +247,8 @@ class BandEvidence:
             return 0.0
         return float(self._arms["steps"][rows[0]] / self.memory) if self.memory else 1.0
 
-    def reset(self, streams: Iterable[StreamKey]) -> None:
-        """After a crossing: evidence starts from nothing; the design effect stays."""
-        self._arms.reset(streams)
-
     def forget(self, streams: Iterable[StreamKey]) -> None:
         self._arms.forget(streams)
-
-    def to_bytes(self) -> bytes:
-        return self._arms.to_bytes({"delta": self.delta, "memory": self.memory})
-
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> BandEvidence:
-        """Raises:
-        WireError: damaged, not a drift track, or of a newer format.
-        """
-        header, arrays = Arms.header_of("drift", blob)
-        track = cls(header["threshold"], delta=header["delta"], memory=header["memory"])
-        track._arms.restore(header, arrays)
-        return track
 
 
 def band(

@@ -38,7 +38,7 @@ from scipy.special import logsumexp
 
 from detectors.evidence.arms import Arms, known
 from detectors.evidence.labels import LabelBatch, LabelResult
-from detectors.evidence.shiryaev import shares
+from detectors.evidence.track import Track, shares_of
 from detectors.streams import StreamKey
 from vigil.errors import ShapeError
 
@@ -50,7 +50,7 @@ TOLERANCE = 0.02
 FORGET = 0.005
 
 
-class CalibrationEvidence:
+class CalibrationEvidence(Track):
     """Calibration of many streams.
 
     Args:
@@ -58,6 +58,9 @@ class CalibrationEvidence:
         least_share: the smallest probability with which a prediction gets a label.
         forget: share of each sign's earned weight that is given back per step.
     """
+
+    what = "calibration"
+    kept = ("least_share", "forget")
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class CalibrationEvidence:
             raise ValueError(f"expected 0 < least_share <= 1, found {least_share}; forget {forget}")
         self.least_share, self.forget = least_share, forget
         self._arms = Arms(
-            "calibration",
+            self.what,
             prior=np.full(len(LAMBDAS), 1.0 / len(LAMBDAS)),
             threshold=threshold,
             columns={
@@ -80,18 +83,6 @@ class CalibrationEvidence:
             },
             max_streams=max_streams,
         )
-
-    @property
-    def threshold(self) -> float:
-        return self._arms.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._arms.threshold = value
-
-    @property
-    def last_step(self) -> int | None:
-        return self._arms.last_step
 
     def step(
         self, streams: Sequence[StreamKey], labels: LabelBatch, tolerance: ArrayLike, *, step: int
@@ -116,8 +107,7 @@ class CalibrationEvidence:
         rows = located[use]
         odds = arms["odds"][rows]
         log_paid = _paid(odds, plus[use], minus[use])
-        judged = [one for one, used in zip(streams, use.tolist(), strict=True) if used]
-        omega = shares(judged) if judged else np.zeros(0)
+        omega = shares_of(streams, use)
         fresh = rows[arms["evidence"][rows].sum(axis=1) <= omega]
         arms["since"][fresh] = 0.0
         arms["since"][fresh, 0] = step
@@ -142,25 +132,8 @@ class CalibrationEvidence:
         kept = self._arms["since"][rows[0]]
         return int(kept[0]), kept[1:].reshape(BINS, 3).copy()
 
-    def reset(self, streams: Iterable[StreamKey]) -> None:
-        """After a crossing: evidence starts from nothing; the signs stay."""
-        self._arms.reset(streams)
-
     def forget_streams(self, streams: Iterable[StreamKey]) -> None:
         self._arms.forget(streams)
-
-    def to_bytes(self) -> bytes:
-        return self._arms.to_bytes({"least_share": self.least_share, "forget": self.forget})
-
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> CalibrationEvidence:
-        """Raises:
-        WireError: damaged, not calibration evidence, or of a newer format.
-        """
-        header, arrays = Arms.header_of("calibration", blob)
-        track = cls(header["threshold"], least_share=header["least_share"], forget=header["forget"])
-        track._arms.restore(header, arrays)
-        return track
 
 
 def calibration_e_value(

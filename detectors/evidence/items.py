@@ -34,7 +34,7 @@ from scipy.special import logsumexp
 from detectors.evidence.arms import Arms, known
 from detectors.evidence.bets import Bets
 from detectors.evidence.item_bets import item_bets
-from detectors.evidence.shiryaev import shares
+from detectors.evidence.track import Track, shares_of
 from detectors.streams import StreamKey
 from vigil.errors import ShapeError
 
@@ -67,13 +67,16 @@ class ItemComparison:
     left_out: tuple[int, int]
 
 
-class ItemEvidence:
+class ItemEvidence(Track):
     """Streams of binned items against growing pools.
 
     Args:
         threshold: A, in steps.
         bins: how many bins each stream's items have.
     """
+
+    what = "items"
+    kept = ("bins",)
 
     def __init__(self, threshold: float, *, bins: int = BINS, max_streams: int = 50_000) -> None:
         if bins < 2:
@@ -82,16 +85,12 @@ class ItemEvidence:
         self._bets = item_bets()
         self._log_payoff = np.log(self._bets.payoff)
         self._arms = Arms(
-            "items",
+            self.what,
             prior=self._bets.prior,
             threshold=threshold,
             columns={"pool": ((bins,), np.int64, 0)},
             max_streams=max_streams,
         )
-
-    @property
-    def threshold(self) -> float:
-        return self._arms.threshold
 
     def learn(self, streams: Sequence[StreamKey], counts: ArrayLike) -> None:
         """Items declared healthy join the pools: counts (N, bins)."""
@@ -123,8 +122,7 @@ class ItemEvidence:
         use = (located >= 0) & (size > 0) & (arms["pool"][located].sum(axis=1) > 0)
         rows = located[use]
         p_counts = _p_counts(arms["pool"][rows], table[use], self._bets, rng)
-        judged = [one for one, used in zip(streams, use.tolist(), strict=True) if used]
-        omega = shares(judged) if judged else np.zeros(0)
+        omega = shares_of(streams, use)
         evidence = arms.bet(rows, p_counts @ self._log_payoff.T, omega)
         arms["pool"][located[located >= 0]] += table[located >= 0]
         found = known(streams, np.where(use, located, -1), evidence)
@@ -145,25 +143,8 @@ class ItemEvidence:
             )
         return table
 
-    def reset(self, streams: Iterable[StreamKey]) -> None:
-        """After a crossing: evidence starts from nothing, pools stay."""
-        self._arms.reset(streams)
-
     def forget(self, streams: Iterable[StreamKey]) -> None:
         self._arms.forget(streams)
-
-    def to_bytes(self) -> bytes:
-        return self._arms.to_bytes({"bins": self.bins})
-
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> ItemEvidence:
-        """Raises:
-        WireError: damaged, not item evidence, or of a newer format.
-        """
-        header, arrays = Arms.header_of("items", blob)
-        track = cls(header["threshold"], bins=int(header["bins"]))
-        track._arms.restore(header, arrays)
-        return track
 
 
 def compare_items(

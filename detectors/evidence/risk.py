@@ -31,7 +31,7 @@ from scipy.stats import beta
 
 from detectors.evidence.arms import Arms, known
 from detectors.evidence.labels import LabelBatch, LabelResult
-from detectors.evidence.shiryaev import shares
+from detectors.evidence.track import Track, shares_of
 from detectors.streams import StreamKey
 from vigil.errors import ShapeError
 
@@ -50,13 +50,16 @@ def upper_risk(errors: ArrayLike, labels: ArrayLike, *, delta: float = DELTA) ->
     return np.where(wrong >= n, 1.0, found)
 
 
-class RiskEvidence:
+class RiskEvidence(Track):
     """Risk of many streams.
 
     Args:
         threshold: A, in steps with labels.
         least_share: the smallest probability with which a prediction gets a label.
     """
+
+    what = "risk"
+    kept = ("least_share",)
 
     def __init__(
         self, threshold: float, *, least_share: float = 1.0, max_streams: int = 50_000
@@ -65,24 +68,12 @@ class RiskEvidence:
             raise ValueError(f"expected 0 < least_share <= 1, found {least_share}")
         self.least_share = least_share
         self._arms = Arms(
-            "risk",
+            self.what,
             prior=np.full(len(MOVES), 1.0 / len(MOVES)),
             threshold=threshold,
             columns={"since": ((4,), np.float64, 0.0)},
             max_streams=max_streams,
         )
-
-    @property
-    def threshold(self) -> float:
-        return self._arms.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._arms.threshold = value
-
-    @property
-    def last_step(self) -> int | None:
-        return self._arms.last_step
 
     def step(
         self, streams: Sequence[StreamKey], labels: LabelBatch, bound: ArrayLike, *, step: int
@@ -109,8 +100,7 @@ class RiskEvidence:
         ]
         number = np.bincount(labels.stream, minlength=len(streams))
         use = (located >= 0) & (number > 0) & (m < 1.0)
-        judged = [one for one, used in zip(streams, use.tolist(), strict=True) if used]
-        omega = shares(judged) if judged else np.zeros(0)
+        omega = shares_of(streams, use)
         rows = located[use]
         fresh = rows[arms["evidence"][rows].sum(axis=1) <= omega]
         arms["since"][fresh] = (float(step), 0.0, 0.0, 0.0)
@@ -133,25 +123,8 @@ class RiskEvidence:
         first, number, losses, bounds = self._arms["since"][rows[0]].tolist()
         return int(first), number, losses, bounds
 
-    def reset(self, streams: Iterable[StreamKey]) -> None:
-        """After a crossing: evidence starts from nothing."""
-        self._arms.reset(streams)
-
     def forget(self, streams: Iterable[StreamKey]) -> None:
         self._arms.forget(streams)
-
-    def to_bytes(self) -> bytes:
-        return self._arms.to_bytes({"least_share": self.least_share})
-
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> RiskEvidence:
-        """Raises:
-        WireError: damaged, not risk evidence, or of a newer format.
-        """
-        header, arrays = Arms.header_of("risk", blob)
-        track = cls(header["threshold"], least_share=header["least_share"])
-        track._arms.restore(header, arrays)
-        return track
 
 
 def risk_e_value(
