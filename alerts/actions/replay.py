@@ -16,9 +16,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.actions.signing import sign
+from alerts.actions.signed_http import SignedHttp
 from vigil import wire
-from vigil.clock import Clock, SystemClock
 from vigil.errors import VigilError, WireError
 
 CONTENT_TYPE = "application/octet-stream"
@@ -90,33 +89,8 @@ def unpack_reply(body: bytes, *, version: str, records: int) -> Replayed:
     )
 
 
-class ReplayClient:
-    """Args:
-    url: of the endpoint beside the model.
-    secret: shared with it; never shown.
-    timeout_s: for one request.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        secret: str,
-        *,
-        timeout_s: float = 10.0,
-        clock: Clock | None = None,
-        client: httpx.Client | None = None,
-    ) -> None:
-        self._url = url
-        self._secret = secret
-        self._timeout_s = timeout_s
-        self._clock = clock or SystemClock()
-        self._client = client or httpx.Client(timeout=timeout_s, follow_redirects=False)
-
-    def __repr__(self) -> str:
-        return f"ReplayClient(timeout_s={self._timeout_s})"
-
-    def close(self) -> None:
-        self._client.close()
+class ReplayClient(SignedHttp):
+    """Runs images through a version, at the endpoint beside the model."""
 
     def replay(self, version: str, images: NDArray[np.uint8]) -> Replayed:
         """Run ``images`` (n, h, w, c) through ``version``.
@@ -127,14 +101,11 @@ class ReplayClient:
         if not len(images):
             raise ReplayError("no images are kept to replay")
         body = pack_request(version, np.ascontiguousarray(images, np.uint8))
-        signed = sign(self._secret, int(self._clock.now().timestamp()), body)
         try:
-            reply = self._client.post(
-                self._url, content=body, headers={"Content-Type": CONTENT_TYPE, **signed}
-            )
+            reply = self._post(body, {"Content-Type": CONTENT_TYPE})
         except httpx.TimeoutException:
             raise ReplayError(
-                f"the replay endpoint gave no answer within {self._timeout_s:g} s"
+                f"the replay endpoint gave no answer within {self.timeout_s:g} s"
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ReplayError(

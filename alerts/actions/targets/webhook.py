@@ -19,41 +19,16 @@ from typing import Any
 import httpx
 
 from alerts.actions.plan import RollbackPlan
-from alerts.actions.signing import sign
+from alerts.actions.signed_http import SignedHttp
 from alerts.actions.targets.protocol import TargetReport, TargetState
-from vigil.clock import Clock, SystemClock
 
 _STATES = {each.value for each in TargetState} - {TargetState.UNCLEAR.value}
 
 
-class SignedWebhook:
-    """Args:
-    url: of the receiver.
-    secret: shared with it; never shown.
-    timeout_s: for one request.
-    """
+class SignedWebhook(SignedHttp):
+    """Has a plan carried out by the user's own pipeline."""
 
     kind = "webhook"
-
-    def __init__(
-        self,
-        url: str,
-        secret: str,
-        *,
-        timeout_s: float = 10.0,
-        clock: Clock | None = None,
-        client: httpx.Client | None = None,
-    ) -> None:
-        self.url = url
-        self._secret = secret
-        self._clock = clock or SystemClock()
-        self._client = client or httpx.Client(timeout=timeout_s, follow_redirects=False)
-
-    def __repr__(self) -> str:
-        return f"SignedWebhook({_host(self.url)!r})"
-
-    def close(self) -> None:
-        self._client.close()
 
     def serving(self, model: str, deployment: str) -> str | None:
         """None: the webhook knows plans, not models; the windows that arrive tell what serves."""
@@ -72,17 +47,13 @@ class SignedWebhook:
     def _send(self, action: str, plan: RollbackPlan) -> TargetReport:
         envelope = {"action": action, "plan_id": plan.id, "plan": plan.to_json()}
         body = json.dumps(envelope, sort_keys=True).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": plan.id,
-            **sign(self._secret, int(self._clock.now().timestamp()), body),
-        }
+        headers = {"Content-Type": "application/json", "Idempotency-Key": plan.id}
         try:
-            reply = self._client.post(self.url, content=body, headers=headers)
+            reply = self._post(body, headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            text = f"{_host(self.url)}: no answer ({type(error).__name__})"
+            text = f"{self.host}: no answer ({type(error).__name__})"
             return TargetReport(state=TargetState.UNCLEAR, text=text)
-        return _report(reply, _host(self.url))
+        return _report(reply, self.host)
 
 
 def _report(reply: httpx.Response, host: str) -> TargetReport:
@@ -107,12 +78,3 @@ def _report(reply: httpx.Response, host: str) -> TargetReport:
         text=said or f"{host} says {state}",
         receipt={"status": str(code), "serving": str(plain.get("serving", ""))[:200]},
     )
-
-
-def _host(url: str) -> str:
-    """What an error may show of a URL: paths and queries often hold secrets."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return "(invalid URL)"
-    return f"{parsed.scheme}://{parsed.host}" + (f":{parsed.port}" if parsed.port else "")
