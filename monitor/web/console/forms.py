@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import NamedTuple
+
 from fastapi import Request
+from sqlalchemy.orm import Session
 
 from monitor.response import people
 from monitor.response.accept import accept as accept_as_normal
@@ -15,72 +21,59 @@ from monitor.web.console.requests import writer
 Fields = dict[str, str]
 
 
-def acknowledge(request: Request, fields: Fields, incident_id: int) -> None:
-    actor = writer(request, fields, Permission.OPERATE)
+class _Change(NamedTuple):
+    """A transaction in which a person changes something."""
+
+    session: Session
+    actor: str
+    at: datetime
+
+
+@contextmanager
+def _change(request: Request, fields: Fields, permission: Permission) -> Iterator[_Change]:
+    """Raises:
+    SignInNeededError, HTTPException: see ``writer``.
+    """
+    actor = writer(request, fields, permission)
     services = auth.services_of(request)
     with services.sessions.begin() as session:
-        people.acknowledge(
-            session,
-            incident_id,
-            actor=actor.name,
-            at=services.clock.now(),
-            announcer=_announcer(request),
-        )
+        yield _Change(session, actor.name, services.clock.now())
+
+
+def acknowledge(request: Request, fields: Fields, incident_id: int) -> None:
+    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+        people.acknowledge(session, incident_id, actor=actor, at=at, announcer=_announcer(request))
 
 
 def resolve(request: Request, fields: Fields, incident_id: int) -> None:
-    actor = writer(request, fields, Permission.OPERATE)
-    services = auth.services_of(request)
-    with services.sessions.begin() as session:
-        people.resolve(
-            session,
-            incident_id,
-            actor=actor.name,
-            at=services.clock.now(),
-            announcer=_announcer(request),
-        )
+    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+        people.resolve(session, incident_id, actor=actor, at=at, announcer=_announcer(request))
 
 
 def disposition(request: Request, fields: Fields, incident_id: int) -> None:
-    actor = writer(request, fields, Permission.OPERATE)
-    services = auth.services_of(request)
-    with services.sessions.begin() as session:
-        people.disposition(
-            session,
-            incident_id,
-            fields.get("disposition", ""),
-            actor=actor.name,
-            at=services.clock.now(),
-        )
+    value = fields.get("disposition", "")
+    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+        people.disposition(session, incident_id, value, actor=actor, at=at)
 
 
 def accept(request: Request, fields: Fields, incident_id: int) -> None:
-    actor = writer(request, fields, Permission.OPERATE)
-    services = auth.services_of(request)
-    with services.sessions.begin() as session:
+    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
         accept_as_normal(
             session,
             incident_id,
             reason=fields.get("reason", ""),
-            settings=services.settings,
-            actor=actor.name,
-            at=services.clock.now(),
+            settings=auth.services_of(request).settings,
+            actor=actor,
+            at=at,
             announcer=_announcer(request),
         )
 
 
 def approve(request: Request, fields: Fields, action_id: int) -> int:
     """Approve the plan whose hash the form carries; the number of the action's incident."""
-    actor = writer(request, fields, Permission.APPROVE)
-    services = auth.services_of(request)
-    with services.sessions.begin() as session:
-        row = people.approve(
-            session,
-            action_id,
-            plan_hash=fields.get("plan_hash", ""),
-            actor=actor.name,
-            at=services.clock.now(),
-        )
+    plan_hash = fields.get("plan_hash", "")
+    with _change(request, fields, Permission.APPROVE) as (session, actor, at):
+        row = people.approve(session, action_id, plan_hash=plan_hash, actor=actor, at=at)
         return row.incident_id
 
 

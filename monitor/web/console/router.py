@@ -42,6 +42,7 @@ from vigil.errors import ConflictError, NotFoundError, VigilError
 
 Incident = Annotated[int | None, Query(ge=0, le=MAX_ROW)]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Changed = Callable[[Request, Form, RowId], Response]
 _TITLES = {
     400: "That did not work",
     403: "Not allowed",
@@ -231,28 +232,22 @@ def log_out(request: Request, fields: Form) -> Response:
     return answer
 
 
-@router.post("/incidents/{incident_id}/acknowledge")
-def acknowledge(request: Request, fields: Form, incident_id: RowId) -> Response:
-    forms.acknowledge(request, fields, incident_id)
-    return see(f"/incidents/{incident_id}?notice=acknowledged")
+def _changing(change: Callable[[Request, dict[str, str], int], None], notice: str) -> Changed:
+    def changed(request: Request, fields: Form, incident_id: RowId) -> Response:
+        change(request, fields, incident_id)
+        return see(f"/incidents/{incident_id}?notice={notice}")
+
+    return changed
 
 
-@router.post("/incidents/{incident_id}/resolve")
-def resolve(request: Request, fields: Form, incident_id: RowId) -> Response:
-    forms.resolve(request, fields, incident_id)
-    return see(f"/incidents/{incident_id}?notice=resolved")
-
-
-@router.post("/incidents/{incident_id}/disposition")
-def disposition(request: Request, fields: Form, incident_id: RowId) -> Response:
-    forms.disposition(request, fields, incident_id)
-    return see(f"/incidents/{incident_id}?notice=saved")
-
-
-@router.post("/incidents/{incident_id}/accept")
-def accept(request: Request, fields: Form, incident_id: RowId) -> Response:
-    forms.accept(request, fields, incident_id)
-    return see(f"/incidents/{incident_id}?notice=accepted")
+for _change, _notice in (
+    (forms.acknowledge, "acknowledged"),
+    (forms.resolve, "resolved"),
+    (forms.disposition, "saved"),
+    (forms.accept, "accepted"),
+):
+    _name = _change.__name__
+    router.post(f"/incidents/{{incident_id}}/{_name}", name=_name)(_changing(_change, _notice))
 
 
 @router.post("/actions/{action_id}/approve")
