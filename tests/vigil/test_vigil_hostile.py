@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vigil_records import a_batch, a_ruler
+from vigil_records import a_ruler, windows
 
 from vigil import Tap, wire
 from vigil.arrays import as_numpy
@@ -23,7 +23,6 @@ from vigil.baseline import Baseline
 from vigil.batch import make_batch
 from vigil.clock import ManualClock
 from vigil.errors import ShapeError, TransportError, WireError
-from vigil.recorder import Recorder
 from vigil.ruler import Ruler
 from vigil.sample import Sample
 from vigil.shipping.shipper import Shipper
@@ -31,7 +30,6 @@ from vigil.shipping.spool import Entry, MemorySpool
 from vigil.shipping.transport import HttpTransport, MemoryTransport, Receipt, retry_after
 from vigil.summary import Summary
 from vigil.types import ModelRef
-from vigil.window import Window
 
 
 def a_baseline() -> Baseline:
@@ -111,24 +109,6 @@ def test_baseline_that_was_not_measured_with_its_ruler_is_refused():
     other = replace(base, reference=Summary.empty(fewer), sha256="")
     with pytest.raises(WireError, match="not measured with its ruler"):
         Baseline.from_bytes(other.to_bytes())
-
-
-def windows(n: int) -> list[Window]:
-    recorder = Recorder(
-        model="reader",
-        deployment="production",
-        source="src",
-        boot="boot",
-        keys=("site", "camera"),
-        window_s=60.0,
-        rulers=a_ruler,
-    )
-    made = [
-        window
-        for i in range(n)
-        for window in recorder.add(a_batch(2, first=2 * i, time_s=1_700_000_040.0 + 60 * i))
-    ]
-    return made + recorder.close()
 
 
 class _CantRead(MemoryTransport):

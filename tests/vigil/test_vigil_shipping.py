@@ -6,34 +6,15 @@ import random
 import socket
 
 import pytest
-from vigil_records import a_batch, a_ruler
+from vigil_records import windows
 from vigil_service import answers, loses_the_reply, talks_nonsense
 
 from vigil import wire
 from vigil.errors import TransportError
-from vigil.recorder import Recorder
 from vigil.shipping.shipper import Shipper, backoff
 from vigil.shipping.spool import DiskSpool, Entry, MemorySpool
 from vigil.shipping.transport import HttpTransport, MemoryTransport, retry_after
 from vigil.window import Window
-
-START = 1_700_000_040.0
-
-
-def windows(n: int) -> list[Window]:
-    recorder = Recorder(
-        model="reader",
-        deployment="production",
-        source="src",
-        boot="boot",
-        keys=("site", "camera"),
-        window_s=60.0,
-        rulers=a_ruler,
-    )
-    made = [
-        w for i in range(n) for w in recorder.add(a_batch(2, first=2 * i, time_s=START + 60 * i))
-    ]
-    return made + recorder.close()
 
 
 def spooled(n: int, spool=None):

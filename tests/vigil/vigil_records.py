@@ -8,11 +8,14 @@ import numpy as np
 
 from vigil.batch import RecordBatch, make_batch
 from vigil.catalogue import SCALAR_NAMES
+from vigil.recorder import Recorder
 from vigil.ruler import Projection, Ruler
 from vigil.summary import Layout
 from vigil.types import ModelRef
+from vigil.window import Window
 
 CLASSES, DIMENSION = 4, 6
+START = 1_700_000_040.0
 
 
 def a_ruler(version: str = "v1", *, model: str = "reader", seed: int = 0) -> Ruler:
@@ -69,3 +72,22 @@ def a_batch(
         version=version,
         **given,
     )
+
+
+def windows(n: int) -> list[Window]:
+    """So many windows of a minute, two records each, from ``START``."""
+    recorder = Recorder(
+        model="reader",
+        deployment="production",
+        source="src",
+        boot="boot",
+        keys=("site", "camera"),
+        window_s=60.0,
+        rulers=a_ruler,
+    )
+    made = [
+        window
+        for i in range(n)
+        for window in recorder.add(a_batch(2, first=2 * i, time_s=START + 60 * i))
+    ]
+    return made + recorder.close()
