@@ -122,16 +122,37 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(length=30), nullable=False),
         sa.Column("event_id", sa.String(length=200), nullable=False),
         sa.Column("received_at", TIME, nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("incident_id", BIG, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_events")),
         sa.UniqueConstraint(
             "provider", "event_id", name=op.f("uq_inbound_events_provider_event_id")
         ),
     )
     _index("inbound_events", "received_at")
+    _index("inbound_events", "subject")
+    op.create_table(
+        "external_alerts",
+        _number(),
+        sa.Column("source", sa.String(length=30), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        *_of_incident("external_alerts"),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("starts_at", TIME, nullable=False),
+        sa.Column("last_seen_at", TIME, nullable=False),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_external_alerts")),
+        sa.UniqueConstraint(
+            "source", "fingerprint", name=op.f("uq_external_alerts_source_fingerprint")
+        ),
+    )
+    _index("external_alerts", "incident_id")
 
 
 def downgrade() -> None:
     for table in (
+        "external_alerts",
         "inbound_events",
         "silences",
         "receivers",

@@ -85,11 +85,17 @@ class SilenceRow(Base):
 
 
 class InboundEventRow(Base):
-    """An event that a provider sent us, kept so that a repeat changes nothing."""
+    """An event that a provider sent us, kept so that a repeat changes nothing.
+
+    ``subject`` is the provider's own name for the incident, where it told one, and
+    ``incident_id`` ours: later events may name theirs alone.
+    """
 
     __tablename__ = "inbound_events"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(30))
     event_id: Mapped[str] = mapped_column(String(200))
     received_at: Mapped[datetime] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(String(200), default="", index=True)
+    incident_id: Mapped[int | None] = mapped_column(BigId)
     __table_args__ = (UniqueConstraint("provider", "event_id"),)

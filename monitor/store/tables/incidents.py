@@ -52,6 +52,27 @@ class IncidentRow(Base):
     runbook: Mapped[str] = mapped_column(String(100))
 
 
+class ExternalAlertRow(Base):
+    """An alert of another system, by its own fingerprint, and the incident that it is part of.
+
+    It fires until ``resolved_at``; when it fires again ``starts_at`` is later.
+    """
+
+    __tablename__ = "external_alerts"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    source: Mapped[str] = mapped_column(String(30))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    incident_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("incidents.id", ondelete="CASCADE"), index=True
+    )
+    labels: Mapped[dict[str, Any]]
+    text: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("source", "fingerprint"),)
+
+
 class TimelineRow(Base):
     """What happened to an incident, in order; never changed."""
 
