@@ -159,6 +159,28 @@ def recovered(incident: Incident, *, at: datetime, text: str) -> Transition:
     return _moved(incident, at=at, kind="recovered", actor="vigil", text=text, recovered_at=at)
 
 
+def went_quiet(incident: Incident, *, at: datetime) -> Transition:
+    """What a person resolved while it fired has stopped: if it fires again, that is news."""
+    if incident.state.is_open or incident.recovered_at is not None:
+        return _unmoved(incident, Change.ALREADY, "it is open, or was quiet before")
+    text = "Quiet now, after it was resolved: if it fires again, people are told."
+    return _moved(incident, at=at, kind="quiet", actor="vigil", text=text, recovered_at=at)
+
+
+def fires_unheard(incident: Incident, *, at: datetime, reason: str) -> Transition:
+    """It fires after a person resolved it: written down the first time, and nobody is told."""
+    if incident.state.is_open:
+        return _unmoved(incident, Change.ALREADY, f"incident {incident.id} is open")
+    latest = max(at, incident.last_firing_at)
+    following = replace(incident, version=incident.version + 1, last_firing_at=latest)
+    text = f"It fires still, and nobody is told: {reason}."
+    entry = None
+    if incident.resolved_at is not None and incident.last_firing_at <= incident.resolved_at:
+        data = {"stage": "dismissed", "outcome": "not_told", "reason": reason}
+        entry = TimelineEntry(at=at, kind="decision", actor="vigil", text=text, data=data)
+    return Transition(change=Change.CHANGED, incident=following, entry=entry, reason=text)
+
+
 def resolve(incident: Incident, *, at: datetime, actor: str, text: str = "") -> Transition:
     """It is over, from any state."""
     if not incident.state.is_open:
@@ -189,6 +211,24 @@ def reopen(incident: Incident, *, at: datetime, actor: str, text: str) -> Transi
         recovered_at=None,
         resolved_at=None,
         last_firing_at=at,
+        reopened=incident.reopened + 1,
+    )
+
+
+def reweighed(incident: Incident, *, at: datetime, severity: Severity, reason: str) -> Transition:
+    """Its figures say that it is worse, or less bad, than it was (``severity.reweigh``)."""
+    if not incident.state.is_open:
+        return _is_over(incident)
+    if severity is incident.severity:
+        return _unmoved(incident, Change.ALREADY, f"it is {severity.value} already")
+    return _moved(
+        incident,
+        at=at,
+        kind="severity",
+        actor="vigil",
+        text=f"Severity {incident.severity.value} -> {severity.value}: {reason}.",
+        data={"from": incident.severity.value, "to": severity.value},
+        severity=severity,
     )
 
 
@@ -202,7 +242,8 @@ def fired_again(
 ) -> Transition:
     """An alert of this incident fires still, or another joined it.
 
-    Findings of the same signal and slice are replaced by the newer one; the severity only grows.
+    Findings of the same signal and slice are replaced by the newer one; the severity only grows
+    here, because what arrives is a part of the whole (it falls by ``reweighed``).
     The entry names signals that are new; where none is, the timeline stays quiet (``entry`` is None
     though the row changed).
     """

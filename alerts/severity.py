@@ -1,4 +1,8 @@
-"""How bad: from what happened, how widely, and how far beyond tolerance it surely is."""
+"""How bad: from what happened, how widely, and how far beyond tolerance it surely is.
+
+It rises where the *lower* bound of an effect is far beyond tolerance, and falls only where the
+*upper* bound of every effect is no longer so: between the two it stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +36,48 @@ def severity_of(
 
     A provisional verdict counts one step less, though never below a warning.
     """
-    moderate, far, whole = _TABLE[kind]
-    if slice.is_whole:
-        severity = whole
-    else:
-        severity = far if any(each.size >= _FAR for each in findings) else moderate
+    far = any(each.size >= _FAR for each in findings)
+    return _severity(kind, slice, far=far, provisional=provisional)
+
+
+def severity_at_most(
+    kind: AlertKind, slice: Slice, findings: Sequence[Finding], *, provisional: bool = False
+) -> Severity:
+    """The severity that these figures still allow, by the upper bounds of the effects. A finding
+    without a figure allows the worst."""
+    far = not findings or any(_may_be_far(each) for each in findings)
+    return _severity(kind, slice, far=far, provisional=provisional)
+
+
+def reweigh(
+    current: Severity,
+    kind: AlertKind,
+    slice: Slice,
+    looks: Sequence[Sequence[Finding]],
+    *,
+    provisional: bool = False,
+) -> Severity:
+    """The severity after looking again: each of ``looks`` must say the same for a change."""
+    if not looks or any(not findings for findings in looks):
+        return current
+    surely = [severity_of(kind, slice, each, provisional=provisional) for each in looks]
+    at_most = [severity_at_most(kind, slice, each, provisional=provisional) for each in looks]
+    least = min(surely, key=lambda each: each.rank)
+    most = max(at_most, key=lambda each: each.rank)
+    if least.rank > current.rank:
+        return least
+    return most if most.rank < current.rank else current
+
+
+def _may_be_far(finding: Finding) -> bool:
+    if finding.effect is None:
+        return True
+    return finding.effect.high >= _FAR * finding.effect.tolerance
+
+
+def _severity(kind: AlertKind, slice: Slice, *, far: bool, provisional: bool) -> Severity:
+    moderate, distant, whole = _TABLE[kind]
+    severity = whole if slice.is_whole else distant if far else moderate
     if provisional and severity.rank > Severity.WARNING.rank:
         severity = list(Severity)[severity.rank - 1]
     return severity
