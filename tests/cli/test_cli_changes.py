@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from incident_rows import incident_row
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -25,24 +26,13 @@ def sessions(run: Any, config: Path) -> Any:
     opened = Sessions(engine)
     with opened.begin() as session:
         session.add(
-            IncidentRow(
-                group_key="reader/production/model_regression",
-                fingerprint="f" * 64,
-                kind="model_regression",
+            incident_row(
+                NOW,
                 cause="model_regression",
                 severity="critical",
-                model="reader",
                 model_version="v2",
-                deployment="production",
                 slice="all traffic",
                 title="v2 is worse than v1",
-                state="open",
-                detected_at=NOW,
-                last_firing_at=NOW,
-                findings=[],
-                reasons=[],
-                labels={},
-                runbook="model_regression",
             )
         )
         session.flush()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from incident_rows import incident_row
 
 from monitor.store.database import Sessions, open_engine
-from monitor.store.tables import CoverageRow, IncidentRow
+from monitor.store.tables import CoverageRow
 
 NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
 
@@ -35,31 +36,18 @@ def story(run: Any, config: Path) -> None:
     engine = open_engine(f"sqlite:///{config.parent / 'vigil.db'}")
     with Sessions(engine).begin() as session:
         session.add(
-            IncidentRow(
-                group_key="g",
-                fingerprint="f" * 64,
-                kind="input_fault",
-                cause="input_fault",
-                severity="error",
-                model="reader",
-                model_version="v1",
-                deployment="production",
+            incident_row(
+                NOW + timedelta(minutes=3),
                 slice="camera=c4",
                 title="blurred",
-                state="open",
                 onset_at=NOW,
                 onset_first_at=NOW - timedelta(minutes=2),
                 onset_last_at=NOW + timedelta(minutes=2),
-                detected_at=NOW + timedelta(minutes=3),
-                last_firing_at=NOW + timedelta(minutes=3),
                 findings=[
                     finding("embedding", 1e3),
                     finding("brightness", 1e9),
                     finding("brightness", 1e6, "site=s1"),
                 ],
-                reasons=[],
-                labels={},
-                runbook="input_fault",
             )
         )
         session.add(

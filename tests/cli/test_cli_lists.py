@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from incident_rows import incident_row
 from sqlalchemy.orm import Session
 
 from monitor.store.database import Sessions, open_engine
@@ -35,26 +36,7 @@ def session(run: Any, config: Path) -> Any:
 
 
 def _incident(**changed: Any) -> IncidentRow:
-    values: dict[str, Any] = {
-        "group_key": "reader/production/input_fault",
-        "fingerprint": "f" * 64,
-        "kind": "input_fault",
-        "cause": "input_fault",
-        "severity": "error",
-        "model": "reader",
-        "model_version": "v1",
-        "deployment": "production",
-        "slice": "camera=c7",
-        "title": "Camera c7 lost focus",
-        "state": "open",
-        "detected_at": NOW,
-        "last_firing_at": NOW,
-        "findings": [],
-        "reasons": ["sharpness fell on every version"],
-        "labels": {},
-        "runbook": "input_fault",
-    }
-    return IncidentRow(**(values | changed))
+    return incident_row(NOW, reasons=["sharpness fell on every version"], **changed)
 
 
 def test_the_tables_are_checked(run: Any, config: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stored
+from incident_rows import incident_row
 from sqlalchemy import func, select
 
 from monitor.forget import Forgotten, forget
@@ -93,7 +94,7 @@ def test_history_goes_with_what_belongs_to_it(services: Services) -> None:
             session.flush()
             session.add(verdict(tick.id, end))
         for resolved in (old, None):
-            incident = IncidentRow(**incident_values(old), resolved_at=resolved)
+            incident = incident_row(old, state="resolved", resolved_at=resolved)
             session.add(incident)
             session.flush()
             session.add(
@@ -121,31 +122,9 @@ def verdict(tick_id: int, at: datetime) -> VerdictRow:
     )
 
 
-def incident_values(at: datetime) -> dict[str, object]:
-    return {
-        "group_key": "g",
-        "fingerprint": "f",
-        "kind": "unknown",
-        "cause": "unknown",
-        "severity": "info",
-        "model": "digits",
-        "model_version": "v1",
-        "deployment": "production",
-        "slice": "",
-        "title": "t",
-        "state": "resolved",
-        "detected_at": at,
-        "last_firing_at": at,
-        "findings": [],
-        "reasons": [],
-        "labels": {},
-        "runbook": "unknown",
-    }
-
-
 def queue_for_labelling(services: Services, record_id: str) -> int:
     with services.sessions.begin() as session:
-        incident = IncidentRow(**incident_values(stored.NOON))
+        incident = incident_row(stored.NOON, state="resolved")
         session.add(incident)
         session.flush()
         action = ActionRow(

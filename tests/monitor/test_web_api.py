@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import stored
+from incident_rows import incident_row
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 from web_client import TestClient
@@ -47,25 +48,15 @@ def bearer(services: Services, scope: str) -> dict[str, str]:
 def add_incident(services: Services, **values: object) -> int:
     with services.sessions.begin() as session:
         columns: dict[str, object] = {
-            "group_key": "digits/production/model_regression",
-            "fingerprint": "f" * 32,
-            "kind": "model_regression",
             "cause": "model_regression",
             "severity": "critical",
             "model": "digits",
             "model_version": "v2",
-            "deployment": "production",
             "slice": "all traffic",
             "title": "digits v2 is worse than v1",
-            "state": "open",
-            "detected_at": stored.NOON,
-            "last_firing_at": stored.NOON,
-            "findings": [],
             "reasons": ["began with the release"],
-            "labels": {},
-            "runbook": "model_regression",
         }
-        row = IncidentRow(**{**columns, **values})
+        row = incident_row(stored.NOON, **{**columns, **values})
         session.add(row)
         session.flush()
         return row.id

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from incident_rows import incident_row
 
 from detectors.fit import fit_baseline
 from monitor.services import Services, open_services
@@ -111,27 +112,13 @@ def services_in(folder: Path) -> Services:
 
 def incident(**changed: Any) -> IncidentRow:
     values: dict[str, Any] = {
-        "group_key": "reader/production/input_fault",
-        "fingerprint": "f" * 64,
-        "kind": "input_fault",
-        "cause": "input_fault",
-        "severity": "error",
-        "model": "reader",
-        "model_version": "v1",
-        "deployment": "production",
         "slice": f"camera={HOSTILE}",
         "title": f"Camera {HOSTILE} went dark",
-        "state": "open",
         "onset_at": ONSET,
         "detected_at": ONSET + timedelta(minutes=1),
         "mitigated_at": NOW - timedelta(minutes=5),
-        "last_firing_at": NOW,
-        "findings": [],
-        "reasons": [],
-        "labels": {},
-        "runbook": "input_fault",
     }
-    return IncidentRow(**(values | changed))
+    return incident_row(NOW, **(values | changed))
 
 
 def seed(services: Services) -> None:
