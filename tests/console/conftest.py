@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from console_browser import TestClient, browser_on
-from console_seed import NOW, Fleet, empty_fleet, seed_fleet
+from console_seed import seed_fleet
+from console_world import NOW, Fleet, empty_fleet
 
 from monitor.web.auth import create_token
 

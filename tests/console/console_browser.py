@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from console_seed import Fleet
+from console_world import Fleet
 from fastapi import FastAPI
 
 from monitor.web.console.router import router

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import audit_fleet as sim
 from console_browser import TestClient
-from console_seed import HOSTILE, NOW, Fleet
+from console_world import HOSTILE, NOW, Fleet
 
 from monitor.audit import kept
 from monitor.audit.replay import EngineSettings, replay

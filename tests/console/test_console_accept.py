@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from console_browser import TestClient
-from console_seed import Fleet
+from console_world import Fleet
 
 from monitor.store.tables import IncidentRow
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from console_browser import TestClient, browser_on
-from console_seed import Fleet
+from console_world import Fleet
 
 from monitor.store.tables import ActionRow, IncidentRow
 

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from console_browser import TestClient
-from console_seed import NOW
+from console_world import NOW
 
 from monitor.services import open_services
 from monitor.settings.schema import Settings

@@ -9,7 +9,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from console_browser import TestClient, browser_on
-from console_seed import BAD_SLICE, DEPLOYMENT, HOSTILE, MODEL, ONSET, Fleet
+from console_world import BAD_SLICE, DEPLOYMENT, HOSTILE, MODEL, ONSET, Fleet
 
 from dashboards.console import pages
 from monitor.response.exemplars import Shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console_browser import TestClient
-from console_seed import NOW, Fleet
+from console_world import NOW, Fleet
 
 from monitor.reports import kept
 from monitor.reports.kept import Kept

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import uvicorn
 from console_browser import app_on
-from console_seed import BAD_SLICE, DEPLOYMENT, MODEL, Fleet
+from console_world import BAD_SLICE, DEPLOYMENT, MODEL, Fleet
 from PIL import Image
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
