@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from vigil_records import a_batch, a_ruler
+from vigil_records import a_batch, a_recorder, a_ruler
 
 from vigil import wire
 from vigil.errors import FormatVersionError, VigilError, WireError
-from vigil.recorder import Recorder
 from vigil.ruler import Ruler
 from vigil.summary import membership, narrow, slices_of, widen
 from vigil.types import WHOLE, Slice
@@ -23,15 +22,7 @@ from vigil.window import Window
 
 
 def a_window() -> Window:
-    recorder = Recorder(
-        model="reader",
-        deployment="production",
-        source="src",
-        boot="boot",
-        keys=("site", "camera"),
-        window_s=60.0,
-        rulers=a_ruler,
-    )
+    recorder = a_recorder()
     recorder.add(a_batch(5, thumbnails=True))
     (window,) = recorder.close()
     return window

@@ -74,9 +74,8 @@ def a_batch(
     )
 
 
-def windows(n: int) -> list[Window]:
-    """So many windows of a minute, two records each, from ``START``."""
-    recorder = Recorder(
+def a_recorder() -> Recorder:
+    return Recorder(
         model="reader",
         deployment="production",
         source="src",
@@ -85,6 +84,11 @@ def windows(n: int) -> list[Window]:
         window_s=60.0,
         rulers=a_ruler,
     )
+
+
+def windows(n: int) -> list[Window]:
+    """So many windows of a minute, two records each, from ``START``."""
+    recorder = a_recorder()
     made = [
         window
         for i in range(n)
