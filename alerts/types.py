@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -281,6 +281,24 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """A picture that a receiver can fetch by itself; ``href`` is where it leads."""
+
+    src: str
+    alt: str
+    href: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PendingApproval:
+    """An action that waits for a person's yes, which binds to the plan with this hash."""
+
+    action_id: int
+    plan_hash: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """What a receiver renders. The texts are plain: each notifier escapes them for its medium.
 
@@ -288,7 +306,8 @@ class Message:
     ``next`` what it will do, ``todo`` what the person should do. ``note`` is what is new since
     the last message (a thread reply); ``change`` describes a change of what serves (a rollback),
     for receivers that keep such a log. ``installation`` tells this vigil from others that page the
-    same people.
+    same people. ``approval`` is what waits for a person's yes. ``story`` is what the timeline says
+    since this receiver's last message of the incident, up to its line ``story_to``.
     """
 
     id: str
@@ -305,6 +324,10 @@ class Message:
     runbook_url: str
     incident_url: str
     links: tuple[Link, ...] = ()
+    images: tuple[Image, ...] = ()
+    approval: PendingApproval | None = None
+    story: tuple[str, ...] = ()
+    story_to: int = 0
     note: str = ""
     change: str = ""
     installation: str = ""
@@ -324,11 +347,15 @@ class Message:
         plain["incident"] = self.incident.to_json()
         plain["what"], plain["done"] = list(self.what), list(self.done)
         plain["links"] = [{"text": link.text, "href": link.href} for link in self.links]
+        plain["images"] = [asdict(image) for image in self.images]
+        plain["approval"] = asdict(self.approval) if self.approval else None
+        plain["story"] = list(self.story)
         plain["sent_at"] = self.sent_at.isoformat()
         return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Message:
+        asked = plain.get("approval")
         return cls(
             **{
                 **plain,
@@ -337,6 +364,9 @@ class Message:
                 "what": tuple(plain["what"]),
                 "done": tuple(plain["done"]),
                 "links": tuple(Link(**link) for link in plain["links"]),
+                "images": tuple(Image(**image) for image in plain.get("images", ())),
+                "approval": PendingApproval(**asked) if asked else None,
+                "story": tuple(plain.get("story", ())),
                 "sent_at": as_utc(datetime.fromisoformat(plain["sent_at"]), what="sent_at"),
             }
         )

@@ -13,6 +13,7 @@ from alerts.routing import DEFAULT_RECEIVERS, Route, RouteDecision, choose
 from alerts.text import compose
 from alerts.types import AlertKind, Incident, MessageEvent, Severity, TimelineEntry
 from monitor.response import record
+from monitor.response.in_context import in_context
 from monitor.settings.receivers import PagerDutyReceiver
 from monitor.settings.schema import Settings
 from monitor.store import installation
@@ -74,10 +75,12 @@ class Announcer:
         note: str = "",
         change: str = "",
         next_step: str = "",
+        told_by: str = "",
     ) -> None:
         """Queue a message for everyone who was told of the incident, or should be now.
 
-        The incident's version is part of each message's name, so the same step is told once.
+        The incident's version is part of each message's name, so the same step is told once. The
+        receiver ``told_by`` is left out: what came from there is not sent back.
         """
         decision = self.route(incident)
         told = session.scalars(
@@ -97,6 +100,8 @@ class Announcer:
         done = self._done(session, incident.id)
         installed = installation.of(session)
         for receiver in dict.fromkeys((*decision.receivers, *told)):
+            if receiver == told_by:
+                continue
             newcomer = receiver not in told and event is MessageEvent.UPDATE
             kind = MessageEvent.TRIGGER if newcomer else event
             name = f"{installed}-incident-{incident.id}-v{incident.version}-{kind.value}-{receiver}"
@@ -116,6 +121,7 @@ class Announcer:
                 change=change,
                 installation=installed,
             )
+            message = in_context(session, message, receiver)
             session.add(
                 OutboxRow(
                     dedup_key=name,

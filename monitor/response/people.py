@@ -31,6 +31,7 @@ class Teller(Protocol):
         *,
         at: datetime,
         note: str = "",
+        told_by: str = "",
     ) -> None: ...
 
 
@@ -41,15 +42,17 @@ def acknowledge(
     actor: str,
     at: datetime,
     announcer: Teller | None = None,
+    told_by: str = "",
 ) -> Incident:
-    """Someone takes the incident.
+    """Someone takes the incident; ``told_by`` is the receiver that said so, if one did.
 
     Raises:
         NotFoundError: no such incident.
         ConflictError: it is resolved, or someone changed it meanwhile.
     """
     moved = incidents.acknowledge(record.get(session, incident_id), at=at, actor=actor)
-    return _save(session, moved, "acknowledged", MessageEvent.ACKNOWLEDGE, actor, at, announcer)
+    event = MessageEvent.ACKNOWLEDGE
+    return _save(session, moved, "acknowledged", event, actor, at, announcer, told_by)
 
 
 def resolve(
@@ -60,11 +63,32 @@ def resolve(
     at: datetime,
     note: str = "",
     announcer: Teller | None = None,
+    told_by: str = "",
 ) -> Incident:
     """Someone closes the incident; ``note`` says what was found. Raises as ``acknowledge``."""
     text = f"Resolved by {actor}: {note}" if note else ""
     moved = incidents.resolve(record.get(session, incident_id), at=at, actor=actor, text=text)
-    return _save(session, moved, "resolved", MessageEvent.RESOLVE, actor, at, announcer)
+    return _save(session, moved, "resolved", MessageEvent.RESOLVE, actor, at, announcer, told_by)
+
+
+def reopen(
+    session: Session,
+    incident_id: int,
+    *,
+    actor: str,
+    at: datetime,
+    announcer: Teller | None = None,
+    told_by: str = "",
+) -> Incident:
+    """Someone says that it is not over after all; everyone is told anew.
+
+    Raises:
+        NotFoundError: no such incident.
+        ConflictError: someone changed it meanwhile.
+    """
+    text = f"Reopened by {actor}."
+    moved = incidents.reopen(record.get(session, incident_id), at=at, actor=actor, text=text)
+    return _save(session, moved, "reopened", MessageEvent.TRIGGER, actor, at, announcer, told_by)
 
 
 def disposition(
@@ -89,7 +113,13 @@ def disposition(
 
 
 def approve(
-    session: Session, action_id: int, *, plan_hash: str, actor: str, at: datetime
+    session: Session,
+    action_id: int,
+    *,
+    plan_hash: str,
+    actor: str,
+    at: datetime,
+    announcer: Teller | None = None,
 ) -> ActionRow:
     """Someone says yes to the plan that they read, and to no other.
 
@@ -115,16 +145,9 @@ def approve(
         **row.decision,
         "approval": {"plan_hash": plan_hash, "by": actor, "at": at.isoformat()},
     }
-    record.note(
-        session,
-        row.incident_id,
-        TimelineEntry(
-            at=at,
-            kind="approved",
-            actor=actor,
-            text=f"{actor} approved the {row.kind} ({plan_hash[:12]}).",
-        ),
-    )
+    text = f"{actor} approved the {row.kind} ({plan_hash[:12]})."
+    entry = TimelineEntry(at=at, kind="approved", actor=actor, text=text)
+    record.note(session, row.incident_id, entry)
     audit.record(
         session,
         what="action approved",
@@ -134,6 +157,9 @@ def approve(
         plan_hash=plan_hash,
     )
     session.flush()
+    if announcer is not None:
+        touched = record.touch(session, record.get(session, row.incident_id))
+        announcer.tell(session, touched, MessageEvent.UPDATE, at=at, note=text)
     return row
 
 
@@ -145,6 +171,7 @@ def _save(
     actor: str,
     at: datetime,
     announcer: Teller | None,
+    told_by: str = "",
 ) -> Incident:
     if moved.change is incidents.Change.STALE:
         raise ConflictError(moved.reason)
@@ -159,5 +186,5 @@ def _save(
             version=incident.version,
         )
         if event is not None and announcer is not None:
-            announcer.tell(session, incident, event, at=at, note=moved.reason)
+            announcer.tell(session, incident, event, at=at, note=moved.reason, told_by=told_by)
     return incident

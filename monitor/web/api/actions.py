@@ -61,6 +61,7 @@ def approve(request: Request, actor: Approver, action_id: RowId, body: Approval)
             plan_hash=body.plan_hash,
             actor=actor.name,
             at=services.clock.now(),
+            announcer=request.app.state.announcer,
         )
         return ActionOut.model_validate(row)
 

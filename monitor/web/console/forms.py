@@ -73,7 +73,14 @@ def approve(request: Request, fields: Fields, action_id: int) -> int:
     """Approve the plan whose hash the form carries; the number of the action's incident."""
     plan_hash = fields.get("plan_hash", "")
     with _change(request, fields, Permission.APPROVE) as (session, actor, at):
-        row = people.approve(session, action_id, plan_hash=plan_hash, actor=actor, at=at)
+        row = people.approve(
+            session,
+            action_id,
+            plan_hash=plan_hash,
+            actor=actor,
+            at=at,
+            announcer=_announcer(request),
+        )
         return row.incident_id
 
 
