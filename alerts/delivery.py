@@ -17,11 +17,14 @@ from alerts.types import Delivery, DeliveryOutcome
 
 
 class OutboxState(StrEnum):
-    """The states of an outbox row."""
+    """The states of an outbox row. ``summarised``: told in a summary instead; ``withdrawn``: no
+    longer true before it went, or dropped by a person."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
     DEAD = "dead"
+    SUMMARISED = "summarised"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -306,7 +306,8 @@ class Message:
     ``next`` what it will do, ``todo`` what the person should do. ``note`` is what is new since
     the last message (a thread reply); ``change`` describes a change of what serves (a rollback),
     for receivers that keep such a log. ``installation`` tells this vigil from others that page the
-    same people. ``approval`` is what waits for a person's yes. ``story`` is what the timeline says
+    same people. ``key`` names what the message is about where that is no incident (a summary,
+    a digest, vigil's own database); ``incident`` then has the number 0. ``approval`` is what waits for a person's yes. ``story`` is what the timeline says
     since this receiver's last message of the incident, up to its line ``story_to``.
     """
 
@@ -331,11 +332,14 @@ class Message:
     note: str = ""
     change: str = ""
     installation: str = ""
+    key: str = ""
     sent_at: datetime
 
     @property
     def thread_key(self) -> str:
         """The same for all messages of one incident (PagerDuty's ``dedup_key``)."""
+        if self.key:
+            return self.key
         if self.event is MessageEvent.TEST:
             return self.id
         named = f"-{self.installation}" if self.installation else ""

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("receiver", sa.String(length=100), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("open_until", TIME, nullable=True),
+        sa.Column("down_since", TIME, nullable=True),
         sa.Column("last_delivered_at", TIME, nullable=True),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("counted_since", TIME, nullable=True),

@@ -45,14 +45,16 @@ class OutboxRow(Base):
 class ReceiverRow(Base):
     """How a receiver fares, whoever delivers.
 
-    ``failures`` in a row; until ``open_until`` nothing is tried (circuit breaker). ``sent``
-    messages went since ``counted_since`` (rate limit). ``digest_at``: the end of the last digest.
+    ``failures`` in a row, the first at ``down_since``; until ``open_until`` nothing is tried
+    (circuit breaker). ``sent`` messages went since ``counted_since`` (rate limit). ``digest_at``:
+    the end of the last digest.
     """
 
     __tablename__ = "receivers"
     receiver: Mapped[str] = mapped_column(String(100), primary_key=True)
     failures: Mapped[int] = mapped_column(default=0)
     open_until: Mapped[datetime | None]
+    down_since: Mapped[datetime | None]
     last_delivered_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text, default="")
     counted_since: Mapped[datetime | None]
