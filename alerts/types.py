@@ -307,8 +307,9 @@ class Message:
     the last message (a thread reply); ``change`` describes a change of what serves (a rollback),
     for receivers that keep such a log. ``installation`` tells this vigil from others that page the
     same people. ``key`` names what the message is about where that is no incident (a summary,
-    a digest, vigil's own database); ``incident`` then has the number 0. ``approval`` is what waits for a person's yes. ``story`` is what the timeline says
-    since this receiver's last message of the incident, up to its line ``story_to``.
+    a digest, vigil's own database); ``incident`` then has the number 0. ``approval`` is what waits
+    for a person's yes. ``story`` is what the timeline says since this receiver's last message of
+    the incident, up to its line ``story_to``.
     """
 
     id: str
