@@ -1,0 +1,1 @@
+"""What nobody is told of for a while: silences, maintenance windows, release freezes."""
