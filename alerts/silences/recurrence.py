@@ -1,11 +1,11 @@
 """Windows that come back: an RRULE (RFC 5545), by the clocks of a time zone, each so long.
 
 Understood are ``FREQ=DAILY`` (with ``BYDAY``, without ``INTERVAL`` then), ``FREQ=WEEKLY``
-(``BYDAY``, ``WKST``) and ``FREQ=MONTHLY`` (``BYDAY`` such as ``1SA`` or ``-1FR``, or ``BYMONTHDAY``,
-or ``BYDAY`` with ``BYSETPOS``), each with ``INTERVAL``. Every such rule has a next occurrence within
-months, so the work is bounded; the time of day is that of the first start. A time that the clocks
-skip is read with the offset from before the change, one that comes twice is the first; a window
-lasts its duration in elapsed time.
+(``BYDAY``, ``WKST``) and ``FREQ=MONTHLY`` (``BYDAY`` such as ``1SA`` or ``-1FR``, or
+``BYMONTHDAY``, or ``BYDAY`` with ``BYSETPOS``), each with ``INTERVAL``. Every such rule has a next
+occurrence within months, so the work is bounded; the time of day is that of the first start. A time
+that the clocks skip is read with the offset from before the change, one that comes twice is the
+first; a window lasts its duration in elapsed time.
 """
 
 from __future__ import annotations
