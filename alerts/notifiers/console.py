@@ -7,7 +7,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import TextIO
 
-from alerts.notifiers.protocol import Guarantee
+from alerts.notifiers.fit import plain
+from alerts.notifiers.parts import parts, title
+from alerts.notifiers.protocol import Guarantee, delivered
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 _WIDTH = 96
@@ -36,46 +38,29 @@ class ConsoleNotifier:
             stream.flush()
         except (OSError, ValueError) as error:
             return Delivery(outcome=DeliveryOutcome.RETRY, error=f"console: {error}")
-        return Delivery(outcome=DeliveryOutcome.DELIVERED, receipt={"message_id": message.id})
+        return delivered(message)
 
 
 def as_text(message: Message) -> str:
     """The message for a terminal or a mail: a headline, then labelled paragraphs."""
-    incident = message.incident
     rule = "=" if message.event is MessageEvent.TRIGGER else "-"
-    head = _plain(f"[{incident.severity.value.upper()}] {message.headline}")
     if message.event is MessageEvent.UPDATE and message.note:
-        return "\n".join([rule * _WIDTH, head, *_paragraph("New", message.note)])
-    lines = [rule * _WIDTH, *textwrap.wrap(head, _WIDTH)]
-    owner = incident.labels.get("owner", "")
-    for label, texts in (
-        ("What", message.what),
-        ("Where", (message.where,)),
-        ("Owner", (owner,) if owner else ()),
-        ("Since", (message.since,)),
-        ("How sure", (message.how_sure,)),
-        ("vigil did", message.done),
-        ("vigil will", (message.next,)),
-        ("You", (message.todo,)),
-        ("Runbook", (message.runbook_url,)),
-        ("Incident", (message.incident_url,)),
-    ):
-        for place, text in enumerate(texts):
-            lines += _paragraph(label if place == 0 else "", text)
+        return "\n".join([rule * _WIDTH, title(message), *_paragraph("New", message.note)])
+    lines = [rule * _WIDTH, *textwrap.wrap(title(message), _WIDTH)]
+    for part in parts(message):
+        for place, text in enumerate(part.texts):
+            lines += _paragraph(part.short if place == 0 else "", text)
+    lines += _paragraph("Runbook", message.runbook_url)
+    lines += _paragraph("Incident", message.incident_url)
     return "\n".join(lines)
 
 
 def _paragraph(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        _plain(text),
+        plain(text),
         _WIDTH,
         initial_indent=f"{label:<{_LABEL}}",
         subsequent_indent=" " * _LABEL,
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _plain(text: str) -> str:
-    """Without control characters: metadata must not steer a terminal."""
-    return "".join(each if each.isprintable() else " " for each in text)

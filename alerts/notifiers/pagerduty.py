@@ -12,22 +12,23 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
-from alerts.notifiers.protocol import Guarantee
-from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
+from alerts.notifiers.http import TIMEOUT_S, ReceiverHttp
+from alerts.notifiers.http_notifier import HttpNotifier
+from alerts.notifiers.protocol import Guarantee, delivered
+from alerts.notifiers.secrecy import Hidden
+from alerts.types import Delivery, Message, MessageEvent
 
 MAX_BYTES = 512 * 1024
 MAX_SUMMARY = 1024
 MAX_DEDUP_KEY = 255
 
 
-class PagerDutyNotifier:
+class PagerDutyNotifier(HttpNotifier):
     """Args:
     name: as in the settings.
     routing_key: of the integration; never shown.
     url: of the events API.
-    timeout_s: for one request.
+    timeout_s: for connecting, and for each silence.
     """
 
     guarantee = Guarantee.KEYED
@@ -38,30 +39,20 @@ class PagerDutyNotifier:
         *,
         routing_key: str,
         url: str = "https://events.pagerduty.com",
-        timeout_s: float = 10.0,
-        client: httpx.Client | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self.name = name
+        super().__init__(
+            name, ReceiverHttp("pagerduty", hidden=Hidden(routing_key), timeout_s=timeout_s)
+        )
         self._routing_key = routing_key
         self._url = url.rstrip("/")
-        self._client = client or httpx.Client(timeout=timeout_s, follow_redirects=False)
 
-    def __repr__(self) -> str:
-        return f"PagerDutyNotifier({self.name!r})"
-
-    def close(self) -> None:
-        self._client.close()
-
-    def deliver(
-        self, message: Message, *, thread: Mapping[str, str], unclear: bool = False
-    ) -> Delivery:
+    def _deliver(self, message: Message, thread: Mapping[str, str], unclear: bool) -> Delivery:
         del unclear
         key = message.thread_key[:MAX_DEDUP_KEY]
         known = {"dedup_key": key} if thread.get("dedup_key") else {}
         if message.change:
-            told = self._post("/v2/change/enqueue", self._change(message))
-            if told.outcome is not DeliveryOutcome.DELIVERED:
-                return told
+            self._post("/v2/change/enqueue", self._change(message))
         action = {
             MessageEvent.TRIGGER: "trigger",
             MessageEvent.TEST: "trigger",
@@ -70,16 +61,14 @@ class PagerDutyNotifier:
         }.get(message.event)
         if action is None:
             sent = "change event" if message.change else "nothing: PagerDuty shows no updates"
-            return _delivered({**known, "message_id": message.id, "sent": sent})
+            return delivered(message, **known, sent=sent)
         if action != "trigger" and not known:
             sent = f"nothing: there was no trigger to {action}"
-            return _delivered({"message_id": message.id, "sent": sent})
-        told = self._post("/v2/enqueue", self._event(message, action, key))
-        if told.outcome is DeliveryOutcome.DELIVERED and message.event is MessageEvent.TEST:
-            told = self._post("/v2/enqueue", self._event(message, "resolve", key))
-        if told.outcome is not DeliveryOutcome.DELIVERED:
-            return told
-        return _delivered({"dedup_key": key, "message_id": message.id, "sent": action})
+            return delivered(message, sent=sent)
+        self._post("/v2/enqueue", self._event(message, action, key))
+        if message.event is MessageEvent.TEST:
+            self._post("/v2/enqueue", self._event(message, "resolve", key))
+        return delivered(message, dedup_key=key, sent=action)
 
     def _event(self, message: Message, action: str, key: str) -> dict[str, Any]:
         event: dict[str, Any] = {
@@ -135,38 +124,8 @@ class PagerDutyNotifier:
             "links": [{"href": message.incident_url, "text": f"Incident {incident.id}"}],
         }
 
-    def _post(self, path: str, event: dict[str, Any]) -> Delivery:
-        try:
-            reply = self._client.post(
-                self._url + path,
-                content=fitted(event),
-                headers={"Content-Type": "application/json"},
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return Delivery(
-                outcome=DeliveryOutcome.RETRY,
-                error=f"pagerduty: out of reach ({type(error).__name__})",
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Delivery(
-                outcome=DeliveryOutcome.UNCLEAR,
-                error=f"pagerduty: no answer ({type(error).__name__})",
-            )
-        return self._judged(reply)
-
-    def _judged(self, reply: httpx.Response) -> Delivery:
-        code = reply.status_code
-        if code == 202:
-            return _delivered({})
-        said = reply.text.replace(self._routing_key, "(routing key)")[:300]
-        told = f"pagerduty: HTTP {code} {said}".strip()
-        if code == 429 or code >= 500:
-            return Delivery(
-                outcome=DeliveryOutcome.RETRY,
-                error=told,
-                retry_after_s=_seconds(reply.headers.get("Retry-After")),
-            )
-        return Delivery(outcome=DeliveryOutcome.FAILED, error=told)
+    def _post(self, path: str, event: dict[str, Any]) -> None:
+        self._http.send("POST", self._url + path, content=fitted(event), good=(202,))
 
 
 def fitted(event: dict[str, Any]) -> bytes:
@@ -180,14 +139,3 @@ def fitted(event: dict[str, Any]) -> bytes:
         return body
     lean = {name: each for name, each in event.items() if name not in ("links", "client_url")}
     return json.dumps({**lean, "payload": payload}).encode()
-
-
-def _delivered(receipt: Mapping[str, str]) -> Delivery:
-    return Delivery(outcome=DeliveryOutcome.DELIVERED, receipt=receipt)
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return max(0.0, float(text)) if text is not None else None
-    except ValueError:
-        return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
-from alerts.types import Delivery, Message
+from alerts.types import Delivery, DeliveryOutcome, Message
 
 
 class Guarantee(StrEnum):
@@ -45,3 +45,10 @@ class Notifier(Protocol):
             unclear: an earlier attempt at this message may have arrived. True is always safe.
         """
         ...
+
+
+def delivered(message: Message, **receipt: str) -> Delivery:
+    """The receiver has it; ``receipt`` is what its next message of the incident needs."""
+    return Delivery(
+        outcome=DeliveryOutcome.DELIVERED, receipt={"message_id": message.id, **receipt}
+    )

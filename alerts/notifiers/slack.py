@@ -19,8 +19,9 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from alerts.notifiers.protocol import Guarantee
-from alerts.notifiers.slack_blocks import SECTION, clip, escape, render
+from alerts.notifiers.fit import clip
+from alerts.notifiers.protocol import Guarantee, delivered
+from alerts.notifiers.slack_blocks import SECTION, escape, render
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 METADATA_EVENT = "vigil_message"
@@ -86,7 +87,7 @@ class SlackNotifier:
         if unclear:
             ts = self._look(self._client.conversations_history, message, channel=self._channel)
             if ts is not None:
-                return _delivered(message, channel=self._channel, ts=ts, found="true")
+                return delivered(message, channel=self._channel, ts=ts, found="true")
         answer = self._client.chat_postMessage(
             channel=self._channel,
             metadata=_metadata(message),
@@ -94,7 +95,7 @@ class SlackNotifier:
             unfurl_media=False,
             **render(message),
         )
-        return _delivered(message, channel=str(answer["channel"]), ts=str(answer["ts"]))
+        return delivered(message, channel=str(answer["channel"]), ts=str(answer["ts"]))
 
     def _follow(self, message: Message, thread: Mapping[str, str], unclear: bool) -> Delivery:
         channel, ts = thread["channel"], thread["ts"]
@@ -109,7 +110,7 @@ class SlackNotifier:
         rings = message.event is MessageEvent.TRIGGER
         note = message.note or (message.headline if rings else "")
         if not note:
-            return _delivered(message, channel=channel, ts=ts)
+            return delivered(message, channel=channel, ts=ts)
         reply = None
         if unclear:
             reply = self._look(self._client.conversations_replies, message, channel=channel, ts=ts)
@@ -124,7 +125,7 @@ class SlackNotifier:
                 unfurl_media=False,
             )
             reply = str(answer["ts"])
-        return _delivered(message, channel=channel, ts=ts, reply_ts=reply)
+        return delivered(message, channel=channel, ts=ts, reply_ts=reply)
 
     def _look(self, method: Callable[..., Any], message: Message, **where: str) -> str | None:
         """The ts under which ``message`` arrived after all; None where it is not there."""
@@ -157,12 +158,6 @@ class SlackNotifier:
 def _metadata(message: Message) -> dict[str, Any]:
     payload = {"message_id": message.id, "incident": message.thread_key}
     return {"event_type": METADATA_EVENT, "event_payload": payload}
-
-
-def _delivered(message: Message, **receipt: str) -> Delivery:
-    return Delivery(
-        outcome=DeliveryOutcome.DELIVERED, receipt={"message_id": message.id, **receipt}
-    )
 
 
 def _code(error: SlackApiError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from alerts.notifiers.fit import clip, one_line
 from alerts.types import Incident, Message, MessageEvent, Severity
 
 HEADER = 150
@@ -111,12 +112,3 @@ def _link(href: str, text: str) -> str:
 def escape(text: str) -> str:
     """The three characters that Slack asks to escape."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def clip(text: str, limit: int) -> str:
-    """At most ``limit`` characters, the last an ellipsis where some were cut."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

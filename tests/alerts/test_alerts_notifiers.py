@@ -8,7 +8,6 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 import pytest
 
 from alerts.notifiers.console import ConsoleNotifier, as_text
@@ -57,11 +56,11 @@ def slack(standins):
 
 @pytest.fixture
 def pagerduty(standins):
-    client = httpx.Client(timeout=0.5)
-    yield PagerDutyNotifier(
-        "oncall", routing_key=KEY, url=f"{standins.url}/pagerduty", client=client
+    notifier = PagerDutyNotifier(
+        "oncall", routing_key=KEY, url=f"{standins.url}/pagerduty", timeout_s=0.5
     )
-    client.close()
+    yield notifier
+    notifier.close()
 
 
 @pytest.fixture(params=["slack", "pagerduty"])
