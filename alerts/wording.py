@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from alerts.types import Finding
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import base_of, signal_of
 from vigil.types import Effect, SignalForm, Slice
 
 _NAMES = {
@@ -27,6 +27,9 @@ _STEPS = (
 
 
 def signal_name(signal: str) -> str:
+    base = base_of(signal)
+    if base != signal:
+        return f"spread of {signal_name(base)}"
     return _NAMES.get(signal, signal.replace("_", " "))
 
 
@@ -101,7 +104,7 @@ def short_finding(finding: Finding) -> str:
 
 def _moved(finding: Finding) -> str:
     name = signal_name(finding.signal)
-    effect, signal = finding.effect, CATALOGUE.get(finding.signal)
+    effect, signal = finding.effect, signal_of(finding.signal)
     if effect is not None and finding.novel:
         verb = "are" if name == "embeddings" else "is"
         return f"{name} {verb} unlike anything in the baseline"
@@ -113,7 +116,7 @@ def _moved(finding: Finding) -> str:
         return f"calibration error grew by {_points(effect.value)}"
     if finding.before is not None and finding.now is not None and signal is not None:
         before, now = number(finding.before), number(finding.now)
-        if signal.form is SignalForm.SCALAR and before != now:
+        if signal.form in (SignalForm.SCALAR, SignalForm.SPREAD) and before != now:
             verb = "rose" if finding.now > finding.before else "fell"
             return f"{name} {verb} from {before} to {now}"
     return f"{name} {'moved' if name == 'embeddings' else 'changed'}"
@@ -130,7 +133,7 @@ def _extent(finding: Finding, effect: Effect) -> str:
     if finding.signal in ("accuracy", "calibration"):
         tolerated = _points(effect.tolerance)
         return f"{100 * effect.low:.0f} to {100 * effect.high:.0f}, tolerated {tolerated}"
-    signal = CATALOGUE.get(finding.signal)
+    signal = signal_of(finding.signal)
     if signal is not None and signal.form is SignalForm.VECTOR and not finding.novel:
         return f"by {effect.value:.2f} MMD, tolerated {effect.tolerance:.2f}"
     low, high = percent(max(0.0, effect.low)), percent(min(1.0, effect.high))

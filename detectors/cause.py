@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from detectors.direction import worse
+from vigil.catalogue import base_of
 from vigil.types import WHOLE, Cause, Effect, SignalKind, Slice
 
 NOVEL_IMAGE_FACTOR = 2.0
@@ -196,7 +197,7 @@ def _image_faults(facts: CauseFacts) -> list[str]:
     shifts = dict(facts.image_changes)
     for fact in facts.findings:
         if fact.kind is SignalKind.IMAGE and fact.slice == facts.slice and fact.effect is not None:
-            effects.setdefault(fact.signal, fact.effect)
+            effects.setdefault(base_of(fact.signal), fact.effect)
             if fact.change is not None:
                 shifts.setdefault(fact.signal, fact.change)
     if facts.novel:

@@ -19,7 +19,7 @@ def changes(parts: Sequence[Part], streams: Iterable[StreamKey]) -> dict[StreamK
 
     Scalars: change of the mean, in baseline standard deviations, against the slice's own cells
     (novel slices: against the whole baseline). Accuracy: change of the share. Calibration: change
-    of the squared error. Classes and embeddings have no direction and are left out.
+    of the squared error. Spreads, classes and embeddings have no direction and are left out.
     """
     wanted = list(streams)
     slices = tuple(dict.fromkeys(stream.slice for stream in wanted))

@@ -26,6 +26,7 @@ from vigil.catalogue import (
     EMBEDDING,
     EMBEDDING_WHITENED,
     PREDICTED_CLASS,
+    base_of,
 )
 from vigil.types import Effect, SignalKind, Slice
 
@@ -57,8 +58,8 @@ def effects(
         between: variance of a stream's healthy scores beyond sampling (``FleetEvidence.between``).
             None, or 0: records count as independent.
 
-    * scalars: KS distance, Dvoretzky-Kiefer-Wolfowitz margin m, finite reference included, and
-      ``sqrt(m^2 + 1.96^2 b / T)`` for T windows with variance b between them;
+    * scalars and their spreads: KS distance, Dvoretzky-Kiefer-Wolfowitz margin m, finite reference
+      included, and ``sqrt(m^2 + 1.96^2 b / T)`` for T windows with variance b between them;
     * classes: total variation, bias-aware bounded-differences interval;
     * embedding, whitened or not: root of the unbiased MMD^2, normal approximation (not exact);
     * accuracy: the loss, Newcombe's interval; calibration: the rise of ECE, normal approximation;
@@ -140,14 +141,17 @@ class _Spread:
 
 
 def _measured_as(stream: StreamKey) -> StreamKey:
-    """The whitened distance finds what MMD is slow to see; how large it is, MMD says."""
-    if stream.signal != EMBEDDING_WHITENED.name:
-        return stream
-    return replace(stream, signal=EMBEDDING.name)
+    """The whitened distance finds what MMD is slow to see; how large it is, MMD says. So does the
+    KS distance for a spread."""
+    if stream.signal == EMBEDDING_WHITENED.name:
+        return replace(stream, signal=EMBEDDING.name)
+    base = base_of(stream.signal)
+    return stream if base == stream.signal else replace(stream, signal=base)
 
 
 def tolerance_of(signal: str, tolerances: Mapping[str, float] | None = None) -> float:
     """The drift of a signal that never pages."""
+    signal = base_of(signal)
     if tolerances is not None and signal in tolerances:
         return float(tolerances[signal])
     return CATALOGUE[signal].tolerance if signal in CATALOGUE else 0.15

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.catalogue import EMBEDDING, PREDICTED_CLASS
+from vigil.catalogue import EMBEDDING, PREDICTED_CLASS, base_of
 from vigil.ruler import Projection
 from vigil.sample import Sample
 
@@ -41,7 +41,7 @@ def exemplars(
 
     * scalars: ``s (x - median_0) / sd_0`` with s the sign of the change of the mean: farthest in
       the tail in the direction of the drift. Where the mean moved by less than 0.1 sd_0, the
-      absolute value: a change of spread shows in both tails;
+      absolute value, as always for a spread: it shows in both tails;
     * embedding: the projection ``(z(x) - m_0) . (m - m_0) / |m - m_0|`` on the difference of the
       means in feature space (in the embedding itself where there is no projection);
     * predicted class: records of the class whose share grew most, the most confident first, where
@@ -64,10 +64,11 @@ def exemplars(
     elif signal == PREDICTED_CLASS.name:
         contribution = _classes(sample, reference)
         values = sample.prediction.astype(np.float64)
-    elif signal in sample.signal_names and signal in reference.signal_names:
-        values = sample.signals[:, sample.signal_names.index(signal)].astype(np.float64)
-        before = reference.signals[:, reference.signal_names.index(signal)].astype(np.float64)
-        contribution = _scalars(values, before)
+    elif base_of(signal) in sample.signal_names and base_of(signal) in reference.signal_names:
+        name = base_of(signal)
+        values = sample.signals[:, sample.signal_names.index(name)].astype(np.float64)
+        before = reference.signals[:, reference.signal_names.index(name)].astype(np.float64)
+        contribution = _scalars(values, before, both_tails=name != signal)
     else:
         return ()
     rows = np.flatnonzero(np.isfinite(contribution)).tolist()
@@ -88,7 +89,7 @@ def exemplars(
     return tuple(found.values())
 
 
-def _scalars(values: Floats, before: Floats) -> Floats:
+def _scalars(values: Floats, before: Floats, *, both_tails: bool) -> Floats:
     before = before[np.isfinite(before)]
     now = values[np.isfinite(values)]
     if len(before) == 0 or len(now) == 0:
@@ -96,7 +97,9 @@ def _scalars(values: Floats, before: Floats) -> Floats:
     spread = max(float(before.std()), 1e-12)
     moved = float(now.mean() - before.mean()) / spread
     standard = (values - float(np.median(before))) / spread
-    return np.abs(standard) if abs(moved) < SHIFTED else np.sign(moved) * standard
+    if both_tails or abs(moved) < SHIFTED:
+        return np.abs(standard)
+    return np.asarray(np.sign(moved) * standard)
 
 
 def _embeddings(sample: Sample, reference: Sample, projection: Projection | None) -> Floats:

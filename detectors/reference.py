@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.ranks import Ranks, ranks_of
 from vigil.baseline import Baseline
 from vigil.summary import CONFIDENCE_UNIT, FEATURE_UNIT, MISSING, MOMENT_UNIT
 
@@ -38,7 +39,7 @@ class CellTables:
     * ``cdf``, ``pmf`` (C, S, B) and ``values`` (C, S): distribution and number of values.
     * ``classes`` (C, K + 1) shares, ``class_records`` (C,).
     * ``feature_mean`` (C, F), ``feature_spread`` (C,) = 1 - |mean|^2, ``embedded`` (C,).
-    * ``moments`` (C, S): mean of the standardised value.
+    * ``moments`` (C, S): mean of the standardised value. ``ranks``: of the bins.
     """
 
     known: NDArray[np.bool_]
@@ -46,6 +47,7 @@ class CellTables:
     cdf: Floats
     values: Floats
     moments: Floats
+    ranks: Ranks
     classes: Floats
     class_records: Floats
     feature_mean: Floats
@@ -243,12 +245,14 @@ def _tables(
     pmf = binned / np.maximum(values, 1.0)[:, :, None]
     class_records = classes.sum(axis=1)
     mean = features / np.maximum(embedded, 1.0)[:, None]
+    cdf = pmf.cumsum(axis=2)
     return CellTables(
         known=known,
         pmf=pmf,
-        cdf=pmf.cumsum(axis=2),
+        cdf=cdf,
         values=values,
         moments=moments[:, :, 0] / np.maximum(values, 1.0),
+        ranks=ranks_of(pmf, cdf, values),
         classes=classes / np.maximum(class_records, 1.0)[:, None],
         class_records=class_records,
         feature_mean=mean,

@@ -16,6 +16,7 @@ from detectors.reference import Floats
 from detectors.statistics.category import category_statistics
 from detectors.statistics.outcome import outcome_statistics
 from detectors.statistics.scalar import scalar_statistics
+from detectors.statistics.spread import spread_statistics
 from detectors.statistics.vector import vector_statistics
 from detectors.statistics.whitened import whitened_statistics
 from detectors.streams import StreamKey
@@ -25,6 +26,7 @@ from vigil.catalogue import (
     EMBEDDING,
     EMBEDDING_WHITENED,
     PREDICTED_CLASS,
+    spread_of,
 )
 from vigil.types import Slice
 
@@ -101,11 +103,12 @@ def score(
         model, deployment: name the streams.
         slices: which slices; the whole, each ``key=value`` and the leaf cells where not stated.
 
-    Scores: mean rank (scalars), chi-square over n less its expectation (classes), unbiased
-    MMD^2 and whitened distance (embedding), change of accuracy, excess squared calibration error
-    (labels). All compare a slice with the distributions of its own leaf cells in the baseline. A
-    slice of which the baseline knows no cell is *novel*: scored by its out-of-range share,
-    chi-square or squared distance against the whole baseline.
+    Scores: mean rank and spread (scalars), chi-square over n less its expectation (classes),
+    unbiased MMD^2 and whitened distance (embedding), change of accuracy, excess squared calibration
+    error (labels). All compare a slice with the distributions of its own leaf cells in the
+    baseline. A slice of which the baseline knows no cell is *novel*: scored by its out-of-range
+    share, chi-square or squared distance against the whole baseline. Spreads are scored in known
+    cells, of signals that the baseline has.
 
     Raises:
         RulerMismatchError: see ``frame_of``.
@@ -191,7 +194,8 @@ def _columns(frame: Frame) -> list[_Column]:
 
 
 def _scalar_columns(frame: Frame) -> list[_Column]:
-    stats = scalar_statistics(frame)
+    stats, apart = scalar_statistics(frame), spread_statistics(frame)
+    known = np.zeros(len(frame.slices), dtype=bool)
     columns = []
     for s, name in enumerate(frame.signals):
         n = stats.all_records[:, s]
@@ -202,6 +206,9 @@ def _scalar_columns(frame: Frame) -> list[_Column]:
         else:
             own = wide = (stats.rank[:, s], stats.rank_noise[:, s], n)
         columns.append(_choose(name, frame.novel, own, wide))
+        if stats.has_reference[s]:
+            spread = (apart.spread[:, s], apart.noise[:, s], apart.records[:, s])
+            columns.append(_choose(spread_of(name), known, spread, spread))
     return columns
 
 

@@ -54,7 +54,11 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _gauge("vigil_signal_effect", _STREAM, "Size of the drift, in units of the signal's effect."),
     _gauge("vigil_signal_evidence", _STREAM, "Shiryaev-Roberts evidence of a change, in ticks."),
-    _gauge("vigil_signal_mean", _STREAM, "Mean of the signal in the last tick, in its own unit."),
+    _gauge(
+        "vigil_signal_mean",
+        _STREAM,
+        "Mean of the signal in the last ticks, in its unit; of a spread the standard deviation.",
+    ),
     _gauge("vigil_evidence_threshold_ticks", (), "Evidence at which a page goes out, in ticks."),
     _gauge("vigil_incidents_open", (*_FAMILY, "severity"), "Incidents that are not resolved."),
     _counter("vigil_incidents_total", (*_FAMILY, "cause"), "Incidents opened."),
@@ -82,7 +86,13 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _histogram("vigil_time_to_detect_seconds", _STORY_BUCKETS, "From onset to detection."),
     _histogram("vigil_time_to_page_seconds", _STORY_BUCKETS, "From onset to the first page."),
+    _histogram(
+        "vigil_time_to_acknowledge_seconds",
+        _STORY_BUCKETS,
+        "From the first page to the acknowledgement.",
+    ),
     _histogram("vigil_time_to_mitigate_seconds", _STORY_BUCKETS, "From onset to mitigation."),
+    _histogram("vigil_time_to_recover_seconds", _STORY_BUCKETS, "From onset to recovery."),
     _gauge(
         "vigil_latency_seconds",
         (*_FAMILY, "version", "quantile"),

@@ -7,6 +7,8 @@ accuracy or calibration for outcomes, seconds beyond the objective for latency.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vigil.types import Harm, Signal, SignalForm, SignalKind
 
 _I, _P, _E, _S, _Q = (
@@ -39,6 +41,11 @@ def _scalar(
         tolerance=tolerance,
         description=description,
     )
+
+
+def spread_of(name: str) -> str:
+    """The name of the stream that watches a scalar's spread."""
+    return f"{name}_spread"
 
 
 SCALARS: tuple[Signal, ...] = (
@@ -172,4 +179,27 @@ CATALOGUE: dict[str, Signal] = {
         CALIBRATION,
     )
 }
+SPREADS: dict[str, Signal] = {
+    spread_of(signal.name): replace(
+        signal,
+        name=spread_of(signal.name),
+        form=SignalForm.SPREAD,
+        harm=Harm.NEITHER,
+        description=f"how far the values of {signal.name} lie apart",
+    )
+    for signal in SCALARS
+}
+"""Streams of their own beside the scalars': not measured, but derived from the same counts. Effect
+and tolerance are those of the scalar."""
+_BASES = {spread_of(signal.name): signal.name for signal in SCALARS}
 SCALAR_NAMES: tuple[str, ...] = tuple(signal.name for signal in SCALARS)
+
+
+def signal_of(name: str) -> Signal | None:
+    """What a stream watches, spreads included; None where vigil does not know it."""
+    return CATALOGUE.get(name) or SPREADS.get(name)
+
+
+def base_of(name: str) -> str:
+    """The scalar whose spread a stream watches; any other name as it is."""
+    return _BASES.get(name, name)

@@ -21,9 +21,11 @@ class SignalKind(StrEnum):
 
 
 class SignalForm(StrEnum):
-    """How a signal is summarised: counts per bin, counts per class, sums of features, outcomes."""
+    """How a signal is summarised: counts per bin (and how far they spread), counts per class, sums
+    of features, outcomes."""
 
     SCALAR = "scalar"
+    SPREAD = "spread"
     CATEGORY = "category"
     VECTOR = "vector"
     OUTCOME = "outcome"

@@ -3,8 +3,9 @@
 A scene's bin is drawn from the record's law shifted by mu; its counts are multinomial over the
 baseline's 64 quantile bins (or 10 classes), each scene counts ``frames`` times, and the score and
 its stated noise are the product's formulas (``detectors.statistics``) against a baseline so large
-that it counts as exact. Kinds with a colon have steadier scores (``STEADY``), for comparison. For
-the embedding, d is Gaussian in the kernel's leading directions.
+that it counts as exact. ``law:spread`` is the stream of the spread; other kinds with a colon have
+steadier scores (``STEADY``), for comparison. For the embedding, d is Gaussian in the kernel's
+leading directions.
 
 Healthy traffic needs 10^9 of them: ``Bank`` tabulates true draws over a grid of mu (step 0.025) and
 all sizes, and healthy scores are drawn from the table. Faults are always drawn afresh.
@@ -23,8 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import gamma, norm
 from scipy.stats import t as student
 
-from bench.evidence.traffic import KINDS, SIZES, Block, Traffic, steady
+from bench.evidence.traffic import KINDS, SIZES, Block, Traffic, spreads, steady
+from detectors.ranks import ranks_of
 from detectors.statistics.outcome import squared_calibration
+from detectors.statistics.spread import REMOVED
 
 Floats = NDArray[np.float64]
 
@@ -45,12 +48,14 @@ STEADY = {
     "embedding": "embedding:leading",
 }
 """Scores that move evenly with mu, both ways, with a spread that does not depend on mu: the mean of
-the records (clipped at 8 sigma), the mean normal score of the bins (``spread``: of their squares),
-the mean normal score of the order of the classes, the leading component of the embedding."""
+the records (clipped at 8 sigma), the mean normal score of the bins, the mean normal score of the
+order of the classes, the leading component of the embedding."""
 CLIP = 8.0
 _CUTS = norm.ppf(np.arange(BINS + 1) / BINS)
 NORMAL = BINS * (norm.pdf(_CUTS[:-1]) - norm.pdf(_CUTS[1:]))
 """Mean of a standard normal within each bin."""
+_EQUAL = np.full((1, 1, BINS), 1.0 / BINS)
+RANKS = ranks_of(_EQUAL, _EQUAL.cumsum(axis=2), np.full((1, 1), 1e9))
 _ENDS = norm.ppf(np.append(0.0, CLASSES.cumsum()).clip(0.0, 1.0))
 ORDER = (norm.pdf(_ENDS[:-1]) - norm.pdf(_ENDS[1:])) / CLASSES
 ORDER /= np.sqrt((CLASSES * ORDER**2).sum())
@@ -162,9 +167,12 @@ def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
     kind, _, watched = kind.partition(":")
     if watched and kind == "classes":
         return np.asarray(counts @ ORDER / n)
+    if watched == "spread":
+        variance = RANKS.variance[0, 0]
+        lifted = (counts @ RANKS.normal[0, 0]) ** 2 / n - variance
+        return np.asarray((counts @ RANKS.square[0, 0] - REMOVED * lifted) / n - variance)
     if watched:
-        weights = (NORMAL**2 - 1.0) / np.sqrt(2.0) if watched == "spread" else NORMAL
-        return np.asarray(counts @ weights / n)
+        return np.asarray(counts @ NORMAL / n)
     if kind == "classes":
         expected = np.maximum(n[:, None] * CLASSES, 0.5)
         variance = n[:, None] * CLASSES * (1.0 - CLASSES)
@@ -177,6 +185,10 @@ def noise(kind: str, records: Floats) -> Floats:
     """The score's standard deviation without drift, as the product states it."""
     n = np.maximum(records, 1.0)
     kind, _, watched = kind.partition(":")
+    if watched == "spread":
+        freedom, doubled = RANKS.square_variance[0, 0], RANKS.variance[0, 0] ** 2
+        sums = (n - 2.0 * REMOVED) * freedom + 2.0 * REMOVED**2 * doubled
+        return np.asarray(np.sqrt(np.maximum(sums, 0.0) + 0.25) / n)
     if watched:
         return np.asarray(np.sqrt((SPECTRUM[0] if kind == "embedding" else 1.0) / n))
     if kind == "classes":
@@ -202,6 +214,7 @@ def _calibration(n: int, mu: Floats, rng: np.random.Generator, gap: float) -> Fl
 
 
 KINDS |= {f"{name}-steady": steady(KINDS[name], STEADY) for name in ("mild", "rough")}
+KINDS |= {f"{name}-spread": spreads(KINDS[name]) for name in ("mild", "rough")}
 
 
 class Bank:

@@ -113,6 +113,18 @@ def steady(traffic: Traffic, scores: Mapping[str, str]) -> Traffic:
     return replace(traffic, name=f"{traffic.name}-steady", signals=signals)
 
 
+def spreads(traffic: Traffic) -> Traffic:
+    """The same traffic, watched for the spread of scalars alone."""
+    signals = (
+        ("brightness_spread", "normal:spread"),
+        ("contrast_spread", "normal:spread"),
+        ("sharpness_spread", "heavy:spread"),
+        ("noise_spread", "heavy:spread"),
+        ("latency_s_spread", "rank:spread"),
+    )
+    return replace(traffic, name=f"{traffic.name}-spread", signals=signals)
+
+
 KINDS = {one.name: one for one in (MILD, ROUGH, EXCHANGEABLE)}
 
 

@@ -89,9 +89,9 @@ def scalar_statistics(frame: Frame) -> ScalarStatistics:
         spread = n_judged[:, :, None] * smooth * (1.0 - smooth)
         difference += _mix(piece.known, cumulative - expected)
         variance += _mix(piece.known, spread)
-        rank = (2.0 * tables.cdf - tables.pmf - 1.0) * judged[:, :, None]
+        rank = tables.ranks.rank * judged[:, :, None]
         place += piece.known @ (counts * rank).sum(axis=2)
-        place_variance += piece.known @ (n_judged * (tables.pmf * rank**2).sum(axis=2))
+        place_variance += piece.known @ (n_judged * tables.ranks.rank_square)
         seen += piece.known @ n_judged
         against += piece.known @ (n_judged**2 / np.maximum(tables.values, 1.0))
         moments += piece.known @ (sums * judged)

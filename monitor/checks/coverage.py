@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from detectors.evidence.engine import FleetEvidence
 from monitor.checks.recent import Family
 from monitor.store.tables import CoverageRow
-from vigil.catalogue import ACCURACY, CALIBRATION, CATALOGUE
+from vigil.catalogue import ACCURACY, CALIBRATION, signal_of
 from vigil.types import SignalForm
 
 EVERY_TICKS = 30
@@ -53,9 +53,11 @@ def unit_of(signal: str) -> str:
     """What a stream's score is measured in."""
     if signal in (ACCURACY.name, CALIBRATION.name):
         return "of accuracy" if signal == ACCURACY.name else "squared ECE"
-    form = CATALOGUE[signal].form if signal in CATALOGUE else SignalForm.SCALAR
+    known = signal_of(signal)
+    form = known.form if known else SignalForm.SCALAR
     return {
         SignalForm.SCALAR: "of the mean rank",
+        SignalForm.SPREAD: "of the variance",
         SignalForm.CATEGORY: "chi-square / n",
         SignalForm.VECTOR: "MMD^2",
         SignalForm.OUTCOME: "",

@@ -15,11 +15,12 @@ from detectors.direction import changes
 from detectors.frame import Part
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
-from monitor.checks.judge import Means, Onset, Rules, measure
+from monitor.checks.judge import Onset, Rules, measure
+from monitor.checks.means import Means
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.terrain import Terrain
 from monitor.store.tables import ReleaseRow
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import CATALOGUE, base_of, signal_of
 from vigil.types import Effect, ModelRef, SignalForm, SignalKind, Slice
 
 HEALTHY_TICKS = 10
@@ -154,7 +155,7 @@ def _leading_signals(scene: Scene) -> list[str]:
     """The signals of the alarming streams, those with the largest effect first."""
     order = {drift.stream: rank for rank, drift in enumerate(scene.drifts)}
     ranked = sorted(scene.alarming, key=lambda stream: order.get(stream, len(order)))
-    names = list(dict.fromkeys(stream.signal for stream in ranked))
+    names = list(dict.fromkeys(base_of(stream.signal) for stream in ranked))
     measurable = [
         name
         for name in names
@@ -180,19 +181,23 @@ def _measured_on(scene: Scene, named: Slice) -> list[Drift]:
     """
     strongest: dict[str, Drift] = {}
     for drift in scene.drifts:
-        best = strongest.setdefault(drift.stream.signal, drift)
+        best = strongest.setdefault(base_of(drift.stream.signal), drift)
         if drift.evidence > best.evidence:
-            strongest[drift.stream.signal] = drift
-    streams = [_stream(scene.family, named, signal) for signal in strongest]
+            strongest[base_of(drift.stream.signal)] = drift
+    speaks = {drift.stream.signal: drift for drift in strongest.values()}
+    streams = [_stream(scene.family, named, signal) for signal in speaks]
     means = Means(scene.parts)
     known = scene.rules.between
-    like = {one.signal: strongest[one.signal].stream for one in streams}
-    rules = replace(scene.rules, between=known and (lambda stream: known(like[stream.signal])))
+    like = {base: drift.stream.slice for base, drift in strongest.items()}
+    rules = replace(
+        scene.rules,
+        between=known and (lambda one: known(replace(one, slice=like.get(one.signal, one.slice)))),
+    )
     found = []
     for stream, effect in measure(scene.parts, streams, rules).items():
         if effect.is_large:
             before, now = means.of(stream)
-            drift = strongest[stream.signal]
+            drift = speaks[stream.signal]
             found.append(replace(drift, stream=stream, effect=effect, before=before, now=now))
     return sorted(found, key=lambda one: -_surely(one.effect))
 
@@ -202,7 +207,7 @@ def _surely(effect: Effect | None) -> float:
 
 
 def _fact(drift: Drift, moved: Mapping[StreamKey, float]) -> DriftFact:
-    signal = CATALOGUE.get(drift.stream.signal)
+    signal = signal_of(drift.stream.signal)
     return DriftFact(
         signal=drift.stream.signal,
         kind=signal.kind if signal else SignalKind.SERVICE,
@@ -224,7 +229,7 @@ def _previous_healthy(
     """
     if release is None or release.previous is None:
         return None
-    signals = list(dict.fromkeys(drift.stream.signal for drift in drifts))[:6]
+    signals = list(dict.fromkeys(base_of(drift.stream.signal) for drift in drifts))[:6]
     measurable = [
         name
         for name in signals

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
-from numpy.typing import NDArray
 
 from detectors.effects import effects, tolerance_of
 from detectors.evidence.engine import StepResult
@@ -15,9 +13,9 @@ from detectors.frame import Part
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Drift
 from monitor.checks.due import end_of
+from monitor.checks.means import Means
 from monitor.checks.recent import KEPT_TICKS, Family
-from vigil.catalogue import CATALOGUE, SCALAR_NAMES
-from vigil.summary import MOMENT_UNIT, membership
+from vigil.catalogue import base_of
 from vigil.types import Effect, ModelRef, Outcome, Slice, Verdict
 
 PROVISIONAL_FACTOR = 2.0
@@ -202,14 +200,21 @@ def drifts(
 ) -> list[Drift]:
     """Every stream whose effect is surely beyond tolerance, largest first.
 
-    Those whose evidence has not passed yet are named too: they show the cause.
+    Those whose evidence has not passed yet are named too: they show the cause. Place and spread of
+    one scalar share their effect, so one speaks for both: place where its evidence has passed, else
+    the one with more.
     """
     means = Means(parts)
-    out = []
+    large: dict[tuple[Slice, str], tuple[Standing, Effect]] = {}
     for standing in family:
         effect = found.get(standing.stream)
         if effect is None or not effect.is_large:
             continue
+        both = standing.stream.slice, base_of(standing.stream.signal)
+        if both not in large or standing.evidence > _passed(large[both][0], rules):
+            large[both] = standing, effect
+    out = []
+    for standing, effect in large.values():
         before, now = means.of(standing.stream)
         out.append(
             Drift(
@@ -223,70 +228,15 @@ def drifts(
                 now=now,
             )
         )
-    scale = {name: tolerance_of(name, rules.tolerances) for name in CATALOGUE}
-    return sorted(out, key=lambda one: -_size(one.effect, scale[one.stream.signal]))
+    return sorted(
+        out, key=lambda one: -_size(one.effect, tolerance_of(one.stream.signal, rules.tolerances))
+    )
+
+
+def _passed(standing: Standing, rules: Rules) -> float:
+    """Evidence, endless once it has passed."""
+    return math.inf if standing.evidence >= rules.threshold else standing.evidence
 
 
 def _size(effect: Effect | None, tolerance: float) -> float:
     return 0.0 if effect is None else effect.low / max(tolerance, 1e-9)
-
-
-class Means:
-    """Means of scalar signals in their own unit: at the baseline, on the same cells, and now."""
-
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self._sums = [_PartSums(part) for part in parts]
-
-    def of(self, stream: StreamKey) -> tuple[float | None, float | None]:
-        if stream.signal not in SCALAR_NAMES:
-            return None, None
-        before = now = weight = seen = 0.0
-        for sums in self._sums:
-            s = sums.column.get(stream.signal)
-            if s is None:
-                continue
-            rows = sums.rows(stream.slice)
-            n = float(sums.values[rows, s].sum())
-            if n == 0:
-                continue
-            now += n * sums.center[s] + sums.scale[s] * (sums.moments[rows, s].sum() / MOMENT_UNIT)
-            seen += n
-            counts = np.where(sums.known[rows], sums.values[rows, s], 0)
-            for count, mean in zip(counts.tolist(), sums.reference[rows, s].tolist(), strict=True):
-                before += count * mean
-            weight += float(counts.sum())
-        return (before / weight if weight else None), (now / seen if seen else None)
-
-
-class _PartSums:
-    """What the means of one part need. C cells, S signals.
-
-    ``values``, ``moments`` (C, S): numbers of values and their sums as seen. ``known`` (C,): the
-    baseline has the cell; ``reference`` (C, S): its mean there, in the signal's unit.
-    """
-
-    def __init__(self, part: Part) -> None:
-        ruler, summary, baseline = part.baseline.ruler, part.summary, part.baseline.reference
-        self.column = {name: s for s, name in enumerate(ruler.layout.signals)}
-        self.center, self.scale = ruler.center, ruler.scale
-        self.values = summary.counts[:, :, :-1].sum(axis=2)
-        self.moments = summary.moments[:, :, 0]
-        where = {cell: row for row, cell in enumerate(baseline.cells)}
-        rows = np.array([where.get(cell, -1) for cell in summary.cells], np.int64)
-        self.known = rows >= 0
-        kept = rows[self.known]
-        counts = np.maximum(baseline.counts[kept, :, :-1].sum(axis=2), 1.0)
-        self.reference = np.zeros(self.values.shape)
-        self.reference[self.known] = ruler.center + ruler.scale * (
-            baseline.moments[kept, :, 0] / MOMENT_UNIT / counts
-        )
-        self._keys, self._cells = summary.layout.keys, summary.cells
-        self._rows: dict[Slice, NDArray[np.int64]] = {}
-
-    def rows(self, piece: Slice) -> NDArray[np.int64]:
-        """The cells of a slice."""
-        found = self._rows.get(piece)
-        if found is None:
-            found = np.flatnonzero(membership([piece], self._keys, self._cells)[0])
-            self._rows[piece] = found
-        return found

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from detectors.streams import StreamKey
 from monitor.checks.gather import Gathered, parts_of
-from monitor.checks.judge import Means, Rules, Standing, measure
+from monitor.checks.judge import Rules, Standing, measure
+from monitor.checks.means import Means
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
 from monitor.metrics import Metrics
 from monitor.store.tables import SignalPointRow
+from vigil.catalogue import SPREADS
 from vigil.types import Effect
 
 TRAILING_TICKS = 10
@@ -80,7 +82,7 @@ class Points:
             for standing, effect, mean in points:
                 key = _labels(standing.stream)
                 gauges["vigil_signal_evidence"][key] = standing.evidence
-                if effect is not None:
+                if effect is not None and standing.stream.signal not in SPREADS:
                     gauges["vigil_signal_effect"][key] = effect.value
                 if mean is not None:
                     gauges["vigil_signal_mean"][key] = mean

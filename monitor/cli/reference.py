@@ -76,8 +76,10 @@ def signals() -> str:
     lines = [
         "# Signals\n",
         "What is measured once per inference, or once per label. The tolerance is the drift that "
-        "never pages, in units of the effect size; `[models.tolerance]` overrides it. *Written "
-        "from the source by `make docs`.*\n",
+        "never pages, in units of the effect size; `[models.tolerance]` overrides it. Of each "
+        "scalar that the baseline has, the change track also watches the spread, as a stream of "
+        "its own (`brightness_spread`); its effect and tolerance are the scalar's. *Written from "
+        "the source by `make docs`.*\n",
         "| signal | kind | unit | worse when | tolerance | meaning |",
         "|---|---|---|---|---|---|",
     ]

@@ -14,6 +14,7 @@ from monitor.response import people, record
 from monitor.response.bridge import within
 from monitor.settings.schema import Settings
 from monitor.store import audit
+from vigil.catalogue import base_of
 from vigil.errors import ConflictError, VigilError
 
 _NOTHING_LEARNT = (AlertKind.NO_DATA, AlertKind.HARD_FAULT)
@@ -93,10 +94,10 @@ def accept(
 
 def streams_of(engine: FleetEvidence, incident: Incident) -> list[StreamKey]:
     """All streams inside the incident's slice, and wherever else it was found."""
-    found = {(finding.signal, finding.slice) for finding in incident.findings}
+    found = {(base_of(finding.signal), finding.slice) for finding in incident.findings}
     return [
         stream
         for stream in engine.streams
         if (stream.model, stream.deployment) == (incident.model, incident.deployment)
-        if within(stream.slice, incident.slice) or (stream.signal, stream.slice) in found
+        if within(stream.slice, incident.slice) or (base_of(stream.signal), stream.slice) in found
     ]

@@ -27,10 +27,13 @@ from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.terrain import Terrain
 from monitor.metrics import Metrics
 from monitor.response import record
+from monitor.response.again import Again
 from monitor.response.announce import Announcer
+from monitor.response.one_finding import as_known
+from monitor.settings.alerting import Incidents
 from monitor.store.commit import once_committed
 from runbooks.library import Library
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import base_of, signal_of
 from vigil.types import Cause, SignalKind, Slice
 
 
@@ -57,7 +60,7 @@ def kind_of(diagnosis: Diagnosis) -> AlertKind:
 
 
 def to_finding(drift: Drift) -> Finding:
-    signal = CATALOGUE.get(drift.stream.signal)
+    signal = signal_of(drift.stream.signal)
     return Finding(
         signal=drift.stream.signal,
         kind=signal.kind if signal else SignalKind.SERVICE,
@@ -93,7 +96,9 @@ class Bridge:
         *,
         window_s: float,
         reopen_within_s: float = 0.0,
+        rules: Incidents | None = None,
     ) -> None:
+        self._again = Again(rules or Incidents())
         self._window_s, self._reopen_within_s = window_s, reopen_within_s
         self._announcer = announcer
         self._library = library
@@ -104,6 +109,14 @@ class Bridge:
         alert = to_alert(diagnosis)
         findings = tuple(to_finding(drift) for drift in diagnosis.drifts)
         place = self._place(session, diagnosis, alert)
+        if place.belongs in (Belongs.NEW, Belongs.REOPENS):
+            kind = kind_of(diagnosis)
+            severity = severity_of(
+                kind, diagnosis.slice, findings, provisional=diagnosis.provisional
+            )
+            unheard = self._again.unheard(session, diagnosis, kind=kind, severity=severity)
+            if unheard is not None:
+                return unheard, Belongs.DISMISSED
         if place.incident is None:
             incident = self._open(session, diagnosis, alert, findings)
             return incident, Belongs.NEW
@@ -116,7 +129,10 @@ class Bridge:
         reason = place.reason if place.belongs is Belongs.JOINS else ""
         incident = self._widen(session, incident, findings, diagnosis.at, reason)
         if place.belongs is Belongs.REOPENS:
-            self._announcer.tell(session, incident, MessageEvent.TRIGGER, at=diagnosis.at)
+            note = self._again.flapping_words(session, incident)
+            self._announcer.tell(
+                session, incident, MessageEvent.TRIGGER, at=diagnosis.at, note=note
+            )
         return incident, place.belongs
 
     def owner(
@@ -134,7 +150,7 @@ class Bridge:
             if incident.kind in _SEPARATE or self._released_since(incident, release, onset):
                 continue
             known = any(
-                (one.signal, one.slice) == (stream.signal, stream.slice)
+                (base_of(one.signal), one.slice) == (base_of(stream.signal), stream.slice)
                 for one in incident.findings
             )
             if known or (
@@ -191,7 +207,11 @@ class Bridge:
         )
         before = incident.severity
         moved = incidents.fired_again(
-            incident, at=at, findings=findings, severity=severity, reason=reason
+            incident,
+            at=at,
+            findings=as_known(incident.findings, findings),
+            severity=severity,
+            reason=reason,
         )
         incident = record.save(session, moved)
         if incident.severity is not before:
@@ -246,6 +266,7 @@ class Bridge:
         if diagnosis.release_started_at:
             labels["release_started_at"] = diagnosis.release_started_at.isoformat()
         labels["began_with_release"] = "yes" if diagnosis.began_with_release else "no"
+        earlier = self._again.latest_like(session, alert.fingerprint, diagnosis.at)
         incident = Incident(
             id=0,
             group_key=group_key(model.name, model.deployment, diagnosis.cause),
@@ -276,6 +297,7 @@ class Bridge:
             findings=findings[: incidents.MAX_FINDINGS],
             reasons=diagnosis.reasons,
             labels=labels,
+            repeat_of=earlier.id if earlier else None,
             runbook=self._library.for_alert(kind.value).name,
         )
         opened = record.create(
@@ -289,7 +311,8 @@ class Bridge:
                 data={"reasons": list(diagnosis.reasons)},
             ),
         )
-        self._announcer.tell(session, opened, MessageEvent.TRIGGER, at=diagnosis.at)
+        note = self._again.note_repeat(session, opened, earlier)
+        self._announcer.tell(session, opened, MessageEvent.TRIGGER, at=diagnosis.at, note=note)
         once_committed(session, lambda: self._measure(opened))
         return opened
 

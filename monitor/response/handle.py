@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alerts import incidents
+from alerts.flapping import Damping
 from alerts.grouping import Belongs
 from alerts.types import AlertKind, Incident, MessageEvent, Severity
 from detectors.evidence.engine import FleetEvidence
@@ -21,12 +22,16 @@ from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.due import number_containing
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.terrain import Terrain
-from monitor.response import record, relabel, rollback_proposal
+from monitor.response import past, record, relabel, rollback_proposal
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge, within
+from monitor.response.closing import Closing
+from monitor.response.label_recovery import by_labels, only_labels
+from monitor.response.milestones import Milestones
 from monitor.response.recovery import Health, Measure, after_action, by_itself, tick_after
 from monitor.services import Services
-from monitor.store.tables import ActionRow, IncidentRow
+from monitor.store.tables import ActionRow
+from vigil.catalogue import base_of
 from vigil.types import Slice
 
 _RULES = (AlertKind.NO_DATA, AlertKind.HARD_FAULT)
@@ -41,6 +46,10 @@ class Responder:
         self._services = services
         self._announcer = announcer
         self._bridge = bridge
+        rules = services.settings.incidents
+        damping = Damping(after=rules.flap_after, over_s=rules.flap_over_s)
+        self._closing = Closing(announcer, damping)
+        self._milestones = Milestones(services.metrics)
 
     def respond(
         self,
@@ -105,7 +114,7 @@ class Responder:
 
     def close_ticket(self, session: Session, incident: Incident, text: str, at: datetime) -> None:
         """The drift track sees traffic near its baseline again."""
-        self._close(session, incident, Health(recovered=True, text=text), at, cure="")
+        self._closing.close(session, incident, Health(recovered=True, text=text), at)
 
     def _propose(self, session: Session, incident: Incident, at: datetime) -> None:
         watched = self._services.settings.model(incident.model, incident.deployment)
@@ -144,8 +153,14 @@ class Responder:
                 self._quiet(session, incident, at)
             else:
                 self._trailing(session, recent, measure, incident, tick, at)
+        for incident in past.dismissed(session):
+            if incident.kind in _RULES:
+                self._quiet(session, incident, at)
+            elif incident.kind is not AlertKind.BASELINE_DRIFT:
+                measure = measures((incident.model, incident.deployment))
+                self._trailing(session, recent, measure, incident, tick, at)
         self._release(session, engine)
-        self._export(session)
+        self._milestones.export(session, at)
 
     def _release(self, session: Session, engine: FleetEvidence) -> None:
         """Streams are held while an incident that touches them is open, whoever closed it."""
@@ -182,7 +197,7 @@ class Responder:
         if health.recovered:
             action.state, action.finished_at, action.updated_at = "recovered", at, at
             action.result = {**action.result, "proof": health.text}
-            self._close(session, incident, health, at, cure=str(action.result["text"]))
+            self._closing.close(session, incident, health, at, cure=str(action.result["text"]))
         elif at > executed + timedelta(seconds=checks.unproven_after_s):
             action.state, action.finished_at, action.updated_at = "unproven", at, at
             text = f"The rollback has not proved to help: {health.text}."
@@ -207,17 +222,30 @@ class Responder:
         tick: int,
         at: datetime,
     ) -> None:
-        window_s = self._services.settings.service.window_s
-        health = by_itself(
-            incident,
-            recent,
-            measure,
-            onset_tick=number_containing(incident.onset_at or incident.detected_at, window_s),
-            tick=tick,
-            windows=self._services.settings.checks.recovered_windows,
-        )
+        settings = self._services.settings
+        window_s, windows = settings.service.window_s, settings.checks.recovered_windows
+        if only_labels(incident):
+            since = incident.last_firing_at
+            health = by_labels(
+                session, incident, recent, measure, since=since, tick=tick, windows=windows
+            )
+        else:
+            onset = number_containing(incident.onset_at or incident.detected_at, window_s)
+            health = by_itself(
+                incident, recent, measure, onset_tick=onset, tick=tick, windows=windows
+            )
         if health.recovered:
-            self._close(session, incident, health, at, cure="")
+            self._closing.close(session, incident, health, at)
+        elif incident.state.is_open and not self._unproven(session, incident):
+            self._closing.weigh(session, incident, health, at)
+
+    @staticmethod
+    def _unproven(session: Session, incident: Incident) -> bool:
+        """Whether a rollback stayed without proof: then people decide how bad it is."""
+        query = select(ActionRow.id).where(
+            ActionRow.incident_id == incident.id, ActionRow.state == "unproven"
+        )
+        return session.scalar(query.limit(1)) is not None
 
     def _quiet(self, session: Session, incident: Incident, at: datetime) -> None:
         """A plain rule's incident is over when the rule has been silent for m windows.
@@ -232,36 +260,7 @@ class Responder:
         quiet = settings.checks.recovered_windows * settings.service.window_s
         if at - incident.last_firing_at > timedelta(seconds=quiet + settings.service.lateness_s):
             health = Health(recovered=True, text="the rule that fired is kept again")
-            self._close(session, incident, health, at, cure="")
-
-    def _close(
-        self,
-        session: Session,
-        incident: Incident,
-        health: Health,
-        at: datetime,
-        *,
-        cure: str,
-    ) -> None:
-        text = f"Recovered: {health.text}."
-        incident = record.save(session, incidents.recovered(incident, at=at, text=text))
-        incident = record.save(
-            session,
-            incidents.resolve(incident, at=at, actor="vigil", text="Resolved: it recovered."),
-        )
-        note = f"{cure} {text}".strip()
-        self._announcer.tell(session, incident, MessageEvent.RESOLVE, at=at, note=note)
-
-    def _export(self, session: Session) -> None:
-        counts: dict[tuple[str, ...], float] = {}
-        for model, deployment, severity in session.execute(
-            select(IncidentRow.model, IncidentRow.deployment, IncidentRow.severity).where(
-                IncidentRow.state != "resolved"
-            )
-        ):
-            key = (model, deployment, severity)
-            counts[key] = counts.get(key, 0.0) + 1.0
-        self._services.metrics.replace("vigil_incidents_open", counts)
+            self._closing.close(session, incident, health, at)
 
 
 def touched(streams: Sequence[StreamKey], incident: Incident) -> list[StreamKey]:
@@ -273,11 +272,12 @@ def touched(streams: Sequence[StreamKey], incident: Incident) -> list[StreamKey]
     ]
     if incident.slice.is_whole:
         return mine
-    findings = {(finding.signal, finding.slice) for finding in incident.findings}
+    findings = {(base_of(finding.signal), finding.slice) for finding in incident.findings}
     return [
         stream
         for stream in mine
-        if (stream.signal, stream.slice) in findings or _shares(stream.slice, incident.slice)
+        if (base_of(stream.signal), stream.slice) in findings
+        or _shares(stream.slice, incident.slice)
     ]
 
 

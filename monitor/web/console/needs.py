@@ -9,7 +9,7 @@ from typing import Protocol
 from monitor.settings.schema import Settings
 from monitor.store.database import Sessions
 from monitor.store.samples import SampleStore
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import CATALOGUE, base_of
 from vigil.clock import Clock
 
 
@@ -38,6 +38,7 @@ class Target:
     tolerances: Mapping[str, float]
 
     def tolerance(self, signal: str) -> float:
+        signal = base_of(signal)
         known = CATALOGUE.get(signal)
         return self.tolerances.get(signal, known.tolerance if known else 0.0)
 

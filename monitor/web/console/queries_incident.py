@@ -35,7 +35,7 @@ from monitor.web.console.queries_points import (
     table_of,
 )
 from vigil.baseline import Baseline
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import CATALOGUE, base_of
 from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Effect, Outcome, SignalForm
 
@@ -250,9 +250,9 @@ def _worst_moment(
 def _scalar(findings: Sequence[FindingLine]) -> str:
     """The first finding whose distribution can be drawn."""
     for finding in findings:
-        signal = CATALOGUE.get(finding.signal)
+        signal = CATALOGUE.get(base_of(finding.signal))
         if signal is not None and signal.form is SignalForm.SCALAR:
-            return finding.signal
+            return signal.name
     return "confidence"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -30,7 +31,7 @@ from monitor.web.console.queries_points import (
     series_of,
     table_of,
 )
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import CATALOGUE, SPREADS, base_of
 from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Outcome
 
@@ -69,7 +70,7 @@ def model_page(
     threshold = settings.threshold_ticks
     series = tuple(
         found
-        for name in CATALOGUE
+        for name in _shown(verdicts, slice_text)
         if (
             found := series_of(
                 points,
@@ -95,7 +96,7 @@ def model_page(
     traffic = queries_windows.traffic_between(
         session, target, version, baseline, start=start, end=now, window_s=settings.service.window_s
     )
-    signal = signal if signal in CATALOGUE else _most_telling(series)
+    signal = base_of(signal) if base_of(signal) in CATALOGUE else _most_telling(series)
     return ModelView(
         model=model,
         deployment=deployment,
@@ -154,6 +155,11 @@ def model_page(
         ),
         findable_windows=coverage.WITHIN_WINDOWS,
     )
+
+
+def _shown(verdicts: Collection[tuple[str, str]], slice_text: str) -> list[str]:
+    """The signals of the page; of spreads only those that drifted on the slice."""
+    return [*CATALOGUE, *(name for name in SPREADS if (slice_text, name) in verdicts)]
 
 
 def incident_markers(lines: tuple[IncidentLine, ...]) -> tuple[Marker, ...]:

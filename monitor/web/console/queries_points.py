@@ -22,7 +22,7 @@ from dashboards.console.readmodels import (
 from monitor.store.tables import SignalPointRow, VerdictRow
 from monitor.web.console.needs import Target
 from vigil.baseline import Baseline
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import CATALOGUE, signal_of, spread_of
 from vigil.summary import MOMENT_UNIT, membership
 from vigil.types import Outcome, Slice
 
@@ -123,7 +123,7 @@ def series_of(
 ) -> SignalSeries | None:
     """One stream over time; None where it has no point or vigil does not know the signal."""
     slice_text, name = stream
-    signal = CATALOGUE.get(name)
+    signal = signal_of(name)
     found = tuple(
         point_of(row.at, row.values[slice_text][name])
         for row in points.rows
@@ -166,7 +166,8 @@ def table_of(
     drifted: Collection[Stream],
     named: str = "",
 ) -> SliceTable:
-    """All slices of one tick; after the whole, those with most evidence first."""
+    """All slices of one tick; after the whole, those with most evidence first. A scalar's cell
+    shows the larger evidence of its place and its spread; their effect is one."""
     present = {name for signals in values.values() for name in signals}
     signals = tuple(name for name in CATALOGUE if name in present)
     ranked: list[tuple[tuple[float, ...], SliceRow]] = []
@@ -176,24 +177,25 @@ def table_of(
             if name not in row:
                 cells.append(None)
                 continue
-            point = point_of(datetime.min, row[name])
+            both = [one for one in (name, spread_of(name)) if one in row]
+            evidence = [point_of(datetime.min, row[one]).evidence for one in both]
             cells.append(
                 SliceCell(
-                    effect=point.effect,
-                    evidence=point.evidence,
+                    effect=point_of(datetime.min, row[name]).effect,
+                    evidence=max((one for one in evidence if one is not None), default=None),
                     tolerance=target.tolerance(name),
                     threshold=threshold,
-                    drifted=(slice_text, name) in drifted,
+                    drifted=any((slice_text, one) in drifted for one in both),
                 )
             )
         levels = [cell.level for cell in cells if cell]
-        evidence = max((cell.evidence or 0.0 for cell in cells if cell), default=0.0)
+        most = max((cell.evidence or 0.0 for cell in cells if cell), default=0.0)
         records = max((point_of(datetime.min, v).records for v in row.values()), default=0)
         rank = (
             float(slice_text != str(Slice())),
             float(slice_text != named),
             -float(sum(level >= 3 for level in levels)),
-            -evidence,
+            -most,
         )
         ranked.append(
             (
