@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from typing import NamedTuple
-
 from fastapi import Request
-from sqlalchemy.orm import Session
 
 from monitor.response import people
 from monitor.response.accept import accept as accept_as_normal
 from monitor.response.announce import Announcer
 from monitor.web import auth
 from monitor.web.access import Permission
+from monitor.web.console.change import Fields, change
 from monitor.web.console.queries_runbooks import library_in
-from monitor.web.console.requests import writer
-
-Fields = dict[str, str]
-
-
-class _Change(NamedTuple):
-    """A transaction in which a person changes something."""
-
-    session: Session
-    actor: str
-    at: datetime
-
-
-@contextmanager
-def _change(request: Request, fields: Fields, permission: Permission) -> Iterator[_Change]:
-    """Raises:
-    SignInNeededError, HTTPException: see ``writer``.
-    """
-    actor = writer(request, fields, permission)
-    services = auth.services_of(request)
-    with services.sessions.begin() as session:
-        yield _Change(session, actor.name, services.clock.now())
 
 
 def acknowledge(request: Request, fields: Fields, incident_id: int) -> None:
-    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+    with change(request, fields, Permission.OPERATE) as (session, actor, at):
         people.acknowledge(session, incident_id, actor=actor, at=at, announcer=_announcer(request))
 
 
 def resolve(request: Request, fields: Fields, incident_id: int) -> None:
-    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+    with change(request, fields, Permission.OPERATE) as (session, actor, at):
         people.resolve(session, incident_id, actor=actor, at=at, announcer=_announcer(request))
 
 
 def disposition(request: Request, fields: Fields, incident_id: int) -> None:
     value = fields.get("disposition", "")
-    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+    with change(request, fields, Permission.OPERATE) as (session, actor, at):
         people.disposition(session, incident_id, value, actor=actor, at=at)
 
 
 def accept(request: Request, fields: Fields, incident_id: int) -> None:
-    with _change(request, fields, Permission.OPERATE) as (session, actor, at):
+    with change(request, fields, Permission.OPERATE) as (session, actor, at):
         accept_as_normal(
             session,
             incident_id,
@@ -72,7 +45,7 @@ def accept(request: Request, fields: Fields, incident_id: int) -> None:
 def approve(request: Request, fields: Fields, action_id: int) -> int:
     """Approve the plan whose hash the form carries; the number of the action's incident."""
     plan_hash = fields.get("plan_hash", "")
-    with _change(request, fields, Permission.APPROVE) as (session, actor, at):
+    with change(request, fields, Permission.APPROVE) as (session, actor, at):
         row = people.approve(
             session,
             action_id,

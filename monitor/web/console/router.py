@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
-from sqlalchemy.exc import DataError
 
 from dashboards.console import pages
-from monitor.store.database import is_away
 from monitor.web import auth
 from monitor.web.access import MAX_ROW, RowId
 from monitor.web.console import (
@@ -26,70 +22,21 @@ from monitor.web.console import (
     queries_report,
     queries_runbooks,
 )
+from monitor.web.console.page_route import PageRoute
 from monitor.web.console.requests import (
     SECURITY_HEADERS,
     Form,
     Reader,
-    SignInNeededError,
     bare_chrome,
     chrome_of,
     html,
     inner_path,
-    login_path,
     see,
 )
-from vigil.errors import ConflictError, NotFoundError, VigilError
 
 Incident = Annotated[int | None, Query(ge=0, le=MAX_ROW)]
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Changed = Callable[[Request, Form, RowId], Response]
-_TITLES = {
-    400: "That did not work",
-    403: "Not allowed",
-    404: "Not found",
-    409: "Someone was faster",
-    413: "Too long",
-    422: "Not found",
-    503: "The database is away",
-}
-
-
-class PageRoute(APIRoute):
-    """Answers errors with a page instead of JSON."""
-
-    def get_route_handler(self) -> Handler:
-        handler = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except SignInNeededError as error:
-                return see(login_path(error.then))
-            except HTTPException as error:
-                return _sorry(request, error.status_code, str(error.detail))
-            except NotFoundError as error:
-                return _sorry(request, 404, str(error))
-            except (RequestValidationError, DataError):
-                return _sorry(request, 404, "there is no such page")
-            except ConflictError as error:
-                return _sorry(request, 409, str(error))
-            except VigilError as error:
-                return _sorry(request, 400, str(error))
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                text = "Nothing is lost: collectors keep their windows. Try again in a moment."
-                return _sorry(request, 503, text)
-
-        return answer
-
-
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-
-def _sorry(request: Request, status: int, text: str) -> Response:
-    title = _TITLES.get(status, "That did not work")
-    return html(pages.render_message(bare_chrome(request), title=title, text=text), status=status)
 
 
 @router.get("/static/{name}")
