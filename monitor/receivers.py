@@ -6,6 +6,7 @@ from alerts.notifiers.console import ConsoleNotifier
 from alerts.notifiers.pagerduty import PagerDutyNotifier
 from alerts.notifiers.protocol import Notifier
 from alerts.notifiers.slack import SlackNotifier
+from monitor.settings.fields import SecretRef
 from monitor.settings.receivers import ConsoleReceiver, PagerDutyReceiver, SlackReceiver
 from monitor.settings.schema import Settings
 from monitor.settings.secrets import read_secret
@@ -28,11 +29,18 @@ def open_receivers(settings: Settings) -> dict[str, Notifier]:
                 token=read_secret(receiver.token, key=f"{key}.token").reveal(),
                 channel=receiver.channel,
                 url=receiver.url,
+                interactive=_is_given(receiver.signing_secret, key=f"{key}.signing_secret"),
             )
         elif isinstance(receiver, PagerDutyReceiver):
+            _is_given(receiver.webhook_secret, key=f"{key}.webhook_secret")
             found[name] = PagerDutyNotifier(
                 name,
                 routing_key=read_secret(receiver.routing_key, key=f"{key}.routing_key").reveal(),
                 url=receiver.url,
             )
     return found
+
+
+def _is_given(ref: SecretRef | None, *, key: str) -> bool:
+    """Whether the settings name a secret, which then must be there: it is read at each use."""
+    return ref is not None and bool(read_secret(ref, key=key).reveal())

@@ -19,9 +19,9 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from alerts.notifiers.fit import clip
 from alerts.notifiers.protocol import Guarantee, delivered
-from alerts.notifiers.slack_blocks import SECTION, escape, render
+from alerts.notifiers.slack_blocks import render
+from alerts.notifiers.slack_blocks import reply as reply_of
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 METADATA_EVENT = "vigil_message"
@@ -39,6 +39,7 @@ class SlackNotifier:
     channel: its id.
     url: of the API.
     timeout_s: for one request.
+    interactive: whether messages have buttons; only where presses of them can be checked.
     """
 
     guarantee = Guarantee.RECONCILED
@@ -51,9 +52,11 @@ class SlackNotifier:
         channel: str,
         url: str = "https://slack.com/api/",
         timeout_s: int = 10,
+        interactive: bool = False,
     ) -> None:
         self.name = name
         self._channel = channel
+        self._interactive = interactive
         # Its own handlers would sleep in our thread; the outbox decides when to try again.
         self._client = WebClient(
             token=token,
@@ -101,15 +104,16 @@ class SlackNotifier:
         channel, ts = thread["channel"], thread["ts"]
         try:
             # Without metadata Slack keeps what the first message carried.
-            self._client.chat_update(channel=channel, ts=ts, **render(message))
+            content = render(message, interactive=self._interactive)
+            self._client.chat_update(channel=channel, ts=ts, **content)
         except SlackApiError as error:
             if _code(error) not in _GONE:
                 raise
             return self._first(message, unclear)
         # An edited message rings nowhere: what fires again must be said in the channel too.
         rings = message.event is MessageEvent.TRIGGER
-        note = message.note or (message.headline if rings else "")
-        if not note:
+        text = reply_of(message)
+        if not text:
             return delivered(message, channel=channel, ts=ts)
         reply = None
         if unclear:
@@ -118,7 +122,7 @@ class SlackNotifier:
             answer = self._client.chat_postMessage(
                 channel=channel,
                 thread_ts=ts,
-                text=escape(clip(note, SECTION)),
+                text=text,
                 reply_broadcast=rings,
                 metadata=_metadata(message),
                 unfurl_links=False,

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from alerts.notifiers.fit import clip, one_line
+from alerts.notifiers.slack_buttons import buttons
 from alerts.types import Incident, Message, MessageEvent, Severity
 
 HEADER = 150
@@ -35,19 +36,21 @@ _SIGN = {
 _RESOLVED_COLOUR = "#2e7d4f"
 
 
-def render(message: Message) -> dict[str, Any]:
+def render(message: Message, *, interactive: bool = False) -> dict[str, Any]:
     """``text`` (for notifications), ``blocks`` and ``attachments`` of the incident's message.
 
-    Where the whole is too long, every text is cut shorter until it fits.
+    ``interactive`` adds the buttons that apply. Where the whole is too long, every text is cut
+    shorter until it fits.
     """
+    pressable = buttons(message) if interactive else []
     for limit in _LIMITS:
-        content = _render(message, limit)
+        content = _render(message, limit, pressable)
         if len(json.dumps(content, ensure_ascii=False)) <= _MESSAGE:
             break
     return content
 
 
-def _render(message: Message, limit: int) -> dict[str, Any]:
+def _render(message: Message, limit: int, pressable: list[dict[str, Any]]) -> dict[str, Any]:
     def plain(text: str) -> str:
         return escape(clip(text, limit))
 
@@ -76,6 +79,7 @@ def _render(message: Message, limit: int) -> dict[str, Any]:
         _section(f"*What vigil did*\n{did}\n*Next:* {plain(message.next)}"),
         _section(f"*What you should do*\n{plain(message.todo)}"),
         _section(" | ".join(links)),
+        *pressable,
         {"type": "context", "elements": [_mrkdwn(_status(incident), FIELD)]},
     ]
     colour = _RESOLVED_COLOUR if calm else _COLOUR[incident.severity]
@@ -86,6 +90,22 @@ def _render(message: Message, limit: int) -> dict[str, Any]:
         ],
         "attachments": [{"color": colour, "blocks": body}],
     }
+
+
+def reply(message: Message) -> str:
+    """What the thread is told: what is new, then what the timeline says since the last message.
+
+    Empty where there is nothing to tell.
+    """
+    rings = message.event is MessageEvent.TRIGGER
+    note = message.note or (message.headline if rings else "")
+    said = [line for line in message.story if not (note and line.endswith(note))]
+    head = escape(clip(note, SECTION // 2))
+    lines = [escape(clip(one_line(line), 400)) for line in said]
+    while lines and len(head) + sum(len(line) + 3 for line in lines) > SECTION - 20:
+        lines.pop(0)
+    listed = "\n".join(f"• {line}" for line in lines)
+    return "\n".join(part for part in (head, listed) if part)
 
 
 def _status(incident: Incident) -> str:
