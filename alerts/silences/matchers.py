@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from alerts.silences.errors import MatcherError, shortened
 from alerts.silences.pattern import compiled
 
 LONGEST_VALUE = 500
 LONGEST_LABEL = 200
 _PARTS = re.compile(r"\s*([^\s=!~\"{},]+)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\"\\])")
-
-
-class MatcherError(ValueError):
-    """A matcher that can't be used."""
 
 
 class Op(StrEnum):
@@ -45,7 +42,9 @@ class Matcher:
 
     def __post_init__(self) -> None:
         if not self.label or len(self.label) > LONGEST_LABEL:
-            raise MatcherError(f"a label has 1 to {LONGEST_LABEL} characters: {self.label[:50]!r}")
+            raise MatcherError(
+                f"a label has 1 to {LONGEST_LABEL} characters: {shortened(self.label)!r}"
+            )
         if len(self.value) > LONGEST_VALUE:
             raise MatcherError(
                 f"{self.label}: its value has {len(self.value)} characters, "
@@ -93,12 +92,15 @@ class Matcher:
         """
         parts = _PARTS.fullmatch(text)
         if parts is None:
-            shown = text if len(text) <= 80 else f"{text[:77]}..."
-            raise MatcherError(f'matcher {shown!r}: expected label=value, or !=, =~"...", !~"..."')
+            raise MatcherError(
+                f'matcher {shortened(text)!r}: expected label=value, or !=, =~"...", !~"..."'
+            )
         label, op, value = parts.groups()
         if value.startswith('"'):
             if len(value) < 2 or not value.endswith('"') or _open_inside(value[1:-1]):
-                raise MatcherError(f"matcher {text[:80]!r}: the quotes do not close at its end")
+                raise MatcherError(
+                    f"matcher {shortened(text)!r}: the quotes do not close at its end"
+                )
             value = _ESCAPED.sub(r"\1", value[1:-1])
         return cls(label=label, op=Op(op), value=value)
 

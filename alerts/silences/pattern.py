@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from alerts.silences.pattern_tree import Chars, Either, Node, PatternError, Repeat, Sequence, read
+from alerts.silences.errors import PatternError
+from alerts.silences.pattern_tree import Chars, Either, Node, Repeat, Sequence, read
 
 MOST_STATES = 1000
 _KEPT_STEPS = 500

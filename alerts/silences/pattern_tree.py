@@ -10,6 +10,8 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass
 
+from alerts.silences.errors import PatternError
+
 LONGEST = 500
 DEEPEST = 20
 MOST_REPEATS = 100
@@ -19,14 +21,6 @@ _WORD = frozenset(string.ascii_letters + string.digits + "_")
 _SPACE = frozenset(" \t\n\r\f\v")
 _CLASSES = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
 _CONTROL = {"t": "\t", "n": "\n", "r": "\r"}
-
-
-class PatternError(ValueError):
-    """A regular expression that can't be used."""
-
-    def __init__(self, text: str, why: str) -> None:
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
-        super().__init__(f"regular expression {shown!r}: {why}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

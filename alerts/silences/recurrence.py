@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrulestr
 
+from alerts.silences.errors import RecurrenceError, shortened
+
 LONGEST_WINDOW = timedelta(days=31)
 _KEPT = 500
 _DAYS = "(?:MO|TU|WE|TH|FR|SA|SU)"
@@ -35,10 +37,6 @@ _VALUES = {
 }
 _PLAIN_DAYS = re.compile(f"{_DAYS}(?:,{_DAYS})*")
 _MOST_INTERVAL = {"DAILY": 90, "WEEKLY": 26, "MONTHLY": 6}
-
-
-class RecurrenceError(ValueError):
-    """A recurrence that can't be used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,12 +61,7 @@ class Recurrence:
 
     def __post_init__(self) -> None:
         check_rule(self.rule)
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise RecurrenceError(
-                f"{self.time_zone[:50]!r} is not a time zone such as Europe/Berlin or UTC"
-            ) from None
+        check_zone(self.time_zone)
         if not timedelta(0) < self.duration <= LONGEST_WINDOW:
             raise RecurrenceError(
                 f"each window lasts at most {LONGEST_WINDOW.days} days, and more than nothing"
@@ -109,6 +102,18 @@ def window_after(windows: tuple[Window, ...], at: datetime) -> Window | None:
     return windows[place] if place < len(windows) else None
 
 
+def check_zone(name: str) -> ZoneInfo:
+    """Raises:
+    RecurrenceError: not the name of a time zone.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise RecurrenceError(
+            f"{shortened(name)!r} is not a time zone such as Europe/Berlin or UTC"
+        ) from None
+
+
 def check_rule(rule: str) -> None:
     """Raises:
     RecurrenceError: not a rule of the kind that this module reads.
@@ -119,7 +124,7 @@ def check_rule(rule: str) -> None:
     for part in rule.split(";"):
         key, _, value = part.partition("=")
         if key not in _VALUES or not re.fullmatch(_VALUES[key], value):
-            raise RecurrenceError(f"recurrence {part!r}: {_expected(key)}")
+            raise RecurrenceError(f"recurrence {shortened(part)!r}: {_expected(key)}")
         if key in parts:
             raise RecurrenceError(f"recurrence: {key} is given twice")
         parts[key] = value

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from alerts.silences.matchers import Matcher, all_hold, holds_always
+from alerts.silences.matchers import Matcher, all_hold
 from alerts.silences.recurrence import Recurrence, window_after, window_at
-
-LONGEST = timedelta(days=90)
-LONGEST_RECURRING = timedelta(days=366)
-MOST_MATCHERS = 20
-LONGEST_COMMENT = 2000
-
-
-class SilenceError(ValueError):
-    """A silence that can't be made."""
 
 
 class SilenceKind(StrEnum):
@@ -36,7 +27,6 @@ class SilenceState(StrEnum):
 
 
 MUTING = (SilenceKind.SILENCE, SilenceKind.MAINTENANCE)
-FREEZE_LABELS = ("model", "deployment", "owner")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,33 +111,3 @@ def find(
         if until is not None and (best_until is None or until > best_until):
             best, best_until = silence, until
     return best
-
-
-def check_new(silence: Silence, now: datetime) -> None:
-    """Raises:
-    SilenceError: it would never hold, hold too long or hold for everything unsaid.
-    """
-    if silence.ends_at <= silence.starts_at:
-        raise SilenceError("a silence ends after it starts")
-    if silence.ends_at <= now:
-        raise SilenceError("a silence ends in the future")
-    longest = LONGEST_RECURRING if silence.recurrence else LONGEST
-    if silence.ends_at - max(silence.starts_at, now) > longest:
-        recurring = "a recurring silence" if silence.recurrence else "a silence"
-        raise SilenceError(f"{recurring} lasts at most {longest.days} days; extend it later")
-    if not silence.matchers or holds_always(silence.matchers):
-        raise SilenceError(
-            'its matchers hold for anything; to mute everything, say so: alertname=~".+"'
-        )
-    if len(silence.matchers) > MOST_MATCHERS:
-        raise SilenceError(f"a silence has at most {MOST_MATCHERS} matchers")
-    if not silence.comment.strip() or len(silence.comment) > LONGEST_COMMENT:
-        raise SilenceError(f"say why, in 1 to {LONGEST_COMMENT} characters (comment)")
-    if silence.kind is SilenceKind.FREEZE:
-        others = sorted({each.label for each in silence.matchers} - set(FREEZE_LABELS))
-        if others:
-            raise SilenceError(
-                f"a freeze is of models: it matches {', '.join(FREEZE_LABELS)}, not {others[0]}"
-            )
-    if silence.state(now) is SilenceState.EXPIRED:
-        raise SilenceError("its recurrence has no window before its end")

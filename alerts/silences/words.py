@@ -1,0 +1,29 @@
+"""Silences in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from alerts.silences.durations import spoken
+from alerts.silences.silence import Silence
+
+
+def at_minute(at: datetime) -> str:
+    """``2026-11-21 09:00 UTC``."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def matchers_text(silence: Silence) -> str:
+    return ", ".join(str(matcher) for matcher in silence.matchers)
+
+
+def recurrence_text(silence: Silence) -> str:
+    """``FREQ=WEEKLY;BYDAY=SA in Europe/Berlin, for 4h each``; empty where it does not recur."""
+    again = silence.recurrence
+    return f"{again.rule} in {again.time_zone}, for {spoken(again.duration)} each" if again else ""
+
+
+def freeze_text(silence: Silence, at: datetime) -> str:
+    """``release freeze S-4 until 2026-11-21 09:00 UTC (year-end)``."""
+    until = at_minute(silence.until(at) or silence.over_at)
+    return f"release freeze {silence.name} until {until} ({silence.comment})"
