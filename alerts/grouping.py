@@ -37,6 +37,8 @@ class Belongs(StrEnum):
     SAME = "same"
     JOINS = "joins"
     REOPENS = "reopens"
+    DISMISSED = "dismissed"
+    """A person resolved it while it fired, and nothing has changed since."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

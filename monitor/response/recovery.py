@@ -24,10 +24,12 @@ Measure = Callable[[Sequence[Seen], Sequence[StreamKey]], Mapping[StreamKey, Eff
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """What was seen since: ``recovered`` with the sentence that says why."""
+    """What was seen since: ``recovered`` with the sentence that says why. ``looks``: the findings
+    with their figures of today, as each of the last looks over the longest stretch saw them."""
 
     recovered: bool
     text: str
+    looks: tuple[tuple[Finding, ...], ...] = ()
 
 
 def after_action(
@@ -73,7 +75,8 @@ def by_itself(
         ]
         if all(look.recovered for look in looks):
             return looks[0]
-        health = next(look for look in looks if not look.recovered)
+        worst = next(look for look in looks if not look.recovered)
+        health = replace(worst, looks=tuple(look.looks[0] if look.looks else () for look in looks))
     return health
 
 
@@ -99,25 +102,33 @@ def _look(
     if not seen or not streams:
         return Health(recovered=False, text="nothing was seen yet")
     found = measure(seen, list(streams))
+    effects = {stream: held_to(found.get(stream), one) for stream, one in streams.items()}
+    seen_now = tuple(
+        replace(finding, effect=effects[stream], reason="") for stream, finding in streams.items()
+    )
+
+    def health(recovered: bool, text: str) -> Health:
+        return Health(recovered=recovered, text=text, looks=(seen_now,))
+
     widest: tuple[Finding, Effect] | None = None
     for stream, finding in streams.items():
-        effect = _held_to(found.get(stream), finding)
+        effect = effects[stream]
         if finding.kind is SignalKind.QUALITY:
             if effect is not None and effect.is_large:
-                return Health(recovered=False, text=_figure(finding, effect))
+                return health(False, figure(finding, effect))
             continue
         if effect is None:
-            return Health(recovered=False, text=f"{finding.signal} on {finding.slice}: not seen")
+            return health(False, f"{finding.signal} on {finding.slice}: not seen")
         if not effect.is_small:
-            return Health(recovered=False, text=_figure(finding, effect))
+            return health(False, figure(finding, effect))
         if widest is None or effect.high / effect.tolerance > widest[1].high / widest[1].tolerance:
             widest = finding, effect
     if widest is None:
-        return Health(recovered=False, text="nothing was seen yet")
-    return Health(recovered=True, text=_figure(*widest))
+        return health(False, "nothing was seen yet")
+    return health(True, figure(*widest))
 
 
-def _held_to(effect: Effect | None, finding: Finding) -> Effect | None:
+def held_to(effect: Effect | None, finding: Finding) -> Effect | None:
     """With the tolerance that the finding exceeded: a guardrail's margin may be the smaller."""
     if effect is None or finding.effect is None or effect.unit != finding.effect.unit:
         return effect
@@ -132,7 +143,7 @@ def _telling(incident: Incident) -> list[Finding]:
     return (own if has_more else measured)[:MOST_FINDINGS]
 
 
-def _figure(finding: Finding, effect: Effect) -> str:
+def figure(finding: Finding, effect: Effect) -> str:
     return (
         f"{finding.signal} on {finding.slice} drifts by {effect.value:.2f}, at most "
         f"{effect.high:.2f} (tolerance {effect.tolerance:.2f}, {effect.records} records)"

@@ -27,7 +27,7 @@ from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
 from monitor.checks.terrain import Terrain
 from monitor.checks.verdict_rows import write_verdicts
-from monitor.response import record
+from monitor.response import past, record
 from monitor.response.handle import Responder
 from monitor.services import Services
 from monitor.store.tables import StateRow
@@ -184,7 +184,7 @@ class DriftTrack:
     def _close(self, session: Session, track: BandEvidence, at: datetime, *, tick: int) -> None:
         """Close the tickets whose findings are surely within their tolerance again: those on the
         ticket's own slice, where there are any."""
-        for incident in record.open_incidents(session):
+        for incident in [*record.open_incidents(session), *past.dismissed(session)]:
             if incident.kind is not AlertKind.BASELINE_DRIFT or incident.last_firing_at >= at:
                 continue
             telling = [one for one in incident.findings if one.slice == incident.slice]

@@ -74,6 +74,7 @@ def wire(services: Services, *, holder: str) -> Works:
             services.metrics,
             window_s=window_s,
             reopen_within_s=settings.checks.reopen_within_windows * window_s,
+            rules=settings.incidents,
         ),
     )
     notifiers = open_receivers(settings)

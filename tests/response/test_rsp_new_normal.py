@@ -51,12 +51,22 @@ def test_what_was_accepted_pages_no_more_and_the_rest_is_still_watched(
     assert "s1" in story.incidents[1].slice
 
 
-def test_an_incident_that_was_only_resolved_comes_back(story: fleet.Story) -> None:
-    """What accepting is for: the streams of a resolved one still expect the old."""
+def test_an_incident_that_was_only_resolved_still_fires_and_pages_nobody(
+    story: fleet.Story,
+) -> None:
+    """What accepting is for: the streams of a resolved one still expect the old. A person closed
+    it, so nobody is told until something changes."""
     with story.services.sessions.begin() as session:
         people.resolve(session, 1, actor="ann", at=story.clock.now())
-    story.play(30, NEW_SITE, until=lambda: story.incidents[-1].state == "open")
-    assert story.incidents[-1].state == "open"
+
+    def unheard() -> list[str]:
+        return [one.text for one in story.rows(TimelineRow) if one.kind == "decision"]
+
+    story.play(30, NEW_SITE, until=lambda: bool(unheard()))
+    assert "nothing has changed since" in unheard()[0]
+    assert [row.state for row in story.incidents] == ["resolved"]
+    story.outbox.deliver_due()
+    assert story.notes.events.count("trigger") == 1
 
 
 def test_accepting_is_written_down(story: fleet.Story) -> None:

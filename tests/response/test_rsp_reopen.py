@@ -8,10 +8,11 @@ import pytest
 import small_fleet as fleet
 from rsp_stage import Stage
 
+from alerts import incidents
 from alerts.grouping import Belongs
 from alerts.types import Incident
 from monitor.checks.diagnosis import Diagnosis
-from monitor.response import people
+from monitor.response import record
 from monitor.response.bridge import Bridge
 from monitor.schedule.wiring import wire
 from monitor.settings.schema import Checks
@@ -38,9 +39,12 @@ def raised(
 
 
 def resolved(stage: Stage, bridge: Bridge) -> Incident:
+    """It was over, and vigil closed it."""
     incident, _ = raised(stage, bridge)
+    at = stage.clock.now()
     with stage.services.sessions.begin() as session:
-        return people.resolve(session, incident.id, actor="ann", at=stage.clock.now())
+        over = record.save(session, incidents.recovered(incident, at=at, text="Healthy."))
+        return record.save(session, incidents.resolve(over, at=at, actor="vigil"))
 
 
 @pytest.fixture
