@@ -18,22 +18,58 @@ _I, _P, _E, _S, _Q = (
     SignalKind.SERVICE,
     SignalKind.QUALITY,
 )
+_NUMBER, _CLASS, _VECTOR, _OUTCOME = (
+    SignalForm.SCALAR,
+    SignalForm.CATEGORY,
+    SignalForm.VECTOR,
+    SignalForm.OUTCOME,
+)
+_LOWER, _HIGHER, _NEITHER = Harm.LOWER, Harm.HIGHER, Harm.NEITHER
+_Row = tuple[str, SignalKind, SignalForm, str, float, Harm, float, str]
 
+# fmt: off
+_TABLE: tuple[_Row, ...] = (
+    # name, kind, form, unit, highest value (the lowest is 0), worse when, tolerance, what it is
+    ("brightness", _I, _NUMBER, "share of full scale", 1.0, _NEITHER, 0.15,
+     "mean luma of the image"),
+    ("contrast", _I, _NUMBER, "share of full scale", 0.5, _NEITHER, 0.15,
+     "standard deviation of luma"),
+    ("sharpness", _I, _NUMBER, "ratio", 4.0, _LOWER, 0.15,
+     "mean absolute Laplacian of luma over its standard deviation; falls with blur"),
+    ("saturation", _I, _NUMBER, "share", 1.0, _NEITHER, 0.15,
+     "mean of (max - min) / max over the colour channels"),
+    ("clipping", _I, _NUMBER, "share of pixels", 1.0, _HIGHER, 0.15,
+     "pixels within 1/255 of black or white"),
+    ("noise", _I, _NUMBER, "share of full scale", 0.5, _HIGHER, 0.15,
+     "noise standard deviation, from the mean absolute response to Immerkaer's mask"),
+    ("confidence", _P, _NUMBER, "probability", 1.0, _LOWER, 0.15,
+     "largest class probability"),
+    ("entropy", _P, _NUMBER, "share of the maximum", 1.0, _HIGHER, 0.15,
+     "entropy of the class probabilities over log K"),
+    ("margin", _P, _NUMBER, "probability", 1.0, _LOWER, 0.15,
+     "largest less second largest class probability"),
+    ("embedding_distance", _E, _NUMBER, "baseline standard deviations", 20.0, _HIGHER, 0.15,
+     "whitened distance of the embedding to the baseline's mean"),
+    ("latency_s", _S, _NUMBER, "seconds", 60.0, _HIGHER, 0.0,
+     "time of one inference as the caller measured it"),
+    ("predicted_class", _P, _CLASS, "class", float("inf"), _NEITHER, 0.15,
+     "the class with the largest probability"),
+    ("embedding", _E, _VECTOR, "RFF-MMD", 1.5, _NEITHER, 0.15,
+     "the embedding's distribution, as means of random Fourier features"),
+    ("embedding_whitened", _E, _VECTOR, "RFF-MMD", 1.5, _NEITHER, 0.15,
+     "the same means, all leading directions weighed alike: sees small shifts sooner"),
+    ("accuracy", _Q, _OUTCOME, "share", 1.0, _LOWER, 0.05,
+     "labels that agree with the prediction"),
+    ("calibration", _Q, _OUTCOME, "ECE", 1.0, _HIGHER, 0.05,
+     "expected calibration error over 15 bins of confidence"),
+)
+# fmt: on
 
-def _scalar(
-    name: str,
-    kind: SignalKind,
-    unit: str,
-    high: float,
-    description: str,
-    *,
-    harm: Harm = Harm.NEITHER,
-    tolerance: float = 0.15,
-) -> Signal:
-    return Signal(
+CATALOGUE: dict[str, Signal] = {
+    name: Signal(
         name=name,
         kind=kind,
-        form=SignalForm.SCALAR,
+        form=form,
         unit=unit,
         low=0.0,
         high=high,
@@ -41,6 +77,14 @@ def _scalar(
         tolerance=tolerance,
         description=description,
     )
+    for name, kind, form, unit, high, harm, tolerance, description in _TABLE
+}
+SCALARS: tuple[Signal, ...] = tuple(one for one in CATALOGUE.values() if one.form is _NUMBER)
+PREDICTED_CLASS = CATALOGUE["predicted_class"]
+EMBEDDING = CATALOGUE["embedding"]
+EMBEDDING_WHITENED = CATALOGUE["embedding_whitened"]
+ACCURACY = CATALOGUE["accuracy"]
+CALIBRATION = CATALOGUE["calibration"]
 
 
 def spread_of(name: str) -> str:
@@ -48,137 +92,6 @@ def spread_of(name: str) -> str:
     return f"{name}_spread"
 
 
-SCALARS: tuple[Signal, ...] = (
-    _scalar("brightness", _I, "share of full scale", 1.0, "mean luma of the image"),
-    _scalar("contrast", _I, "share of full scale", 0.5, "standard deviation of luma"),
-    _scalar(
-        "sharpness",
-        _I,
-        "ratio",
-        4.0,
-        "mean absolute Laplacian of luma over its standard deviation; falls with blur",
-        harm=Harm.LOWER,
-    ),
-    _scalar("saturation", _I, "share", 1.0, "mean of (max - min) / max over the colour channels"),
-    _scalar(
-        "clipping",
-        _I,
-        "share of pixels",
-        1.0,
-        "pixels within 1/255 of black or white",
-        harm=Harm.HIGHER,
-    ),
-    _scalar(
-        "noise",
-        _I,
-        "share of full scale",
-        0.5,
-        "noise standard deviation, from the mean absolute response to Immerkaer's mask",
-        harm=Harm.HIGHER,
-    ),
-    _scalar("confidence", _P, "probability", 1.0, "largest class probability", harm=Harm.LOWER),
-    _scalar(
-        "entropy",
-        _P,
-        "share of the maximum",
-        1.0,
-        "entropy of the class probabilities over log K",
-        harm=Harm.HIGHER,
-    ),
-    _scalar(
-        "margin",
-        _P,
-        "probability",
-        1.0,
-        "largest less second largest class probability",
-        harm=Harm.LOWER,
-    ),
-    _scalar(
-        "embedding_distance",
-        _E,
-        "baseline standard deviations",
-        20.0,
-        "whitened distance of the embedding to the baseline's mean",
-        harm=Harm.HIGHER,
-    ),
-    _scalar(
-        "latency_s",
-        _S,
-        "seconds",
-        60.0,
-        "time of one inference as the caller measured it",
-        harm=Harm.HIGHER,
-        tolerance=0.0,
-    ),
-)
-
-PREDICTED_CLASS = Signal(
-    name="predicted_class",
-    kind=_P,
-    form=SignalForm.CATEGORY,
-    unit="class",
-    low=0,
-    high=float("inf"),
-    harm=Harm.NEITHER,
-    tolerance=0.15,
-    description="the class with the largest probability",
-)
-EMBEDDING = Signal(
-    name="embedding",
-    kind=_E,
-    form=SignalForm.VECTOR,
-    unit="RFF-MMD",
-    low=0.0,
-    high=1.5,
-    harm=Harm.NEITHER,
-    tolerance=0.15,
-    description="the embedding's distribution, as means of random Fourier features",
-)
-EMBEDDING_WHITENED = Signal(
-    name="embedding_whitened",
-    kind=_E,
-    form=SignalForm.VECTOR,
-    unit="RFF-MMD",
-    low=0.0,
-    high=1.5,
-    harm=Harm.NEITHER,
-    tolerance=0.15,
-    description="the same means, all leading directions weighed alike: sees small shifts sooner",
-)
-ACCURACY = Signal(
-    name="accuracy",
-    kind=_Q,
-    form=SignalForm.OUTCOME,
-    unit="share",
-    low=0.0,
-    high=1.0,
-    harm=Harm.LOWER,
-    tolerance=0.05,
-    description="labels that agree with the prediction",
-)
-CALIBRATION = Signal(
-    name="calibration",
-    kind=_Q,
-    form=SignalForm.OUTCOME,
-    unit="ECE",
-    low=0.0,
-    high=1.0,
-    harm=Harm.HIGHER,
-    tolerance=0.05,
-    description="expected calibration error over 15 bins of confidence",
-)
-
-CATALOGUE: dict[str, Signal] = {
-    signal.name: signal
-    for signal in (
-        *SCALARS,
-        PREDICTED_CLASS,
-        EMBEDDING,
-        EMBEDDING_WHITENED,
-        ACCURACY,
-        CALIBRATION,
-    )
-}
 SPREADS: dict[str, Signal] = {
     spread_of(signal.name): replace(
         signal,
