@@ -39,59 +39,32 @@ Exchangeability On-Line, 2003.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.evidence import aftershock, trailing
+from detectors.evidence import aftershock, holding
 from detectors.evidence.bets import standard_bets
 from detectors.evidence.findable import smallest_shift
-from detectors.evidence.history import borrow, grow, join_open, learn
-from detectors.evidence.onset import onsets
-from detectors.evidence.shiryaev import bet, shares
-from detectors.evidence.table import NEW, NO_BET, SETTLED, VIEWS, WARMING, StreamTable
+from detectors.evidence.history import grow, join_open, learn
+from detectors.evidence.novelty import prepare
+from detectors.evidence.onset import onsets_of
+from detectors.evidence.past import date, gathered
+from detectors.evidence.roster import Roster
+from detectors.evidence.shiryaev import bet
+from detectors.evidence.step_result import StepResult, scattered
+from detectors.evidence.table import NO_BET, VIEWS, StreamTable
 from detectors.evidence.views import absorb, judge, notice_gaps
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
 from vigil.errors import ConflictError
 
-Floats = NDArray[np.float64]
-
-PATIENCE = 60
-"""Windows in a row that a stream must be novel, or known again, before it begins anew as that."""
-
-STALE = 1440
-"""Ticks on hold after which the reference is too old: a day of minutes, and weather changes."""
+__all__ = ["FleetEvidence", "StepResult"]
 
 CAP = 1e6
 """Evidence stops growing at so many thresholds; a cap only lowers it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class StepResult:
-    """One tick of N streams.
-
-    ``z`` studentised score, ``p`` conformal p-value of the plain view (NaN: the stream was left out
-    because the table is full), ``evidence`` in ticks, ``onset_tick`` the start that explains the
-    scores best, ``onset_first`` and ``onset_last`` the ends of its interval (about 95 %),
-    ``provisional``: the stream has no history of its own yet, ``exceeded``: evidence >= threshold.
-    """
-
-    streams: tuple[StreamKey, ...]
-    z: Floats
-    p: Floats
-    evidence: Floats
-    log_evidence: Floats
-    onset_tick: NDArray[np.int64]
-    onset_first: NDArray[np.int64]
-    onset_last: NDArray[np.int64]
-    provisional: NDArray[np.bool_]
-    exceeded: NDArray[np.bool_]
 
 
 class FleetEvidence:
@@ -120,14 +93,15 @@ class FleetEvidence:
                 f"expected threshold > 1 and min_history >= 2, found {threshold} and {min_history}"
             )
         self.threshold = float(threshold)
-        self.retire_after = retire_after
-        self.max_streams = max_streams
-        self.max_per_model = max_per_model
         self.last_tick: int | None = None
         self._bets = standard_bets()
         self._table = StreamTable(arms=self._bets.arms, min_history=min_history)
-        self._omega: tuple[tuple[StreamKey, ...], bytes, Floats] | None = None
-        self._seen: dict[int, tuple[tuple[StreamKey, ...], NDArray[np.int64]]] = {}
+        self.roster = Roster(
+            self._table,
+            retire_after=retire_after,
+            max_streams=max_streams,
+            max_per_model=max_per_model,
+        )
 
     def __len__(self) -> int:
         return len(self._table)
@@ -180,31 +154,12 @@ class FleetEvidence:
             raise ValueError(f"expected {len(batches)} ticks, found {len(ticks)}")
         if at is not None and len(at) != len(batches):
             raise ValueError(f"expected {len(batches)} times, found {len(at)}")
-        located = [self._rows(batch.streams) for batch in batches]
+        located = [self.roster.rows(batch.streams) for batch in batches]
         table = self._table
-        everything = np.unique(np.concatenate(located))
-        everything = everything[everything >= 0]
-        position = np.full(len(table) + 1, -1)
-        position[everything] = np.arange(len(everything))
-        shape = (len(batches), len(everything))
-        columns = {name: np.full(shape, np.nan) for name in _SCORES}
-        novel = np.zeros(shape, bool)
-        for i, (batch, rows) in enumerate(zip(batches, located, strict=True)):
-            use = rows >= 0
-            where = position[rows[use]]
-            for name, column in columns.items():
-                column[i, where] = getattr(batch, name)[use]
-            novel[i, where] = batch.novel[use]
-        seen = np.isfinite(columns["score"])
-        often = 2 * (novel & seen).sum(axis=0) > seen.sum(axis=0)
-        young = (table.state[everything] == NEW) & (table.history[everything] == 0)
-        table.novel[everything[young]] = often[young]
-        other = novel != table.novel[everything]
-        for column in columns.values():
-            column[other] = np.nan
+        everything, columns = gathered(table, batches, located)
         learn(table, everything, **columns, at=at)
         if ticks is not None:
-            self._date(everything, np.isfinite(columns["score"]), np.asarray(ticks, np.int64))
+            date(table, everything, columns["score"], np.asarray(ticks, np.int64))
 
     def step(
         self,
@@ -230,14 +185,13 @@ class FleetEvidence:
                 f"evidence: tick {tick} is not after {self.last_tick}, the last judged"
             )
         self.last_tick = tick
-        if len(self._table) + len(batch) > self.max_streams or tick % 256 == 0:
-            self._retire(tick, batch.streams)
-        located = self._rows(batch.streams)
+        self.roster.retire(tick, batch.streams)
+        located = self.roster.rows(batch.streams)
         use = (located >= 0) & np.isfinite(batch.score) & np.isfinite(batch.noise)
         rows = located[use]
         table = self._table
         score, noise = batch.score[use], batch.noise[use]
-        other = self._prepare(rows, batch.novel[use], batch)
+        other = prepare(table, rows, batch.novel[use], batch.healthy)
         notice_gaps(table, rows[~other], tick)
         table.last_seen[rows[~other]] = tick
         after = aftershock.turn(table, tick)
@@ -247,56 +201,44 @@ class FleetEvidence:
             table,
             rows,
             seen.p,
-            self._shares(batch.streams, use),
+            self.roster.shares(batch.streams, use),
             bets=self._bets,
             slot=slot,
             ceiling=CAP * self.threshold,
         )
-        onset, first, last = self._onsets(rows, evidence, tick)
-        provisional = ~seen.settled
+        onset, first, last = onsets_of(
+            table, self._bets, rows, evidence, threshold=self.threshold, tick=tick
+        )
         joined = absorb(table, seen, slot, at)
         grow(table, rows[joined], score[joined], noise[joined])
-        self._join_open(rows[~other], batch, np.flatnonzero(use)[~other])
+        known = np.flatnonzero(use)[~other]
+        join_open(table, rows[~other], batch.open_score[known], batch.open_noise[known])
         return StepResult(
             streams=batch.streams,
-            z=_scatter(use, np.where(other, 0.0, seen.z), np.nan),
-            p=_scatter(use, np.where(np.isfinite(seen.p[:, 0]), seen.p[:, 0], 0.5), np.nan),
-            evidence=_scatter(use, evidence, 0.0),
-            log_evidence=_scatter(use, np.log(np.maximum(evidence, 1e-300)), -np.inf),
-            onset_tick=_scatter(use, onset, tick).astype(np.int64),
-            onset_first=_scatter(use, first, tick).astype(np.int64),
-            onset_last=_scatter(use, last, tick).astype(np.int64),
-            provisional=_scatter(use, provisional, True).astype(bool),
-            exceeded=_scatter(use, evidence >= self.threshold, False).astype(bool),
+            z=scattered(use, np.where(other, 0.0, seen.z), np.nan),
+            p=scattered(use, np.where(np.isfinite(seen.p[:, 0]), seen.p[:, 0], 0.5), np.nan),
+            evidence=scattered(use, evidence, 0.0),
+            log_evidence=scattered(use, np.log(np.maximum(evidence, 1e-300)), -np.inf),
+            onset_tick=scattered(use, onset, tick).astype(np.int64),
+            onset_first=scattered(use, first, tick).astype(np.int64),
+            onset_last=scattered(use, last, tick).astype(np.int64),
+            provisional=scattered(use, ~seen.settled, True).astype(bool),
+            exceeded=scattered(use, evidence >= self.threshold, False).astype(bool),
         )
 
     def hold(self, streams: Iterable[StreamKey], *, since_tick: int) -> None:
         """While an alarm is open: take the windows since its onset out of the pools again (the last
         64 at most), and let no more in."""
-        table = self._table
-        rows = np.unique(table.rows(streams))
-        rows = rows[~table.held[rows]]
-        table.held[rows] = True
-        table.held_since[rows] = since_tick if self.last_tick is None else self.last_tick
-        back = table.take_back(rows, since_tick)
-        aftershock.discard(table, rows, since_tick)
-        settled = (table.state[rows] == SETTLED) & (back > 0)
-        trailing.pop(table, rows[settled], back[settled])
-        level, size = trailing.reference(table, rows[settled])
-        known = rows[settled][size > 0]
-        table.lags[known] = table.smooth[known] = level[size > 0, None]
-        table.alert[rows] = 0
+        now = since_tick if self.last_tick is None else self.last_tick
+        holding.hold(self._table, self._table.rows(streams), since_tick=since_tick, now=now)
 
     def release(self, streams: Iterable[StreamKey], *, fresh_start: bool = True) -> None:
         """The alarm is over: windows join the pools again, and evidence starts from nothing.
 
-        After ``STALE`` ticks the reference, which stood still, starts from nothing too.
+        After ``holding.STALE`` ticks the reference, which stood still, starts from nothing too.
         """
-        table = self._table
-        rows = table.rows(streams)
-        age = (self.last_tick or 0) - table.held_since[rows]
-        trailing.restart(table, rows[table.held[rows] & (age >= STALE)])
-        table.held[rows] = False
+        rows = self._table.rows(streams)
+        holding.release(self._table, rows, now=self.last_tick or 0)
         if fresh_start:
             self._restart(rows)
 
@@ -313,21 +255,16 @@ class FleetEvidence:
 
         They begin anew without borrowing: mute until they have a history of their own.
         """
-        table = self._table
-        rows = table.rows(streams)
-        novel, seen = table.novel[rows], table.last_seen[rows]
-        table.clear(rows)
-        table.novel[rows], table.last_seen[rows] = novel, seen
-        table.state[rows], table.band[rows] = WARMING, np.inf
+        holding.accept(self._table, self._table.rows(streams))
 
     def to_bytes(self) -> bytes:
         """All state; the random generator is the caller's."""
         return self._table.to_bytes(
             {
                 "threshold": self.threshold,
-                "retire_after": self.retire_after,
-                "max_streams": self.max_streams,
-                "max_per_model": self.max_per_model,
+                "retire_after": self.roster.retire_after,
+                "max_streams": self.roster.max_streams,
+                "max_per_model": self.roster.max_per_model,
                 "last_tick": self.last_tick,
             }
         )
@@ -348,7 +285,7 @@ class FleetEvidence:
         if table.arms != engine._bets.arms:
             table.arms = engine._bets.arms
             table.evidence = np.zeros((len(table), VIEWS, table.arms), np.float32)
-        engine._table = table
+        engine._table = engine.roster.table = table
         engine.last_tick = header["last_tick"]
         return engine
 
@@ -358,126 +295,6 @@ class FleetEvidence:
         found = smallest_shift(self._table, self._bets, threshold=self.threshold, windows=windows)
         return dict(zip(self._table.keys, found.tolist(), strict=True))
 
-    def _onsets(
-        self, rows: NDArray[np.int64], evidence: Floats, tick: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Onsets of the streams with evidence to speak of; the others begin now."""
-        out = tuple(np.full(len(rows), tick, np.int64) for _ in range(3))
-        loud = np.flatnonzero(evidence >= self.threshold / 20.0)
-        if len(loud):
-            table = self._table
-            mine = rows[loud]
-            found = onsets(
-                table.ring_bets[mine],
-                table.ring_ticks,
-                table.temper[mine][:, :, self._bets.kind].astype(np.float64),
-                np.log(self._bets.payoff),
-                tick,
-            )
-            for column, values in zip(out, found, strict=True):
-                column[loud] = values
-        return out[0], out[1], out[2]
-
-    def _admitted(self, streams: Iterable[StreamKey]) -> list[StreamKey]:
-        """Those of the new streams for which there is room."""
-        table = self._table
-        room = max(0, self.max_streams - len(table))
-        taken = Counter((key.model, key.deployment) for key in table.keys)
-        admitted: list[StreamKey] = []
-        for stream in dict.fromkeys(streams):
-            family = stream.model, stream.deployment
-            if stream in table.index or taken[family] >= self.max_per_model:
-                continue
-            taken[family] += 1
-            admitted.append(stream)
-        return admitted[:room]
-
-    def _rows(self, streams: tuple[StreamKey, ...]) -> NDArray[np.int64]:
-        """The row of each stream, -1 where the table is full. Ticks of one layout share the
-        tuple."""
-        found = self._seen.get(id(streams))
-        if found is not None and found[0] is streams:
-            return found[1]
-        table = self._table
-        rows = table.find(streams)
-        if (rows < 0).any():
-            table.add(self._admitted(streams))
-            rows = table.find(streams)
-        distinct = set(rows.tolist()) if (rows >= 0).all() else set(streams)
-        if len(distinct) != len(streams):
-            raise ValueError("scores of one tick: expected each stream once")
-        if len(self._seen) >= 256:
-            self._seen.clear()
-        if (rows >= 0).all():
-            self._seen[id(streams)] = (streams, rows)
-        return rows
-
-    def _shares(self, streams: tuple[StreamKey, ...], use: NDArray[np.bool_]) -> Floats:
-        """omega of the streams in use; the same as in the last tick where those are the same."""
-        mask = use.tobytes()
-        if self._omega is None or self._omega[0] is not streams or self._omega[1] != mask:
-            self._omega = streams, mask, shares(list(compress(streams, use.tolist())))
-        return self._omega[2]
-
-    def _prepare(
-        self, rows: NDArray[np.int64], novel: NDArray[np.bool_], batch: ScoreBatch
-    ) -> NDArray[np.bool_]:
-        """Make rows ready for scores of this novelty; returns which are to be left out.
-
-        What a stream has learned of itself is not thrown away for a few windows in which only
-        cells were seen that no baseline knows.
-        """
-        table = self._table
-        other = (table.novel[rows] != novel) & (table.state[rows] != NEW)
-        table.flips[rows] = np.where(other, table.flips[rows] + 1, 0)
-        lasting = table.flips[rows] >= PATIENCE
-        own = (table.state[rows] == SETTLED) | ~table.novel[rows]
-        waits = other & own & ~lasting
-        changed = rows[other & ~waits]
-        held, since = table.held[changed], table.held_since[changed]
-        table.clear(changed)
-        table.held[changed], table.held_since[changed] = held, since
-        table.novel[rows] = np.where(waits, table.novel[rows], novel)
-        fresh = rows[table.state[rows] == NEW]
-        if len(fresh):
-            borrow(table, fresh, batch.healthy)
-        return np.asarray(waits)
-
-    def _date(
-        self, rows: NDArray[np.int64], seen: NDArray[np.bool_], ticks: NDArray[np.int64]
-    ) -> None:
-        """Note when rows were last seen; history from before that is no reference of now."""
-        table = self._table
-        last = np.where(seen, ticks[:, None], 0).max(axis=0)
-        before = table.last_seen[rows]
-        trailing.restart(table, rows[(last > 0) & (last < before)])
-        table.last_seen[rows] = np.maximum(last, before)
-
-    def _join_open(
-        self, rows: NDArray[np.int64], batch: ScoreBatch, use: NDArray[np.int64]
-    ) -> None:
-        table = self._table
-        fit = ~table.held[rows] & ~table.novel[rows] & np.isfinite(batch.open_score[use])
-        join_open(table, rows[fit], batch.open_score[use][fit], batch.open_noise[use][fit])
-
     def _restart(self, rows: NDArray[np.int64]) -> None:
         self._table.evidence[rows] = 0.0
         self._table.ring_bets[rows] = NO_BET
-
-    def _retire(self, tick: int, present: tuple[StreamKey, ...]) -> None:
-        table = self._table
-        table.last_seen[table.last_seen == 0] = tick
-        old = tick - table.last_seen > self.retire_after
-        old[table.rows(present)] = False
-        if old.any():
-            table.keep(np.flatnonzero(~old))
-            self._seen.clear()
-
-
-_SCORES = ("score", "noise", "open_score", "open_noise")
-
-
-def _scatter(use: NDArray[np.bool_], values: NDArray[np.generic], fill: float) -> Floats:
-    out = np.full(len(use), fill, values.dtype if values.dtype != bool else np.float64)
-    out[use] = values
-    return out

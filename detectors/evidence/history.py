@@ -137,7 +137,9 @@ def open_moments(table: StreamTable, rows: NDArray[np.int64]) -> tuple[Floats, F
 
 
 def join_open(table: StreamTable, rows: NDArray[np.int64], score: Floats, noise: Floats) -> None:
-    """One more open score for each row; (n,) each."""
+    """One more open score for each row that is known and not held; (n,) each, NaN where none."""
+    fit = ~table.held[rows] & ~table.novel[rows] & np.isfinite(score)
+    rows, score, noise = rows[fit], score[fit], noise[fit]
     mean, between = open_moments(table, rows)
     ready = table.open_sums[rows, 0] >= MIN_SIBLINGS
     z = (score - mean) / np.sqrt(noise**2 + between)

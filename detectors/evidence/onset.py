@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from detectors.evidence.bets import Bets
+from detectors.evidence.table import StreamTable
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -57,3 +60,29 @@ def onsets(
     first, last = likely.argmax(axis=1), r - 1 - likely[:, ::-1].argmax(axis=1)
     any_gain = support.max(axis=1) > 0.0
     return tuple(np.where(any_gain, at[index], tick) for index in (best, first, last))  # type: ignore[return-value]
+
+
+def onsets_of(
+    table: StreamTable,
+    bets: Bets,
+    rows: Ints,
+    evidence: Floats,
+    *,
+    threshold: float,
+    tick: int,
+) -> tuple[Ints, Ints, Ints]:
+    """Onsets of the rows with evidence to speak of, as ``onsets`` says; the others begin now."""
+    out = tuple(np.full(len(rows), tick, np.int64) for _ in range(3))
+    loud = np.flatnonzero(evidence >= threshold / 20.0)
+    if len(loud):
+        mine = rows[loud]
+        found = onsets(
+            table.ring_bets[mine],
+            table.ring_ticks,
+            table.temper[mine][:, :, bets.kind].astype(np.float64),
+            np.log(bets.payoff),
+            tick,
+        )
+        for column, values in zip(out, found, strict=True):
+            column[loud] = values
+    return out[0], out[1], out[2]

@@ -19,4 +19,4 @@ def test_a_model_beyond_its_share_is_left_out_and_the_others_are_judged(plain):
     assert np.isfinite(result.p[:20]).sum() == 8
     assert np.isfinite(result.p[20:]).all()
     again = FleetEvidence.from_bytes(engine.to_bytes())
-    assert again.max_per_model == 8
+    assert again.roster.max_per_model == 8

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detectors.evidence.engine import PATIENCE, STALE, FleetEvidence
+from detectors.evidence.engine import FleetEvidence
+from detectors.evidence.holding import STALE
+from detectors.evidence.novelty import PATIENCE
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
 from vigil.types import Slice

@@ -193,7 +193,7 @@ def test_the_log_of_verdicts_forgets_what_was_undone(lone_story: fleet.Story, mo
 
 def test_streams_for_which_there_is_no_room_are_told_of_once(lone_story: fleet.Story, caplog):
     lone_story.play(1)
-    lone_story.works.ticks._engine.max_streams = 0
+    lone_story.works.ticks._engine.roster.max_streams = 0
     newcomers = replace(fleet.HEALTHY, cameras=fleet.CAMERAS + fleet.NEW_CAMERAS)
     with caplog.at_level(logging.WARNING):
         lone_story.play(3, newcomers)
