@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from alerts.labels import labels_of
 from alerts.silences.draft import check_length, draft, matchers_for
 from alerts.silences.errors import SilenceError
 from alerts.silences.forgotten import Forgotten, forgotten
-from alerts.silences.matchers import Matcher
-from alerts.silences.recurrence import Recurrence
-from alerts.silences.silence import MUTING, Silence, SilenceKind, SilenceState, find
+from alerts.silences.silence import Silence, SilenceKind, SilenceState, find
 from alerts.silences.words import at_minute, freeze_text
 from alerts.types import Incident, TimelineEntry
 from monitor.response import record
+from monitor.response.silences_active import active, not_over, of_row, readable
 from monitor.store import audit
 from monitor.store.tables import SilenceRow
 from vigil.errors import ConflictError, NotFoundError
 
 LIKE_AN_INCIDENT = timedelta(hours=1)
-_log = logging.getLogger(__name__)
 
 
 def create(session: Session, silence: Silence) -> Silence:
@@ -115,26 +111,15 @@ def get(session: Session, silence_id: int) -> Silence:
     return of_row(row)
 
 
-def active(session: Session, at: datetime, kinds: Sequence[SilenceKind] = MUTING) -> list[Silence]:
-    """Those that hold at a moment, oldest first."""
-    query = select(SilenceRow).where(
-        SilenceRow.kind.in_([kind.value for kind in kinds]),
-        SilenceRow.starts_at <= at,
-        _not_over(at),
-    )
-    found = _readable(session.scalars(query.order_by(SilenceRow.id)))
-    return [silence for silence in found if silence.active(at)]
-
-
 def listed(
     session: Session, at: datetime, state: SilenceState | None = None, *, limit: int = 100
 ) -> list[Silence]:
     """Silences, newest first; only those of a state where one is given."""
     query = select(SilenceRow).order_by(SilenceRow.id.desc())
     if state in (SilenceState.ACTIVE, SilenceState.PENDING):
-        query = query.where(_not_over(at))
+        query = query.where(not_over(at))
     found: list[Silence] = []
-    for silence in _readable(session.scalars(query.execution_options(yield_per=200))):
+    for silence in readable(session.scalars(query.execution_options(yield_per=200))):
         if state is None or silence.state(at) is state:
             found.append(silence)
         if len(found) >= limit:
@@ -164,43 +149,9 @@ def freeze_of(
 
 def to_look_at(session: Session, at: datetime) -> list[Forgotten]:
     """Silences that end too early or that nobody needs, in the order of their numbers."""
-    rows = session.scalars(select(SilenceRow).where(_not_over(at)).order_by(SilenceRow.id))
+    rows = session.scalars(select(SilenceRow).where(not_over(at)).order_by(SilenceRow.id))
     labels = {each.id: labels_of(each) for each in record.open_incidents(session)}
-    return list(forgotten(_readable(rows), labels, at))
-
-
-def of_row(row: SilenceRow) -> Silence:
-    """Raises: SilenceError: the row says what no silence may say."""
-    return Silence(
-        id=row.id,
-        kind=SilenceKind(row.kind),
-        matchers=tuple(Matcher.from_json(plain) for plain in row.matchers),
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        recurrence=Recurrence.from_json(row.recurrence) if row.recurrence else None,
-        comment=row.comment,
-        created_by=row.created_by,
-        created_at=row.created_at,
-        ended_at=row.ended_at,
-        ended_by=row.ended_by,
-        matched=row.matched or 0,
-        last_matched_at=row.last_matched_at,
-    )
-
-
-def _readable(rows: Iterable[SilenceRow]) -> Iterator[Silence]:
-    """A row that can't be read silences nothing, and must not stop the pager either."""
-    for row in rows:
-        try:
-            silence = of_row(row)
-        except (SilenceError, KeyError, TypeError, ValueError) as error:
-            _log.warning("S-%s can't be read and holds nothing back: %s", row.id, error)
-            continue
-        yield silence
-
-
-def _not_over(at: datetime) -> ColumnElement[bool]:
-    return (SilenceRow.ends_at > at) & or_(SilenceRow.ended_at.is_(None), SilenceRow.ended_at > at)
+    return list(forgotten(readable(rows), labels, at))
 
 
 def _going_on(session: Session, silence_id: int, at: datetime) -> SilenceRow:
