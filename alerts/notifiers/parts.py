@@ -103,3 +103,8 @@ def _is_http(href: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
+
+
+def header(text: str) -> str:
+    """As a header may hold it: visible ASCII on one line, at most 250 characters."""
+    return "".join(each if "!" <= each <= "~" else "-" for each in plain(text))[:250]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from alerts.types import Delivery, DeliveryOutcome, Message
 
@@ -44,6 +45,26 @@ class Notifier(Protocol):
                 empty for the first.
             unclear: an earlier attempt at this message may have arrived. True is always safe.
         """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """A message that a receiver took, with the receipt it gave."""
+
+    message: Message
+    receipt: Mapping[str, str]
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A receiver that forgets what is not said again, and so ends what still goes on."""
+
+    @property
+    def name(self) -> str: ...
+
+    def remind(self, told: Sequence[Told]) -> Delivery:
+        """Say again the latest message of each incident, as it was said; nobody is told anew."""
         ...
 
 

@@ -51,3 +51,8 @@ def _of_url(text: str) -> Iterable[str]:
     tail = url.path + (f"?{url.query}" if url.query else "")
     pieces = tail.replace("?", "/").replace("&", "/").replace("=", "/").split("/")
     return tail, url.query, url.path.strip("/"), *(each for each in pieces if len(each) >= 8)
+
+
+def basic(user: str, password: str) -> str:
+    """The credentials of HTTP's basic authentication."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode()

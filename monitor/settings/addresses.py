@@ -26,6 +26,19 @@ def http_address(text: str) -> str:
     return text
 
 
+def is_private_way(url: str) -> bool:
+    """Whether a secret may be sent to ``url``: https, or http to this machine."""
+    try:
+        parts = urlsplit(http_address(url))
+    except PydanticCustomError:
+        return False
+    host = parts.hostname or ""
+    loopback = (
+        host == "localhost" or host == "::1" or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+    )
+    return parts.scheme == "https" or loopback
+
+
 def listen_address(listen: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[v6]:port``.
 

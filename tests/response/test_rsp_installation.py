@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import small_fleet as fleet
 from rsp_stage import Stage
 
 from alerts.notifiers.pagerduty import PagerDutyNotifier
 from alerts.types import Message, MessageEvent
 from monitor.services import open_services
+from monitor.standins.app import StandIns
 from monitor.store import installation
 from monitor.store.tables import StateRow
 from vigil.clock import ManualClock
@@ -38,11 +38,6 @@ def test_a_database_that_no_service_opened_has_no_name(stage: Stage) -> None:
 
 def test_the_same_incident_of_two_installations_is_two_alerts_at_pagerduty(tmp_path: Path) -> None:
     keys, names = [], []
-    pager = PagerDutyNotifier(
-        "pager",
-        routing_key="k" * 32,
-        client=httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(202))),
-    )
     for name in ("north", "south"):
         (tmp_path / name).mkdir()
         stage = Stage(f"sqlite:///{tmp_path}/{name}/vigil.db", tmp_path / name)
@@ -53,8 +48,14 @@ def test_the_same_incident_of_two_installations_is_two_alerts_at_pagerduty(tmp_p
             stage.tell(incident, event)
         assert incident.id == 1
         told = [Message.from_json(row.message) for row in stage.messages()]
-        receipts = [pager.deliver(each, thread={"dedup_key": "known"}).receipt for each in told]
-        keys.append({receipt["dedup_key"] for receipt in receipts})
+        with StandIns() as standins:
+            pager = PagerDutyNotifier(
+                "pager", routing_key="k" * 32, url=f"{standins.url}/pagerduty"
+            )
+            for each in told:
+                pager.deliver(each, thread={"dedup_key": "known"})
+            pager.close()
+            keys.append({alert["dedup_key"] for alert in standins.sent()["pagerduty"]})
         names.append({each.id for each in told})
         stage.services.close()
     assert keys == [{"vigil-north-incident-1"}, {"vigil-south-incident-1"}]
