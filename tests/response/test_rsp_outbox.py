@@ -9,8 +9,8 @@ import small_fleet as fleet
 from rsp_stage import Stage
 
 from alerts.types import Delivery, DeliveryOutcome, MessageEvent
-from monitor.response import outbox as module
-from monitor.response import people
+from monitor.response import letters, people
+from monitor.response import outbox_settle as module
 from monitor.response.announce import Announcer
 from monitor.response.outbox import CLAIM_S
 from monitor.settings.alerting import Route
@@ -128,7 +128,9 @@ def test_a_message_that_nobody_takes_for_a_day_is_dead_and_can_be_sent_again(sta
     assert (row.state, row.last_error) == ("dead", "busy")
     assert row.next_attempt_at < stage.clock.now()
     notes.answers = []
-    box.resend(row.id)
+    with stage.services.sessions.begin() as session:
+        letters.resend(session, row.id, actor="ann", at=stage.clock.now())
+    stage.clock.advance(600.0)  # the breaker was open
     assert box.deliver_due() == 1
     assert stage.messages()[0].state == "delivered"
 
