@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alerts.actions.interlock import Interlock, InterlockOutcome
-from alerts.actions.plan import RollbackPlan
+from alerts.actions.guard_facts import GuardFacts
+from alerts.actions.interlock import InterlockOutcome
 from vigil.types import Cause
 
 
@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     # not yet
     BUSY = "busy"
     COOLDOWN = "cooldown"
+    FROZEN = "frozen"
     NO_COUNTERFACTUAL = "no_counterfactual"
     PROVISIONAL = "provisional"
     NOT_AUTOMATIC = "not_automatic"
@@ -60,56 +61,6 @@ class Reason:
     outcome: GuardOutcome
     code: ReasonCode
     text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Approval:
-    """A person said yes to the plan with this hash."""
-
-    plan_hash: str
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GuardFacts:
-    """All that the guard looks at.
-
-    Args:
-        cause: as classified. ``began_with_release``: the onset lies at or after the start of the
-            release.
-        plan: none where there is no version to go back to.
-        known_good: the target version served well before (or was marked so).
-        serving: the version that serves now; none where the target can't tell.
-        target_configured: ``rollback.target`` is not ``none``.
-        automatic, dry_run, cooldown_s, max_per_day, approval_expires_s: from the settings.
-        stopped_by: who set the fleet-wide stop; none where actions run.
-        last_rollback_at: of this model and deployment. ``rollbacks_today``: in the last 24 h.
-        busy_with: an action on this model that has not finished.
-        interlock: none where it was not tried.
-        provisional: the verdict has little history behind it.
-    """
-
-    now: datetime
-    cause: Cause
-    plan: RollbackPlan | None
-    known_good: bool
-    serving: str | None = None
-    began_with_release: bool = True
-    incident_is_open: bool = True
-    target_configured: bool = True
-    automatic: bool = True
-    dry_run: bool = False
-    stopped_by: str | None = None
-    cooldown_s: float = 3600.0
-    last_rollback_at: datetime | None = None
-    max_per_day: int = 3
-    rollbacks_today: int = 0
-    busy_with: str | None = None
-    interlock: Interlock | None = None
-    provisional: bool = False
-    approval: Approval | None = None
-    approval_expires_s: float = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +97,7 @@ _FUTILE = {
     Cause.UNKNOWN: "its cause is unknown, so a rollback might do harm",
 }
 _APPROVABLE = {
+    ReasonCode.FROZEN,
     ReasonCode.NO_COUNTERFACTUAL,
     ReasonCode.PROVISIONAL,
     ReasonCode.NOT_AUTOMATIC,
@@ -242,7 +194,8 @@ def _approval(facts: GuardFacts) -> list[Reason]:
         held_s = facts.approval_expires_s
         text = f"the approval by {approval.by} is {age_s:.0f} s old; it held {held_s:.0f} s"
         return [_wait(ReasonCode.APPROVAL_EXPIRED, text)]
-    return [_allow(ReasonCode.APPROVED, f"approved by {approval.by}")]
+    in_spite = f", in spite of the {facts.frozen_by}" if facts.frozen_by else ""
+    return [_allow(ReasonCode.APPROVED, f"approved by {approval.by}{in_spite}")]
 
 
 def _cooldown_ends(facts: GuardFacts) -> datetime | None:
@@ -264,6 +217,8 @@ def _not_yet(facts: GuardFacts, approval: list[Reason]) -> Iterator[Reason]:
         )
     if any(each.code is ReasonCode.APPROVED for each in approval):
         return
+    if facts.frozen_by is not None:
+        yield _wait(ReasonCode.FROZEN, f"{facts.frozen_by}; waits for approval")
     interlock = facts.interlock
     if interlock is None or interlock.outcome is InterlockOutcome.UNAVAILABLE:
         why = interlock.text if interlock else "no counterfactual: it was not tried"

@@ -21,11 +21,12 @@ def release(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Announce a release, so that a fault that starts with it is known as its fault."""
-    from monitor.store.releases import announce
+    from monitor.response.releases import announce
 
     with services_at(config) as services, services.sessions.begin() as session:
-        row = announce(
+        announced = announce(
             session,
+            services.settings,
             model=model,
             deployment=deployment,
             version=version,
@@ -34,5 +35,7 @@ def release(
             known_good=known_good,
             note=note,
         )
-        previous = row.previous
+        previous = announced.row.previous
     say(f"{model}/{deployment}: {version} serves, after {previous or 'nothing known'}")
+    if announced.warning:
+        say(f"warning: {announced.warning}; it is recorded")

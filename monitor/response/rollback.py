@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from alerts import incidents
-from alerts.actions.guard import Decision, GuardFacts, GuardOutcome, decide
+from alerts.actions.guard import Decision, GuardOutcome, decide
+from alerts.actions.guard_facts import GuardFacts
 from alerts.actions.interlock import Interlock, InterlockOutcome
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.replay import ReplayClient

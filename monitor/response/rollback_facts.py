@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from alerts.actions.guard import Approval, GuardFacts
+from alerts.actions.guard_facts import Approval, GuardFacts
 from alerts.actions.interlock import Interlock
 from alerts.actions.plan import RollbackPlan
 from alerts.types import Incident, IncidentState
 from monitor.response.rollback_proposal import KIND, known_good
+from monitor.response.silences import freeze_of
 from monitor.settings.schema import WatchedModel
 from monitor.store.tables import ActionRow, IncidentRow, SwitchRow
 
@@ -76,6 +77,13 @@ def guard_facts(
         interlock=interlock,
         provisional=bool(incident.findings)
         and all(finding.provisional for finding in incident.findings),
+        frozen_by=freeze_of(
+            session,
+            model=incident.model,
+            deployment=incident.deployment,
+            owner=watched.owner if watched else "",
+            at=now,
+        ),
         approval=approval,
         approval_expires_s=rules.approval_expires_s,
     )

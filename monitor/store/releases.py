@@ -24,11 +24,13 @@ def announce(
     at: datetime,
     known_good: bool = False,
     note: str = "",
+    frozen_by: str | None = None,
 ) -> ReleaseRow:
     """This version serves from ``at`` on.
 
     Announcing what serves already makes no second release: an observed one becomes announced, and
-    ``known_good`` and ``note`` are taken over.
+    ``known_good`` and ``note`` are taken over. ``frozen_by``: the freeze that it came in, for the
+    audit.
     """
     serving = current(session, model, deployment, at)
     if serving is not None and serving.version == version:
@@ -57,6 +59,7 @@ def announce(
         actor=actor,
         at=at,
         known_good=known_good,
+        **({"during": frozen_by} if frozen_by else {}),
     )
     session.flush()
     return row

@@ -7,13 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.actions.guard import (
-    Approval,
-    GuardFacts,
-    GuardOutcome,
-    ReasonCode,
-    decide,
-)
+from alerts.actions.guard import GuardOutcome, ReasonCode, decide
+from alerts.actions.guard_facts import Approval, GuardFacts
 from alerts.actions.interlock import Interlock, InterlockOutcome, judge
 from alerts.actions.plan import RollbackPlan
 from vigil.types import Cause, Effect
@@ -196,3 +191,31 @@ def test_the_interlock_gives_its_figures():
         "v1 is no better: on the same 128 images v1 drifts by 0.65 (0.50 to 0.80), "
         "v2 by 0.60 (0.50 to 0.70) (tolerance 0.15)"
     )
+
+
+FREEZE = "release freeze S-4 until 2026-03-02 09:00 UTC (year-end)"
+
+
+def test_under_a_release_freeze_it_waits_for_a_person() -> None:
+    """The reason names the freeze; all that speaks for the rollback is still said."""
+    decision = decide(replace(GOOD, frozen_by=FREEZE))
+    assert (decision.outcome, decision.needs_approval) == (GuardOutcome.WAIT, True)
+    assert decision.text == f"{FREEZE}; waits for approval"
+    assert ReasonCode.TARGET_BETTER in codes(decision, GuardOutcome.ALLOW)
+
+
+def test_an_approval_overrides_a_release_freeze_and_says_so() -> None:
+    """A person who read the plan may roll back all the same."""
+    yes = Approval(plan_hash=PLAN.hash, by="jo", at=NOW)
+    decision = decide(replace(GOOD, frozen_by=FREEZE, approval=yes))
+    assert decision.outcome is GuardOutcome.ALLOW
+    assert f"approved by jo, in spite of the {FREEZE}" in decision.text
+
+
+def test_a_release_freeze_lets_nothing_through_that_is_refused() -> None:
+    """A refusal stays one, and an expired approval does not override a freeze."""
+    refused = replace(GOOD, frozen_by=FREEZE, interlock=NO_BETTER)
+    assert decide(refused).outcome is GuardOutcome.REFUSE
+    old = Approval(plan_hash=PLAN.hash, by="jo", at=NOW - timedelta(days=1))
+    waits = codes(decide(replace(GOOD, frozen_by=FREEZE, approval=old)), GuardOutcome.WAIT)
+    assert waits == [ReasonCode.FROZEN, ReasonCode.APPROVAL_EXPIRED]

@@ -26,6 +26,7 @@ OPEN_TO_MIGRATIONS = ("monitor.store.tables", "monitor.store.utctime")
 # Import name -> distribution, where they differ.
 DISTRIBUTION = {
     "PIL": "pillow",
+    "dateutil": "python-dateutil",
     "markdown_it": "markdown-it-py",
     "markupsafe": "jinja2",
     "prometheus_client": "prometheus-client",

@@ -82,6 +82,10 @@ class ReleaseOut(Answer):
     note: str
 
 
+class ReleaseAnnouncedOut(ReleaseOut):
+    warning: str
+
+
 class TimelineOut(Answer):
     at: datetime
     kind: str

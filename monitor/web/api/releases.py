@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
+from monitor.response.releases import announce as announce_release
 from monitor.settings.fields import Name
 from monitor.store import releases
-from monitor.web.api.answers import ReleaseOut
+from monitor.web.api.answers import ReleaseAnnouncedOut, ReleaseOut
 from monitor.web.api.texts import Note, Version
 from monitor.web.auth import Operator, Reader, services_of
 
@@ -28,14 +29,22 @@ class Release(BaseModel):
 
 
 @router.post("", status_code=201)
-def announce(request: Request, actor: Operator, body: Release) -> ReleaseOut:
-    """Announce a release, so that a fault that starts with it is known as its fault."""
+def announce(request: Request, actor: Operator, body: Release) -> ReleaseAnnouncedOut:
+    """Announce a release, so that a fault that starts with it is known as its fault.
+
+    ``warning`` says where the model is under a release freeze.
+    """
     services = services_of(request)
     with services.sessions.begin() as session:
-        row = releases.announce(
-            session, actor=actor.name, at=services.clock.now(), **body.model_dump()
+        announced = announce_release(
+            session,
+            services.settings,
+            actor=actor.name,
+            at=services.clock.now(),
+            **body.model_dump(),
         )
-        return ReleaseOut.model_validate(row)
+        plain = ReleaseOut.model_validate(announced.row).model_dump()
+        return ReleaseAnnouncedOut(**plain, warning=announced.warning)
 
 
 @router.get("")

@@ -1,0 +1,63 @@
+"""A release is announced; during a release freeze that is said, not refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from alerts.types import TimelineEntry
+from monitor.response import record
+from monitor.response.silences import freeze_of
+from monitor.settings.schema import Settings
+from monitor.store import releases
+from monitor.store.tables import ReleaseRow
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Announced:
+    """``warning`` is empty where nothing is odd."""
+
+    row: ReleaseRow
+    warning: str = ""
+
+
+def announce(
+    session: Session,
+    settings: Settings,
+    *,
+    model: str,
+    deployment: str,
+    version: str,
+    actor: str,
+    at: datetime,
+    known_good: bool = False,
+    note: str = "",
+) -> Announced:
+    """This version serves from ``at`` on (``monitor.store.releases``).
+
+    What is done is done: during a freeze it is recorded all the same, with a warning, in the audit
+    and in the timeline of the model's open incidents.
+    """
+    watched = settings.model(model, deployment)
+    owner = watched.owner if watched else ""
+    frozen_by = freeze_of(session, model=model, deployment=deployment, owner=owner, at=at)
+    row = releases.announce(
+        session,
+        model=model,
+        deployment=deployment,
+        version=version,
+        actor=actor,
+        at=at,
+        known_good=known_good,
+        note=note,
+        frozen_by=frozen_by,
+    )
+    if frozen_by is None:
+        return Announced(row=row)
+    text = f"{actor} released {version} during the {frozen_by}."
+    for incident in record.open_incidents(session, model, deployment):
+        entry = TimelineEntry(at=at, kind="released_in_freeze", actor=actor, text=text)
+        record.note(session, incident.id, entry)
+    return Announced(row=row, warning=f"{model}/{deployment} is under the {frozen_by}")
