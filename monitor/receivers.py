@@ -88,7 +88,11 @@ def _console(place: Place, section: sections.ConsoleReceiver) -> Notifier:
 
 def _slack(place: Place, section: sections.SlackReceiver) -> Notifier:
     return SlackNotifier(
-        place.name, token=place.secret("token"), channel=section.channel, url=section.url
+        place.name,
+        token=place.secret("token"),
+        channel=section.channel,
+        url=section.url,
+        interactive=bool(place.secret("signing_secret")),
     )
 
 
@@ -98,6 +102,7 @@ def _slack_webhook(place: Place, section: sections.SlackWebhookReceiver) -> Noti
 
 
 def _pagerduty(place: Place, section: sections.PagerDutyReceiver) -> Notifier:
+    place.secret("webhook_secret")  # read at each webhook; a wrong one is noticed at the start
     return PagerDutyNotifier(place.name, routing_key=place.secret("routing_key"), url=section.url)
 
 
