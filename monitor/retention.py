@@ -19,6 +19,7 @@ from monitor.store.tables import (
     LedgerIdRow,
     OutboxRow,
     RejectionRow,
+    SilenceRow,
     SourceRow,
     TickRow,
     WindowRow,
@@ -44,8 +45,8 @@ class Swept:
 def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: datetime) -> Swept:
     """One round of retention. Killed in the middle, the next round goes on.
 
-    Labels, ticks with their verdicts and points, resolved incidents with all that belongs to them
-    and rejections are kept ``history_days``, sources as long as windows; the audit is kept for
+    Labels, ticks with their verdicts and points, resolved incidents with all that belongs to them,
+    silences that are over and rejections are kept ``history_days``, sources as long as windows; the audit is kept for
     ever.
     """
     ledgers = _forget_ledgers(sessions, now - timedelta(days=keep.ledger_days))
@@ -68,6 +69,7 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
         & (OutboxRow.created_at < old)
         & OutboxRow.incident_id.is_(None),
     )
+    _delete(sessions, SilenceRow, SilenceRow.ends_at < old)
     with sessions.begin() as session:
         session.execute(delete(RejectionRow).where(RejectionRow.hour < old))
         silent = now - _days(keep.windows_days)
