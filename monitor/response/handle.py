@@ -185,15 +185,29 @@ class Responder:
     ) -> None:
         service, checks = self._services.settings.service, self._services.settings.checks
         executed = action.executed_at or action.updated_at
-        health = after_action(
-            incident,
-            recent,
-            measure,
-            version=str(action.plan["to_version"]),
-            since_tick=max(tick_after(executed.timestamp(), service.window_s), tick - 63),
-            tick=tick,
-            windows=checks.recovered_windows,
-        )
+        version, windows = str(action.plan["to_version"]), checks.recovered_windows
+        if only_labels(incident):
+            health = by_labels(
+                session,
+                incident,
+                recent,
+                measure,
+                since=executed,
+                tick=tick,
+                windows=windows,
+                version=version,
+            )
+        else:
+            since = max(tick_after(executed.timestamp(), service.window_s), tick - 63)
+            health = after_action(
+                incident,
+                recent,
+                measure,
+                version=version,
+                since_tick=since,
+                tick=tick,
+                windows=windows,
+            )
         if health.recovered:
             action.state, action.finished_at, action.updated_at = "recovered", at, at
             action.result = {**action.result, "proof": health.text}

@@ -2,6 +2,10 @@
 
 Labels come late and few, so the look goes back over as many of them as it takes for the interval to
 be narrow enough; none of those that raised the incident count.
+
+The loss of accuracy must surely be below its tolerance. Calibration, whose interval narrows with
+thousands of labels only, may object where accuracy is known, and must itself be surely small where
+it is all that is known.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from detectors.streams import StreamKey
 from monitor.checks.recent import KEPT_TICKS, RecentTicks, Seen
 from monitor.response.recovery import Health, Measure, figure, held_to
 from monitor.store.tables import LabelRow
+from vigil.catalogue import CALIBRATION
 from vigil.summary import MISSING, Outcomes, Summary
 from vigil.types import SignalKind
 
@@ -132,8 +137,13 @@ def _look(incident: Incident, measure: Measure, seen: Sequence[Seen]) -> Health:
         return Health(recovered=False, text="too few labels to tell")
     found = measure(seen, list(streams))
     text = ""
+    objects_only = {one.signal for one in findings} > {CALIBRATION.name}
     for stream, finding in streams.items():
         effect = held_to(found.get(stream), finding)
+        if objects_only and finding.signal == CALIBRATION.name:
+            if effect is not None and effect.is_large:
+                return Health(recovered=False, text=figure(finding, effect))
+            continue
         if effect is None:
             return Health(recovered=False, text=f"no labels of {finding.slice} yet")
         if not effect.is_small:
