@@ -46,8 +46,8 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
     """One round of retention. Killed in the middle, the next round goes on.
 
     Labels, ticks with their verdicts and points, resolved incidents with all that belongs to them,
-    silences that are over and rejections are kept ``history_days``, sources as long as windows; the audit is kept for
-    ever.
+    silences that are over and rejections are kept ``history_days``, sources as long as windows; the
+    audit is kept for ever.
     """
     ledgers = _forget_ledgers(sessions, now - timedelta(days=keep.ledger_days))
     windows = _delete(sessions, WindowRow, WindowRow.end_at < now - _days(keep.windows_days))
