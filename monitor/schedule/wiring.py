@@ -24,6 +24,7 @@ from monitor.response.exact_check import ExactChecks
 from monitor.response.handle import Responder
 from monitor.response.outbox import Outbox
 from monitor.response.relabel import Relabelling
+from monitor.response.reminders import Reminders
 from monitor.response.rollback import Rollbacks
 from monitor.response.worker import ActionWorker
 from monitor.schedule.tick import FleetTick
@@ -44,6 +45,7 @@ class Works:
 
     ticks: FleetTick
     outbox: Outbox
+    reminders: Reminders
     actions: ActionWorker
     exact_checks: ExactChecks
     audits: SelfAudits
@@ -88,6 +90,7 @@ def wire(services: Services, *, holder: str) -> Works:
             silent=frozenset({*silent, "console"}),
             rng=np.random.default_rng(),
         ),
+        reminders=Reminders(services, notifiers),
         actions=ActionWorker(
             services,
             Rollbacks(services, announcer, rollback_targets(settings), replays(settings)),

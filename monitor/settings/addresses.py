@@ -33,10 +33,8 @@ def is_private_way(url: str) -> bool:
     except PydanticCustomError:
         return False
     host = parts.hostname or ""
-    loopback = (
-        host == "localhost" or host == "::1" or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
-    )
-    return parts.scheme == "https" or loopback
+    loopback = host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host)
+    return parts.scheme == "https" or bool(loopback)
 
 
 def listen_address(listen: str) -> tuple[str, int]:
