@@ -116,6 +116,19 @@ def moment(text: str, zone: ZoneInfo, *, what: str) -> datetime:
         ) from None
 
 
+def later_end(ends_at: datetime, *, lasts: str, until: str, time_zone: str) -> datetime:
+    """A later end as people type it: so much longer, or until then.
+
+    Raises:
+        SilenceError: neither or both, or one that can't be read.
+    """
+    if bool(lasts.strip()) is bool(until.strip()):
+        raise SilenceError("say by how much (such as 2h) or until when, one of the two")
+    if until.strip():
+        return moment(until, check_zone(time_zone or "UTC"), what="until")
+    return ends_at + duration(lasts)
+
+
 def matchers_for(labels: Mapping[str, str]) -> tuple[Matcher, ...]:
     """What would silence this fault where it shows, in any version and however severe."""
     wanted = {

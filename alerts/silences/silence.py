@@ -26,6 +26,7 @@ class SilenceState(StrEnum):
     EXPIRED = "expired"
 
 
+LIVE = (SilenceState.ACTIVE, SilenceState.PENDING)
 MUTING = (SilenceKind.SILENCE, SilenceKind.MAINTENANCE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -112,15 +113,19 @@ def get(session: Session, silence_id: int) -> Silence:
 
 
 def listed(
-    session: Session, at: datetime, state: SilenceState | None = None, *, limit: int = 100
+    session: Session,
+    at: datetime,
+    states: Collection[SilenceState] = tuple(SilenceState),
+    *,
+    limit: int = 100,
 ) -> list[Silence]:
-    """Silences, newest first; only those of a state where one is given."""
+    """Silences in one of these states, newest first."""
     query = select(SilenceRow).order_by(SilenceRow.id.desc())
-    if state in (SilenceState.ACTIVE, SilenceState.PENDING):
+    if SilenceState.EXPIRED not in states:
         query = query.where(not_over(at))
     found: list[Silence] = []
     for silence in readable(session.scalars(query.execution_options(yield_per=200))):
-        if state is None or silence.state(at) is state:
+        if silence.state(at) in states:
             found.append(silence)
         if len(found) >= limit:
             break

@@ -34,7 +34,8 @@ def list_silences(
     services = services_of(request)
     now = services.clock.now()
     with services.sessions() as session:
-        found = silences.listed(session, now, state, limit=limit)
+        states = tuple(SilenceState) if state is None else (state,)
+        found = silences.listed(session, now, states, limit=limit)
     return [silence_out(each, now) for each in found]
 
 
