@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dashboards.console import words
 from dashboards.console.auditview import AuditView
+from dashboards.console.deliveriesview import DeliveriesView
 from dashboards.console.plots.embedding import embedding_map
 from dashboards.console.plots.histogram import class_bars, histogram
 from dashboards.console.plots.reliability import reliability_diagram
@@ -101,6 +102,10 @@ def render_runbook(page: RunbookView, chrome: Chrome) -> str:
 
 def render_audit(view: AuditView, chrome: Chrome) -> str:
     return _render("audit.html", chrome, view=view)
+
+
+def render_deliveries(view: DeliveriesView, chrome: Chrome) -> str:
+    return _render("deliveries.html", chrome, view=view)
 
 
 def render_login(chrome: Chrome, *, error: str, then: str) -> str:

@@ -21,17 +21,18 @@ from monitor.store import audit
 from monitor.store.tables import OutboxRow
 from vigil.errors import ConflictError, NotFoundError, VigilError
 
+_STATES = {Gate.CLOSED: "up", Gate.BUSY: "busy", Gate.OPEN: "down", Gate.HALF_OPEN: "trying"}
 _WAITING, _DEAD = OutboxState.WAITING.value, OutboxState.DEAD.value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceiverStanding:
-    """How one receiver fares. ``gate``: closed (all is well), busy, open, half_open; ``waiting``
-    and ``dead`` count messages, ``sent`` those of this minute."""
+    """How one receiver fares. ``state``: up, busy (it asked us to wait), down, trying (down, and
+    about to be tried); ``waiting`` and ``dead`` count messages."""
 
     receiver: str
     kind: str
-    gate: Gate
+    state: str
     failures: int
     down_since: datetime | None
     open_until: datetime | None
@@ -79,7 +80,7 @@ def standings(
             ReceiverStanding(
                 receiver=name,
                 kind=known.kind if known else "not configured",
-                gate=standing.gate(now),
+                state=_STATES[standing.gate(now)],
                 failures=standing.failures,
                 down_since=standing.down_since,
                 open_until=standing.open_until,

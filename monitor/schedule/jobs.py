@@ -1,4 +1,4 @@
-"""The jobs of a service process. One leader runs ticks, deliveries, actions and retention."""
+"""The jobs of a service process. One leader runs ticks, actions and retention; all deliver."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.orm import Session
 
 from monitor import leases
+from monitor.response import reminders
 from monitor.retention import sweep
 from monitor.schedule.wiring import Works
 from monitor.services import Services
 from monitor.store.database import is_away
+from monitor.store.tables import OutboxRow
 from vigil.errors import ConflictError
 
 log = logging.getLogger("vigil.schedule")
@@ -74,13 +76,16 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     )
     poll = min(LONGEST_POLL_S, max(SHORTEST_POLL_S, services.settings.service.window_s / 10))
 
-    def every(seconds: float, name: str, work: Callable[[], object]) -> None:
-        scheduler.add_job(
-            _guarded(name, leader, work), "interval", seconds=seconds, id=name, name=name
-        )
+    def every(seconds: float, name: str, work: Callable[[], object], *, led: bool = True) -> None:
+        job = _guarded(name, leader if led else None, work)
+        scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
 
     every(poll, "fleet-tick", works.ticks.run_due)
-    every(min(poll, 0.5), "deliveries", works.outbox.deliver_due)
+    every(min(poll, 0.5), "deliveries", works.outbox.deliver_due, led=False)
+    services.sessions.when_added(
+        OutboxRow, lambda rows: works.outbox.kick({row.receiver for row in rows})
+    )
+    every(reminders.EVERY_S, "reminders", works.reminders.run_due)
     every(min(poll, 1.0), "actions", lambda: works.actions.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
@@ -95,12 +100,13 @@ def _sweep(services: Services) -> None:
     sweep(services.sessions, services.samples, services.settings.retention, now=now)
 
 
-def _guarded(name: str, leader: Leader, work: Callable[[], object]) -> Callable[[], None]:
-    """A job that only the leader does, and whose failure is logged, not fatal."""
+def _guarded(name: str, leader: Leader | None, work: Callable[[], object]) -> Callable[[], None]:
+    """A job that only the leader does, where one is given, and whose failure is logged, not
+    fatal."""
 
     def run() -> None:
         try:
-            if leader.is_mine():
+            if leader is None or leader.is_mine():
                 work()
         except Exception as error:
             if is_away(error):

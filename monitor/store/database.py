@@ -12,6 +12,7 @@ import math
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
+from monitor.store.commit import once_committed
 from vigil.errors import ConfigError
 
 BUSY_TIMEOUT_S = 30.0
@@ -157,6 +159,17 @@ class Sessions:
     def begin(self) -> AbstractContextManager[Session]:
         """A session to write with: commits at the end of ``with``, rolls back on an error."""
         return self._write.begin()
+
+    def when_added(self, table: type[Any], work: Callable[[list[Any]], object]) -> None:
+        """Call ``work`` with the new rows of a table, once they have been committed through this
+        object; what another process adds it does not see."""
+
+        def look(session: Session, _context: object) -> None:
+            added = [one for one in session.new if isinstance(one, table)]
+            if added:
+                once_committed(session, lambda: work(added))
+
+        event.listen(self._write, "after_flush", look)
 
 
 def insert(session: Session, table: Any) -> sqlite.Insert | postgresql.Insert:

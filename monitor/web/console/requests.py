@@ -31,6 +31,8 @@ NOTICES = {
     "accepted": ("good", "Accepted: its streams learn this as their new normal."),
     "approved": ("good", "Approved. The guard decides once more, then vigil acts."),
     "signed-in": ("good", "Signed in."),
+    "resent": ("good", "It waits again, and goes with the next round."),
+    "dropped": ("good", "Dropped."),
 }
 
 
