@@ -25,6 +25,7 @@ _TABLE: dict[AlertKind, tuple[Severity, Severity, Severity]] = {
     AlertKind.HARD_FAULT: (Severity.ERROR, Severity.ERROR, Severity.CRITICAL),
     AlertKind.ROLLBACK_REFUSED: (Severity.ERROR, Severity.ERROR, Severity.ERROR),
     AlertKind.ROLLBACK_UNPROVEN: (Severity.CRITICAL, Severity.CRITICAL, Severity.CRITICAL),
+    AlertKind.LABELS_SILENT: (Severity.WARNING, Severity.WARNING, Severity.WARNING),
     AlertKind.VIGIL_SELF: (Severity.ERROR, Severity.ERROR, Severity.ERROR),
 }
 

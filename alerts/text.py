@@ -80,6 +80,7 @@ def headline(
         AlertKind.HARD_FAULT: f"{model} is fed broken data{at}{tail}",
         AlertKind.ROLLBACK_REFUSED: f"{model} {version} needs you: its rollback was refused",
         AlertKind.ROLLBACK_UNPROVEN: f"{model} {version}: the rollback has not proved to help",
+        AlertKind.LABELS_SILENT: f"{model} gets no labels any more{tail}",
         AlertKind.VIGIL_SELF: f"vigil itself is in trouble{tail}",
     }
     return lines[kind]
@@ -153,6 +154,8 @@ def _what(incident: Incident) -> tuple[str, ...]:
 
 
 def _where(incident: Incident) -> str:
+    if incident.kind is AlertKind.VIGIL_SELF:
+        return "vigil itself"
     serves = f"{incident.model} {incident.model_version}".strip()
     return f"{slice_name(incident.slice)} of {serves} in {incident.deployment}"
 

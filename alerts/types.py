@@ -47,7 +47,13 @@ class AlertKind(StrEnum):
     HARD_FAULT = "hard_fault"
     ROLLBACK_REFUSED = "rollback_refused"
     ROLLBACK_UNPROVEN = "rollback_unproven"
+    LABELS_SILENT = "labels_silent"
     VIGIL_SELF = "vigil_self"
+
+    @property
+    def is_watched(self) -> bool:
+        """Opened and closed by vigil's watch over itself; ticks leave it alone."""
+        return self in (AlertKind.LABELS_SILENT, AlertKind.VIGIL_SELF)
 
     @classmethod
     def of(cls, cause: Cause) -> AlertKind:

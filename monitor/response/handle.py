@@ -147,8 +147,8 @@ class Responder:
             measure = measures((incident.model, incident.deployment))
             if verifying is not None:
                 self._verify(session, recent, measure, incident, verifying, tick, at)
-            elif incident.kind is AlertKind.BASELINE_DRIFT:
-                continue  # the drift track closes its tickets
+            elif incident.kind is AlertKind.BASELINE_DRIFT or incident.kind.is_watched:
+                continue  # the drift track closes its tickets, the watch what it opened
             elif incident.kind in _RULES:
                 self._quiet(session, incident, at)
             else:
@@ -156,7 +156,7 @@ class Responder:
         for incident in past.dismissed(session):
             if incident.kind in _RULES:
                 self._quiet(session, incident, at)
-            elif incident.kind is not AlertKind.BASELINE_DRIFT:
+            elif incident.kind is not AlertKind.BASELINE_DRIFT and not incident.kind.is_watched:
                 measure = measures((incident.model, incident.deployment))
                 self._trailing(session, recent, measure, incident, tick, at)
         self._release(session, engine)
@@ -168,7 +168,7 @@ class Responder:
         if not held:
             return
         for incident in record.open_incidents(session):
-            if incident.kind is AlertKind.BASELINE_DRIFT:
+            if incident.kind is AlertKind.BASELINE_DRIFT or incident.kind.is_watched:
                 continue
             held.difference_update(touched(engine.streams, incident))
         engine.release(held, fresh_start=True)
