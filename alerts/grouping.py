@@ -1,14 +1,8 @@
-"""Which incident an alert belongs to: the same, one that it joins, one that it reopens, or a new
-one.
-
-Pure. The answer names its reason, and the timeline prints it.
-"""
+"""Which incident an alert belongs to: the values. ``alerts.pipeline`` decides, and says why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alerts.types import AlertKind, Incident
@@ -36,6 +30,7 @@ class Belongs(StrEnum):
     NEW = "new"
     SAME = "same"
     JOINS = "joins"
+    PART = "part"
     REOPENS = "reopens"
     DISMISSED = "dismissed"
     """A person resolved it while it fired, and nothing has changed since."""
@@ -43,71 +38,25 @@ class Belongs(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupDecision:
-    """``incident`` is the one it belongs to; none for a new one."""
+    """``incident`` is the one it belongs to; none for a new one. ``part``: it opens an incident of
+    its own, as a part of ``incident``."""
 
     belongs: Belongs
     incident: Incident | None
     reason: str
 
 
-def decide(
-    *,
-    fingerprint: str,
-    model: str,
-    deployment: str,
-    cause: Cause,
-    incidents: Sequence[Incident],
-    now: datetime,
-    reopen_within_s: float = 0.0,
-) -> GroupDecision:
-    """Where an alert belongs.
+STANDS_ALONE = frozenset(
+    {
+        AlertKind.NO_DATA,
+        AlertKind.HARD_FAULT,
+        AlertKind.SERVICE_FAULT,
+        AlertKind.BASELINE_DRIFT,
+    }
+)
+"""Kinds that stand for themselves: they join only incidents of their own kind."""
 
-    1. *same*: an open incident has its fingerprint.
-    2. *joins*: an open incident of the same model, deployment and cause.
-    3. *joins*: the alert's cause is unknown while an incident of the model is open (one fault,
-       seen twice).
-    4. *reopens*: the same fingerprint was resolved at most ``reopen_within_s`` ago.
-    5. *new*.
 
-    Args:
-        incidents: of any model; those of other models or deployments are passed over.
-    """
-    mine = [each for each in incidents if (each.model, each.deployment) == (model, deployment)]
-    still_open = [each for each in mine if each.state.is_open]
-    key = group_key(model, deployment, cause)
-    for incident in still_open:
-        if incident.fingerprint == fingerprint:
-            return GroupDecision(
-                belongs=Belongs.SAME,
-                incident=incident,
-                reason=f"the same alert as incident {incident.id}, which is {incident.state.value}",
-            )
-    for incident in still_open:
-        if incident.group_key == key:
-            return GroupDecision(
-                belongs=Belongs.JOINS,
-                incident=incident,
-                reason=f"incident {incident.id} of {key} is {incident.state.value}",
-            )
-    if cause is Cause.UNKNOWN and still_open:
-        incident = max(still_open, key=lambda each: each.detected_at)
-        return GroupDecision(
-            belongs=Belongs.JOINS,
-            incident=incident,
-            reason=f"its cause is unknown and incident {incident.id} of the same model is open",
-        )
-    recent = [
-        each
-        for each in mine
-        if each.fingerprint == fingerprint
-        and each.resolved_at is not None
-        and now - each.resolved_at <= timedelta(seconds=reopen_within_s)
-    ]
-    if recent and reopen_within_s > 0:
-        incident = max(recent, key=lambda each: each.resolved_at or each.detected_at)
-        return GroupDecision(
-            belongs=Belongs.REOPENS,
-            incident=incident,
-            reason=f"incident {incident.id} was resolved less than {reopen_within_s:g} s ago",
-        )
-    return GroupDecision(belongs=Belongs.NEW, incident=None, reason=f"no incident of {key} is open")
+def may_share(one: AlertKind, other: AlertKind) -> bool:
+    """Whether alerts of these kinds may be of one incident."""
+    return one is other or (one not in STANDS_ALONE and other not in STANDS_ALONE)

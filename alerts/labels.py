@@ -7,6 +7,11 @@ from alerts.types import Incident
 RESERVED = ("alertname", "cause", "severity", "model", "version", "deployment", "owner")
 
 
+def slice_label(key: str) -> str:
+    """The label of a slice's key: its name, save where a label of the incident has that name."""
+    return f"slice_{key}" if key in RESERVED else key
+
+
 def labels_of(incident: Incident) -> dict[str, str]:
     """``alertname`` (its kind), ``cause``, ``severity``, ``model``, ``version``, ``deployment``,
     ``owner`` and each key of its slice (``slice_<key>`` where the key is one of these names).
@@ -24,5 +29,5 @@ def labels_of(incident: Incident) -> dict[str, str]:
         "owner": incident.labels.get("owner", ""),
     }
     for key, value in incident.slice.pairs:
-        labels[f"slice_{key}" if key in RESERVED else key] = value
+        labels[slice_label(key)] = value
     return labels

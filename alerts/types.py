@@ -192,9 +192,9 @@ class Incident:
     """Alerts that belong together. It changes only by the transitions of ``alerts.incidents``.
 
     ``version`` counts transitions, for optimistic locking. ``labels`` holds context that a page
-    shows: ``previous_version``, ``release_started_at``, ``owner``. ``onset_at`` lies between
-    ``onset_first_at`` and ``onset_last_at`` (95 %), where that is known. ``reopened`` counts its
-    returns; ``repeat_of`` is the latest earlier incident with the same fingerprint.
+    shows: ``previous_version``, ``release_started_at``, ``owner``, ``upstream``. ``onset_at`` lies
+    between ``onset_first_at`` and ``onset_last_at`` (95 %), where that is known. ``reopened``
+    counts its returns; ``repeat_of`` is the latest earlier incident with the same fingerprint.
     """
 
     id: int
@@ -227,6 +227,12 @@ class Incident:
     repeat_of: int | None = None
     disposition: Disposition | None = None
     runbook: str = ""
+
+    @property
+    def part_of(self) -> int | None:
+        """The incident that explains this one: the same upstream, or the same release."""
+        whole = self.labels.get("part_of", "")
+        return int(whole) if whole else None
 
     def columns(self) -> dict[str, Any]:
         """The values of the row: times as they are, the rest plain; ``id`` is left out."""

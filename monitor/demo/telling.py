@@ -21,7 +21,7 @@ _STYLES = {
     "recovered": "bold green",
     "resolved": "green",
     "widened": "dim",
-    "routed": "dim",
+    "decision": "dim",
 }
 _SHOWN_AS = {
     "rollback_refused": "refused",

@@ -1,20 +1,23 @@
-"""What people are told: one row in the outbox per receiver, in the transaction of its cause."""
+"""What people are told: an incident's news goes through the pipeline, and what comes out is queued,
+one row in the outbox per receiver, in the transaction of its cause."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alerts.routing import DEFAULT_RECEIVERS, Route, RouteDecision, choose
+from alerts.labels import labels_of
+from alerts.pipeline.case import Case, Notice
+from alerts.pipeline.stages import Pipeline
 from alerts.text import compose
-from alerts.types import AlertKind, Incident, MessageEvent, Severity, TimelineEntry
-from monitor.response import record
+from alerts.types import AlertKind, Incident, MessageEvent, TimelineEntry
+from monitor.response import escalation_state, facts, record, silences
 from monitor.response.in_context import in_context
-from monitor.settings.receivers import PagerDutyReceiver
+from monitor.response.rules import rules_of
 from monitor.settings.schema import Settings
 from monitor.store import installation
 from monitor.store.tables import ActionRow, OutboxRow
@@ -29,41 +32,18 @@ class Announcer:
     def __init__(self, settings: Settings, library: Library) -> None:
         self._settings = settings
         self._library = library
-        self._pagers = {
-            name
-            for name, receiver in settings.receivers.items()
-            if isinstance(receiver, PagerDutyReceiver)
-        }
-        self._routes = [
-            Route(
-                receivers=route.receivers,
-                model=route.match.model,
-                severity=Severity(route.match.severity) if route.match.severity else None,
-                cause=route.match.cause,
-            )
-            for route in settings.routes
-        ]
-
-    def route(self, incident: Incident) -> RouteDecision:
-        decision = choose(
-            self._routes,
-            model=incident.model,
-            severity=incident.severity,
-            cause=incident.cause,
-        )
-        if incident.kind is not AlertKind.BASELINE_DRIFT:
-            return decision
-        awake = tuple(name for name in decision.receivers if name not in self._pagers)
-        return replace(
-            decision,
-            receivers=awake or DEFAULT_RECEIVERS,
-            reason=f"{decision.reason}; a ticket goes to no pager",
-        )
+        self._rules = rules_of(settings)
+        self.pipeline = Pipeline(self._rules)
 
     def owner(self, model: str, deployment: str) -> str:
         """Who answers for a model, as the settings say; empty where they don't."""
         watched = self._settings.model(model, deployment)
         return watched.owner if watched else ""
+
+    def upstream(self, model: str, deployment: str) -> str:
+        """What feeds a model, as the settings say; empty where they don't."""
+        watched = self._settings.model(model, deployment)
+        return watched.upstream if watched else ""
 
     def tell(
         self,
@@ -77,39 +57,92 @@ class Announcer:
         next_step: str = "",
         told_by: str = "",
     ) -> None:
-        """Queue a message for everyone who was told of the incident, or should be now.
+        """Decide who hears of this, and queue a message for each.
 
         The incident's version is part of each message's name, so the same step is told once. The
         receiver ``told_by`` is left out: what came from there is not sent back.
         """
-        decision = self.route(incident)
-        told = session.scalars(
-            select(OutboxRow.receiver).where(OutboxRow.incident_id == incident.id).distinct()
-        ).all()
-        if event is MessageEvent.TRIGGER:
-            record.note(
-                session,
-                incident.id,
-                TimelineEntry(
-                    at=at,
-                    kind="routed",
-                    actor="vigil",
-                    text=f"To {', '.join(decision.receivers)}: {decision.reason}.",
-                ),
+        case = self.pipeline.tell(self.case(session, incident, event, at=at))
+        self._write(session, incident, case, at)
+        self._escalate(session, case, incident)
+        notices = [each for each in case.notices if each.receiver != told_by]
+        self.queue(session, incident, notices, at=at, note=note, change=change, next_step=next_step)
+
+    def case(
+        self, session: Session, incident: Incident, event: MessageEvent, *, at: datetime
+    ) -> Case:
+        """An incident's news, with what the database knows."""
+        known = facts.known(session, at)
+        whole = next((each for each in known.open if each.id == incident.part_of), None)
+        return Case(
+            at=at,
+            labels=labels_of(incident),
+            known=known,
+            incident=incident,
+            event=event,
+            told=facts.told(session, incident.id),
+            whole=whole,
+            whole_told=facts.told(session, whole.id) if whole else (),
+            also=tuple(self._also(incident)),
+            before=facts.decisions(session, [incident.id])[incident.id],
+        )
+
+    def _also(self, incident: Incident) -> Iterable[Mapping[str, str]]:
+        """The labels of the incident as it would be on the other models that feel it."""
+        for model, deployment in json.loads(incident.labels.get("also", "[]")):
+            owner = self.owner(model, deployment)
+            yield {
+                **labels_of(incident),
+                "model": model,
+                "deployment": deployment,
+                "owner": owner,
+            }
+
+    @staticmethod
+    def _write(session: Session, incident: Incident, case: Case, at: datetime) -> None:
+        for each in case.written:
+            entry = TimelineEntry(
+                at=at, kind=facts.DECISION, actor="vigil", text=str(each), data=each.to_json()
             )
+            record.note(session, incident.id, entry)
+        silence = case.silence
+        if silence is not None:
+            silences.held_back(session, silence.id, at)
+
+    def _escalate(self, session: Session, case: Case, incident: Incident) -> None:
+        if case.quietens:
+            reason = f"incident {incident.id} is {incident.state.value}"
+            escalation_state.stop(session, incident.id, reason)
+            return
+        policy = self._rules.policies.get(case.escalation or "")
+        if policy is not None and case.notices:
+            afresh = case.event is MessageEvent.TRIGGER
+            escalation_state.begin(session, incident.id, policy, at=case.at, afresh=afresh)
+
+    def queue(
+        self,
+        session: Session,
+        incident: Incident,
+        notices: Sequence[Notice],
+        *,
+        at: datetime,
+        note: str = "",
+        change: str = "",
+        next_step: str = "",
+    ) -> None:
+        """Write the messages; each is written once per version of the incident."""
         done = self._done(session, incident.id)
         installed = installation.of(session)
-        for receiver in dict.fromkeys((*decision.receivers, *told)):
-            if receiver == told_by:
-                continue
-            newcomer = receiver not in told and event is MessageEvent.UPDATE
-            kind = MessageEvent.TRIGGER if newcomer else event
-            name = f"{installed}-incident-{incident.id}-v{incident.version}-{kind.value}-{receiver}"
+        for notice in notices:
+            name = (
+                f"{installed}-incident-{incident.id}-v{incident.version}-"
+                f"{notice.event.value}-{notice.receiver}"
+            )
             if session.scalar(select(OutboxRow.id).where(OutboxRow.dedup_key == name)):
                 continue
             message = compose(
                 incident,
-                event=kind,
+                event=notice.event,
                 id=name,
                 now=at,
                 base_url=self._settings.service.url,
@@ -121,17 +154,18 @@ class Announcer:
                 change=change,
                 installation=installed,
             )
-            message = in_context(session, message, receiver)
+            message = in_context(session, message, notice.receiver)
             session.add(
                 OutboxRow(
                     dedup_key=name,
-                    receiver=receiver,
+                    receiver=notice.receiver,
                     incident_id=incident.id,
-                    event=kind.value,
+                    event=notice.event.value,
                     message=message.to_json(),
                     state=WAITING,
                     created_at=at,
                     next_attempt_at=at,
+                    reason=notice.reason,
                 )
             )
         session.flush()

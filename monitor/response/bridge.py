@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from alerts import incidents
-from alerts.grouping import Belongs, GroupDecision, alert_labels, decide, group_key
+from alerts.grouping import STANDS_ALONE, Belongs, GroupDecision, alert_labels, group_key
+from alerts.pipeline.correlate import began_together
 from alerts.severity import severity_of
 from alerts.text import headline
 from alerts.types import (
@@ -30,6 +31,7 @@ from monitor.response import record
 from monitor.response.again import Again
 from monitor.response.announce import Announcer
 from monitor.response.one_finding import as_known
+from monitor.response.placing import Placing, note_part
 from monitor.settings.alerting import Incidents
 from monitor.store.commit import once_committed
 from runbooks.library import Library
@@ -99,7 +101,10 @@ class Bridge:
         rules: Incidents | None = None,
     ) -> None:
         self._again = Again(rules or Incidents())
-        self._window_s, self._reopen_within_s = window_s, reopen_within_s
+        self._together = timedelta(seconds=TOGETHER_WINDOWS * window_s)
+        self._placing = Placing(
+            announcer, together=self._together, reopen_within=timedelta(seconds=reopen_within_s)
+        )
         self._announcer = announcer
         self._library = library
         self._metrics = metrics
@@ -108,17 +113,15 @@ class Bridge:
         """Open, widen or reopen an incident, and queue its messages."""
         alert = to_alert(diagnosis)
         findings = tuple(to_finding(drift) for drift in diagnosis.drifts)
-        place = self._place(session, diagnosis, alert)
-        if place.belongs in (Belongs.NEW, Belongs.REOPENS):
-            kind = kind_of(diagnosis)
-            severity = severity_of(
-                kind, diagnosis.slice, findings, provisional=diagnosis.provisional
-            )
+        kind = kind_of(diagnosis)
+        severity = severity_of(kind, diagnosis.slice, findings, provisional=diagnosis.provisional)
+        place = self._placing.place(session, diagnosis, alert, kind=kind, severity=severity)
+        if place.belongs in (Belongs.NEW, Belongs.PART, Belongs.REOPENS):
             unheard = self._again.unheard(session, diagnosis, kind=kind, severity=severity)
             if unheard is not None:
                 return unheard, Belongs.DISMISSED
-        if place.incident is None:
-            incident = self._open(session, diagnosis, alert, findings)
+        if place.incident is None or place.belongs is Belongs.PART:
+            incident = self._open(session, diagnosis, alert, findings, place)
             return incident, Belongs.NEW
         incident = place.incident
         if place.belongs is Belongs.REOPENS:
@@ -128,6 +131,7 @@ class Bridge:
             incident = record.save(session, moved)
         reason = place.reason if place.belongs is Belongs.JOINS else ""
         incident = self._widen(session, incident, findings, diagnosis.at, reason)
+        incident = self._placing.count(session, incident, diagnosis, place.reason)
         if place.belongs is Belongs.REOPENS:
             note = self._again.flapping_words(session, incident)
             self._announcer.tell(
@@ -147,7 +151,7 @@ class Bridge:
         began with it on its slice. A release since then asks the question anew."""
         release = latest_release(session, (stream.model, stream.deployment), at)
         for incident in record.open_incidents(session, stream.model, stream.deployment):
-            if incident.kind in _SEPARATE or self._released_since(incident, release, onset):
+            if incident.kind in STANDS_ALONE or self._released_since(incident, release, onset):
                 continue
             known = any(
                 (base_of(one.signal), one.slice) == (base_of(stream.signal), stream.slice)
@@ -155,33 +159,21 @@ class Bridge:
             )
             if known or (
                 terrain.within(stream.slice, incident.slice)
-                and self._began_together(incident, onset)
+                and began_together(onset, incident, self._together)
             ):
                 return incident
         return None
-
-    def _began_together(self, incident: Incident, onset: datetime | None) -> bool:
-        """Whether drift with this onset may be the incident's: it began about when that did, or
-        before its mitigation had shown."""
-        if onset is None:
-            return True
-        slack = timedelta(seconds=TOGETHER_WINDOWS * self._window_s)
-        latest = [incident.onset_at or incident.detected_at, incident.detected_at]
-        if incident.mitigated_at is not None:
-            latest.append(incident.mitigated_at)
-        return onset <= max(latest) + slack
 
     def _released_since(
         self, incident: Incident, release: ReleaseFact | None, onset: datetime
     ) -> bool:
         if release is None or release.version == incident.model_version:
             return False
-        slack = timedelta(seconds=TOGETHER_WINDOWS * self._window_s)
         rolled_back = incident.mitigated_at is not None
         return (
             not rolled_back
             and release.started_at > incident.detected_at
-            and onset >= release.started_at - slack
+            and onset >= release.started_at - self._together
         )
 
     def still_firing(
@@ -218,46 +210,13 @@ class Bridge:
             self._announcer.tell(session, incident, MessageEvent.UPDATE, at=at, note=moved.reason)
         return incident
 
-    def _place(self, session: Session, diagnosis: Diagnosis, alert: Alert) -> GroupDecision:
-        model, kind = diagnosis.model, kind_of(diagnosis)
-        candidates = [
-            one
-            for one in record.open_incidents(session, model.name, model.deployment)
-            if diagnosis.terrain.within(diagnosis.slice, one.slice) and _may_share(kind, one.kind)
-        ]
-        for incident in candidates:
-            if incident.kind is not kind and self._began_together(incident, diagnosis.onset):
-                return GroupDecision(
-                    belongs=Belongs.JOINS,
-                    incident=incident,
-                    reason=f"it began with incident {incident.id} on {incident.slice}",
-                )
-        return decide(
-            fingerprint=alert.fingerprint,
-            model=model.name,
-            deployment=model.deployment,
-            cause=diagnosis.cause,
-            incidents=[*candidates, *self._lately_resolved(session, diagnosis)],
-            now=diagnosis.at,
-            reopen_within_s=self._reopen_within_s,
-        )
-
-    def _lately_resolved(self, session: Session, diagnosis: Diagnosis) -> list[Incident]:
-        """Those of the same version: what another version does is another story."""
-        model = diagnosis.model
-        since = diagnosis.at - timedelta(seconds=self._reopen_within_s)
-        return [
-            one
-            for one in record.recent_incidents(session, model.name, model.deployment, since)
-            if not one.state.is_open and one.model_version == model.version
-        ]
-
     def _open(
         self,
         session: Session,
         diagnosis: Diagnosis,
         alert: Alert,
         findings: tuple[Finding, ...],
+        place: GroupDecision,
     ) -> Incident:
         model, kind = diagnosis.model, kind_of(diagnosis)
         labels = {"owner": self._announcer.owner(model.name, model.deployment)}
@@ -266,6 +225,11 @@ class Bridge:
         if diagnosis.release_started_at:
             labels["release_started_at"] = diagnosis.release_started_at.isoformat()
         labels["began_with_release"] = "yes" if diagnosis.began_with_release else "no"
+        upstream = self._announcer.upstream(model.name, model.deployment)
+        if upstream:
+            labels["upstream"] = upstream
+        if place.incident is not None:
+            labels["part_of"] = str(place.incident.id)
         earlier = self._again.latest_like(session, alert.fingerprint, diagnosis.at)
         incident = Incident(
             id=0,
@@ -311,6 +275,8 @@ class Bridge:
                 data={"reasons": list(diagnosis.reasons)},
             ),
         )
+        if place.incident is not None:
+            note_part(session, place.incident, opened, place.reason)
         note = self._again.note_repeat(session, opened, earlier)
         self._announcer.tell(session, opened, MessageEvent.TRIGGER, at=diagnosis.at, note=note)
         once_committed(session, lambda: self._measure(opened))
@@ -327,21 +293,6 @@ class Bridge:
             self._metrics.observe(
                 "vigil_time_to_detect_seconds", _seconds(opened.detected_at, opened.onset_at)
             )
-
-
-_SEPARATE = frozenset(
-    {
-        AlertKind.NO_DATA,
-        AlertKind.HARD_FAULT,
-        AlertKind.SERVICE_FAULT,
-        AlertKind.BASELINE_DRIFT,
-    }
-)
-"""Kinds that stand for themselves: they join only incidents of their own kind."""
-
-
-def _may_share(one: AlertKind, other: AlertKind) -> bool:
-    return one is other or (one not in _SEPARATE and other not in _SEPARATE)
 
 
 def _seconds(later: datetime, earlier: datetime) -> float:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from alerts.incidents import Change, Transition
 from alerts.types import Incident, IncidentState, TimelineEntry
+from monitor.response import facts
 from monitor.store.tables import IncidentRow, TimelineRow
 from vigil.errors import ConflictError, NotFoundError
 
@@ -57,7 +58,9 @@ def create(session: Session, incident: Incident, entry: TimelineEntry) -> Incide
     session.add(row)
     session.flush()
     note(session, row.id, entry)
-    return Incident.from_columns(row)
+    created = Incident.from_columns(row)
+    facts.changed(session, created)
+    return created
 
 
 def save(session: Session, moved: Transition) -> Incident:
@@ -82,6 +85,7 @@ def save(session: Session, moved: Transition) -> Incident:
         raise ConflictError(f"incident {incident.id} was changed by someone else meanwhile")
     if moved.entry is not None:
         note(session, incident.id, moved.entry)
+    facts.changed(session, incident)
     return incident
 
 

@@ -45,6 +45,8 @@ MEANINGS: dict[str, str] = {
     "models[].name": "the model's name, as its tap says it",
     "models[].deployment": "where it runs, as its tap says it",
     "models[].owner": "who is asked first",
+    "models[].upstream": "what feeds it, by a name that all models behind it share: what "
+    "breaks them together is told once",
     "models[].keys": "metadata that make slices, at most four, such as `site` and `camera`",
     "models[].sources": "sources that must not fall silent; others may come and go",
     "models[].class_names": "names of the classes, in the order of the model's outputs",
@@ -81,7 +83,7 @@ MEANINGS: dict[str, str] = {
     "receivers.* (pagerduty).url": "PagerDuty's events API, or a stand-in",
     "routes[].receivers": "names of the receivers that this route pages",
     "routes[].match.model": "only incidents of this model",
-    "routes[].match.severity": "only incidents of this severity",
+    "routes[].match.severity": "only incidents of this severity or worse",
     "routes[].match.cause": "only incidents of this cause",
     "grafana.url": "where `vigil dashboards push` pushes to",
     "grafana.token": "a service account's token",

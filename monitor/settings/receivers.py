@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,9 @@ from monitor.settings.fields import Count, HttpAddress, Name, Port, SecretRef, S
 
 
 class ReceiverSection(Section):
-    """What every receiver can have."""
+    """What every receiver can have. ``wakes``: whether it calls people out of bed."""
+
+    wakes: ClassVar[bool] = False
 
     per_minute: Count | None = None
     fallback: Name | None = None
@@ -37,6 +39,8 @@ class SlackWebhookReceiver(ReceiverSection):
 
 
 class PagerDutyReceiver(ReceiverSection):
+    wakes: ClassVar[bool] = True
+
     kind: Literal["pagerduty"]
     routing_key: SecretRef
     webhook_secret: SecretRef | None = None
@@ -55,6 +59,8 @@ class TeamsReceiver(ReceiverSection):
 
 
 class JsmReceiver(ReceiverSection):
+    wakes: ClassVar[bool] = True
+
     kind: Literal["jsm"]
     key: SecretRef
     url: HttpAddress = "https://api.atlassian.com/jsm/ops/integration/v2"

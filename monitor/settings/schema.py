@@ -131,6 +131,7 @@ class WatchedModel(Section):
     name: Name
     deployment: Name = "production"
     owner: str = ""
+    upstream: str = ""
     keys: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
     sources: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()

@@ -60,7 +60,8 @@ def test_an_incident_that_was_only_resolved_still_fires_and_pages_nobody(
         people.resolve(session, 1, actor="ann", at=story.clock.now())
 
     def unheard() -> list[str]:
-        return [one.text for one in story.rows(TimelineRow) if one.kind == "decision"]
+        rows = story.rows(TimelineRow)
+        return [one.text for one in rows if one.data.get("stage") == "dismissed"]
 
     story.play(30, NEW_SITE, until=lambda: bool(unheard()))
     assert "nothing has changed since" in unheard()[0]

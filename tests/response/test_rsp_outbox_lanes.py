@@ -10,9 +10,10 @@ import small_fleet as fleet
 from rsp_stage import Stage
 
 from alerts.notifiers.protocol import Guarantee
-from alerts.routing import Route
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 from monitor.response import outbox as module
+from monitor.response.announce import Announcer
+from monitor.settings.alerting import Route
 
 
 class Hanging:
@@ -43,7 +44,9 @@ def test_a_receiver_that_hangs_holds_up_no_other(
     lone_stage: Stage, slow: Hanging, notes: fleet.Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.3)
-    monkeypatch.setattr(lone_stage.announcer, "_routes", [Route(receivers=("slow", "pager"))])
+    routes = (Route(receivers=("slow", "pager")),)
+    both = lone_stage.services.settings.model_copy(update={"routes": routes})
+    lone_stage.announcer = Announcer(both, lone_stage.services.runbooks)
     incident = lone_stage.incident()
     lone_stage.tell(incident, MessageEvent.TRIGGER)
     lone_stage.tell(incident, MessageEvent.UPDATE)

@@ -1,0 +1,1 @@
+"""Who hears of an incident, and who next if nobody answers."""

@@ -1,0 +1,94 @@
+"""What the pipeline knows of the database, read once per session and kept up to date with it.
+
+A storm of alerts in one transaction asks the database once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import event, or_, select
+from sqlalchemy.orm import Session, SessionTransaction
+
+from alerts.pipeline.case import Known
+from alerts.pipeline.decision import Decision
+from alerts.types import Incident, IncidentState, MessageEvent
+from monitor.response.silences_active import active
+from monitor.store.tables import IncidentRow, OutboxRow, TimelineRow
+
+_KEY = "vigil_known"
+DECISION = "decision"
+
+
+def known(session: Session, at: datetime, *, since: datetime | None = None) -> Known:
+    """Open incidents, those resolved after ``since``, and the silences of this moment."""
+    held: tuple[datetime, Known] | None = session.info.get(_KEY)
+    since = since or at
+    if held is not None and held[0] <= since:
+        return held[1]
+    rows = session.scalars(
+        select(IncidentRow)
+        .where(
+            or_(
+                IncidentRow.state != IncidentState.RESOLVED.value,
+                IncidentRow.resolved_at >= since,
+            )
+        )
+        .order_by(IncidentRow.id)
+    )
+    found = Known(
+        recent=tuple(Incident.from_columns(row) for row in rows),
+        silences=tuple(active(session, at)),
+    )
+    if _KEY not in session.info:
+        event.listen(session, "after_soft_rollback", _forget)
+    session.info[_KEY] = (since, found)
+    return found
+
+
+def changed(session: Session, incident: Incident) -> None:
+    """Keep what is known in step with an incident that this session wrote."""
+    held: tuple[datetime, Known] | None = session.info.get(_KEY)
+    if held is None:
+        return
+    since, found = held
+    others = [each for each in found.recent if each.id != incident.id]
+    recent = tuple(sorted((*others, incident), key=lambda each: each.id))
+    session.info[_KEY] = (since, replace(found, recent=recent))
+
+
+def _forget(session: Session, previous: SessionTransaction) -> None:
+    del previous
+    if session.info.get(_KEY) is not None:
+        session.info[_KEY] = None
+
+
+def told(session: Session, incident_id: int) -> tuple[str, ...]:
+    """The receivers that were told of an incident's trigger, or are about to be."""
+    rows = session.scalars(
+        select(OutboxRow.receiver)
+        .where(
+            OutboxRow.incident_id == incident_id,
+            OutboxRow.event == MessageEvent.TRIGGER.value,
+            OutboxRow.state != "withdrawn",
+        )
+        .order_by(OutboxRow.id)
+    )
+    return tuple(dict.fromkeys(rows))
+
+
+def decisions(session: Session, incident_ids: list[int]) -> dict[int, dict[str, Decision]]:
+    """The last decision of each stage, by incident."""
+    found: dict[int, dict[str, Decision]] = {each: {} for each in incident_ids}
+    rows: Any = session.execute(
+        select(TimelineRow.incident_id, TimelineRow.data)
+        .where(TimelineRow.incident_id.in_(incident_ids), TimelineRow.kind == DECISION)
+        .order_by(TimelineRow.id)
+    )
+    for incident_id, data in rows:
+        decision = Decision.from_json(data)
+        if decision is not None:
+            found[incident_id][decision.stage] = decision
+    return found
