@@ -23,6 +23,7 @@ from dashboards.console.readmodels import (
     ModelView,
     RunbookView,
 )
+from dashboards.console.silencesview import SilencesView
 
 STATIC = {"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"}
 SPANS = {"15m": 900, "1h": 3600, "6h": 21600, "1d": 86400, "7d": 604800}
@@ -106,6 +107,10 @@ def render_audit(view: AuditView, chrome: Chrome) -> str:
 
 def render_deliveries(view: DeliveriesView, chrome: Chrome) -> str:
     return _render("deliveries.html", chrome, view=view)
+
+
+def render_silences(view: SilencesView, chrome: Chrome) -> str:
+    return _render("silences.html", chrome, view=view)
 
 
 def render_login(chrome: Chrome, *, error: str, then: str) -> str:

@@ -52,6 +52,7 @@ def add(
     json_wanted: JsonOption = False,
 ) -> None:
     """Hold back what all matchers hold for, and say what that is."""
+    from alerts.silences.words import when_text
     from monitor.response import silences
     from monitor.response.silence_preview import preview
 
@@ -64,7 +65,7 @@ def add(
         as_json(_line(made, now))
         return
     _tell(found, made)
-    say(f"{made.name}: {_when(made, now)}. vigil silences end {made.name} ends it")
+    say(f"{made.name}: {when_text(made, now)}. vigil silences end {made.name} ends it")
 
 
 @app.command(name="preview")
@@ -216,19 +217,6 @@ def _line(silence: Silence, now: datetime) -> dict[str, Any]:
         "created_by": silence.created_by,
         "comment": silence.comment,
     }
-
-
-def _when(silence: Silence, now: datetime) -> str:
-    from alerts.silences.words import at_minute, recurrence_text
-
-    until = silence.until(now)
-    if until is not None:
-        told = f"holds until {at_minute(until)}"
-    else:
-        begins = silence.next_start(now) or silence.starts_at
-        told = f"begins {at_minute(begins)}, ends {at_minute(silence.ends_at)}"
-    again = recurrence_text(silence)
-    return f"{told}; {again}, until {at_minute(silence.ends_at)}" if again else told
 
 
 def _tell(found: Preview, silence: Silence) -> None:

@@ -14,6 +14,7 @@ from monitor.web.access import MAX_ROW, RowId
 from monitor.web.console import (
     forms,
     pages_deliveries,
+    pages_silences,
     queries_actions,
     queries_audit,
     queries_fleet,
@@ -38,6 +39,7 @@ from monitor.web.console.requests import (
 Incident = Annotated[int | None, Query(ge=0, le=MAX_ROW)]
 Changed = Callable[[Request, Form, RowId], Response]
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router.include_router(pages_silences.router)
 router.include_router(pages_deliveries.router)
 
 
