@@ -12,7 +12,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from monitor.response.people import Teller
 from monitor.services import Services
 from monitor.web import errors
-from monitor.web.api import actions, baselines, health, incidents, labels, releases, status, windows
+from monitor.web.api import (
+    actions,
+    baselines,
+    deliveries,
+    health,
+    incidents,
+    labels,
+    releases,
+    silences,
+    status,
+    windows,
+)
 from monitor.web.hosts import HostCheck
 from monitor.web.limits import BodyLimit
 
@@ -42,7 +53,18 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
     app.state.services = services
     app.state.announcer = announcer
     errors.install(app)
-    for part in (windows, labels, releases, baselines, incidents, actions, status, health):
+    for part in (
+        windows,
+        labels,
+        releases,
+        baselines,
+        incidents,
+        actions,
+        deliveries,
+        silences,
+        status,
+        health,
+    ):
         app.include_router(part.router)
     if find_spec(_CONSOLE) is not None:
         app.include_router(import_module(_CONSOLE).router)
