@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.evidence.band import COLUMNS, BandBatch, design_effect
+from detectors.evidence.band import COLUMNS, BandBatch
+from detectors.evidence.block_design import design_effect
 from detectors.frame import Frame, Part, frame_of
 from detectors.reference import reference_of
 from detectors.streams import StreamKey

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from detectors.evidence.band import COLUMNS, BandBatch, BandEvidence, band, design_effect
+from detectors.evidence.band import COLUMNS, BandBatch, BandEvidence, band
+from detectors.evidence.block_design import design_effect
 from vigil.errors import ConflictError, ShapeError, WireError
 
 CUTS = np.arange(1, COLUMNS + 1) / (COLUMNS + 1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.methods.boxes.given import corners_of, integers_of, scores_of, sizes_of
 from vigil.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -78,12 +79,12 @@ class Boxes:
         n = operator.index(images)
         if n < 0:
             raise ShapeError("images", expected="a number of images", found=repr(images))
-        values: dict[str, Any] = {"images": n, "boxes": _corners("boxes", boxes)}
+        values: dict[str, Any] = {"images": n, "boxes": corners_of("boxes", boxes)}
         rows = len(values["boxes"])
-        values["image"] = _integers("image", image, rows, upper=n)
-        values["classes"] = _integers("classes", classes, rows)
-        values["scores"] = _scores(scores, rows)
-        values["size"] = _sizes(size, n)
+        values["image"] = integers_of("image", image, rows, upper=n)
+        values["classes"] = integers_of("classes", classes, rows)
+        values["scores"] = scores_of(scores, rows)
+        values["size"] = sizes_of(size, n)
         truth = {"true_image": true_image, "true_boxes": true_boxes, "true_classes": true_classes}
         missing = [name for name, given in truth.items() if given is None]
         if missing and len(missing) < len(truth):
@@ -91,10 +92,10 @@ class Boxes:
                 "truth", expected=", ".join(truth), found=f"no {' and no '.join(missing)}"
             )
         if true_image is not None and true_boxes is not None and true_classes is not None:
-            corners = _corners("true_boxes", true_boxes)
+            corners = corners_of("true_boxes", true_boxes)
             values["true_boxes"] = corners
-            values["true_image"] = _integers("true_image", true_image, len(corners), upper=n)
-            values["true_classes"] = _integers("true_classes", true_classes, len(corners))
+            values["true_image"] = integers_of("true_image", true_image, len(corners), upper=n)
+            values["true_classes"] = integers_of("true_classes", true_classes, len(corners))
         else:
             values |= dict.fromkeys(truth)
         _fill(self, values)
@@ -256,62 +257,3 @@ def _trusted(values: Mapping[str, Any]) -> Boxes:
 def _fill(sample: Boxes, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         object.__setattr__(sample, name, value)
-
-
-def _corners(what: str, given: ArrayLike) -> Floats:
-    try:
-        boxes = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(what, expected="(m, 4) numbers", found=str(error)) from error
-    if boxes.size == 0:
-        return np.zeros((0, 4))
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ShapeError(what, expected="(m, 4)", found=f"shape {boxes.shape}")
-    wrong = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
-    if wrong.any():
-        raise ShapeError(
-            what,
-            expected="x1, y1, x2, y2 with x2 >= x1 and y2 >= y1",
-            found=f"row {int(wrong.argmax())}: {boxes[wrong.argmax()].tolist()}",
-        )
-    return boxes
-
-
-def _integers(what: str, given: ArrayLike, rows: int, *, upper: int | None = None) -> Ints:
-    values = np.asarray(given)
-    if values.size == 0 and rows == 0:
-        return np.zeros(0, dtype=np.int64)
-    if values.shape != (rows,):
-        raise ShapeError(what, expected=f"({rows},)", found=f"shape {values.shape}")
-    if values.dtype.kind not in "iu":
-        raise ShapeError(what, expected="integers", found=f"{values.dtype}")
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or (upper is not None and high >= upper):
-        expected = "integers >= 0" if upper is None else f"0..{upper - 1}"
-        raise ShapeError(what, expected=expected, found=f"{low} to {high}")
-    return values.astype(np.int64)
-
-
-def _scores(given: ArrayLike, rows: int) -> Floats:
-    scores = np.asarray(given, dtype=np.float64)
-    if scores.shape != (rows,) and (scores.size or rows):
-        raise ShapeError("scores", expected=f"({rows},)", found=f"shape {scores.shape}")
-    usable = scores[np.isfinite(scores)]
-    if usable.size and (usable.min() < 0.0 or usable.max() > 1.0):
-        raise ShapeError(
-            "scores", expected="values in [0, 1]", found=f"{usable.min():.6g} to {usable.max():.6g}"
-        )
-    return scores.reshape(rows)
-
-
-def _sizes(given: ArrayLike | None, images: int) -> Floats:
-    sizes = np.ones(2) if given is None else np.asarray(given, dtype=np.float64)
-    if sizes.shape == (2,):
-        sizes = np.broadcast_to(sizes, (images, 2)).copy()
-    if images == 0 and sizes.size == 0:
-        return np.ones((0, 2))
-    if sizes.shape != (images, 2):
-        raise ShapeError("size", expected=f"({images}, 2) or (2,)", found=f"shape {sizes.shape}")
-    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
-        raise ShapeError("size", expected="width and height > 0", found="zero, negative or NaN")
-    return sizes

@@ -101,6 +101,10 @@ FACTORIES: dict[Takes, Callable[[np.random.Generator, int, bool], Any]] = {
     Takes.BOXES: boxes,
 }
 SLOW = {"classifier_two_sample": 20}
+"""Trials of a test of false alarms, where one takes long."""
+LIGHT: dict[str, dict[str, Any]] = {"average_precision": {"iou": (0.5, 0.75)}}
+FEW, ENOUGH = {"average_precision": 40, "box_drift": 80}, {Takes.BOXES: 500}
+"""Images of a test of false alarms, and of one of a clear change: with fewer, both ask for more."""
 OWN_FACTORIES = {"missing_data": missing}
 EMPTY: dict[Takes, Any] = {
     Takes.SCALAR: np.zeros(0),
@@ -130,10 +134,11 @@ def sample(name: str, seed: int, n: int = 400, *, changed: bool = False) -> Any:
     return factory(np.random.default_rng([seed, n, changed]), n, changed)
 
 
-def fast(name: str, alpha: float) -> Detector[Any]:
+def fast(name: str, alpha: float, **more: Any) -> Detector[Any]:
     """The detector with few resamples, where it takes any."""
     known = inspect.signature(class_of(name)).parameters
-    return detectors.get(name, alpha=alpha, **{one: 99 for one in RESAMPLES if one in known})
+    few = {one: 99 for one in RESAMPLES if one in known}
+    return detectors.get(name, alpha=alpha, **few, **more)
 
 
 def spoiled(name: str, of: Any) -> Any:
@@ -278,8 +283,8 @@ def test_a_constant_does_not_differ_from_itself(name: str, value: float) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_false_alarms_are_as_rare_as_stated(name: str) -> None:
     """Small samples without a difference: rejections at 5 %, and no more verdicts of drift."""
-    alpha, rows = 0.05, 150
-    made = fast(name, alpha)
+    alpha, rows = 0.05, FEW.get(name, 150)
+    made = fast(name, alpha, **LIGHT.get(name, {}))
     resampled = any(one in inspect.signature(class_of(name)).parameters for one in RESAMPLES)
     trials = 60 if resampled or takes(name) in (Takes.EMBEDDING, Takes.BOXES) else 300
     trials = SLOW.get(name, trials)
@@ -297,8 +302,9 @@ def test_false_alarms_are_as_rare_as_stated(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clear_change_is_found(name: str) -> None:
-    """Two thousand records that are plainly different."""
-    before, now = sample(name, 5, 2000), sample(name, 6, 2000, changed=True)
+    """Two thousand records, or five hundred images, that are plainly different."""
+    n = ENOUGH.get(takes(name), 2000)
+    before, now = sample(name, 5, n), sample(name, 6, n, changed=True)
     found = detectors.get(name).compare(before, now)
     check(found, name)
     assert found.outcome is Outcome.DRIFTED, found.reason
