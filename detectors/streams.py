@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from vigil.types import Slice
 
@@ -20,8 +21,7 @@ class StreamKey:
     @property
     def id(self) -> str:
         """The key as JSON text, whatever characters the metadata holds."""
-        pairs = [list(pair) for pair in self.slice.pairs]
-        return json.dumps([self.model, self.deployment, pairs, self.signal], ensure_ascii=False)
+        return json.dumps(self.to_json(), ensure_ascii=False)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -32,6 +32,20 @@ class StreamKey:
     def level(self) -> int:
         """0 for the whole model, 1 for ``key=value``, 2 for anything finer."""
         return min(2, len(self.slice.pairs))
+
+    def to_json(self) -> list[Any]:
+        """The key as a JSON value, for the header of a state."""
+        return [self.model, self.deployment, [list(pair) for pair in self.slice.pairs], self.signal]
+
+    @classmethod
+    def from_json(cls, entry: Any) -> StreamKey:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            TypeError, ValueError: something else.
+        """
+        model, deployment, pairs, signal = entry
+        return cls(model, deployment, Slice(tuple((str(k), str(v)) for k, v in pairs)), signal)
 
     @classmethod
     def parse(cls, text: str) -> StreamKey:

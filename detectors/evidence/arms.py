@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from detectors.streams import StreamKey
 from vigil import wire
 from vigil.errors import ConflictError, FormatVersionError, WireError
-from vigil.types import Slice
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -141,10 +140,6 @@ class Arms:
 
     def to_bytes(self, header: Mapping[str, Any] | None = None) -> bytes:
         """Everything, with the track's own ``header`` (JSON values) beside it."""
-        streams = [
-            [key.model, key.deployment, [list(pair) for pair in key.slice.pairs], key.signal]
-            for key in self.keys
-        ]
         own = {
             "what": self.what,
             "format": FORMAT_VERSION,
@@ -152,7 +147,7 @@ class Arms:
             "retire_after": self.retire_after,
             "max_streams": self.max_streams,
             "last_step": self.last_step,
-            "streams": streams,
+            "streams": [key.to_json() for key in self.keys],
         }
         return wire.pack({**(header or {}), **own}, self.arrays)
 
@@ -179,7 +174,7 @@ class Arms:
             self.retire_after = int(header["retire_after"])
             self.max_streams = int(header["max_streams"])
             self.last_step = header["last_step"]
-            self.keys = [_key(entry) for entry in header["streams"]]
+            self.keys = [StreamKey.from_json(entry) for entry in header["streams"]]
             self._index = {key: row for row, key in enumerate(self.keys)}
             for name, (shape, dtype, _) in self._columns.items():
                 array = arrays[name]
@@ -189,11 +184,6 @@ class Arms:
         except wire.UNREADABLE as error:
             raise WireError(f"not {self.what}: {error!r}") from None
         return self
-
-
-def _key(entry: Any) -> StreamKey:
-    model, deployment, pairs, signal = entry
-    return StreamKey(model, deployment, Slice(tuple((str(k), str(v)) for k, v in pairs)), signal)
 
 
 def known(streams: Sequence[StreamKey], rows: Rows, values: Floats, fill: float = 0.0) -> Floats:

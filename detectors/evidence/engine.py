@@ -56,6 +56,7 @@ from detectors.evidence.roster import Roster
 from detectors.evidence.shiryaev import bet
 from detectors.evidence.step_result import StepResult, scattered
 from detectors.evidence.table import NO_BET, VIEWS, StreamTable
+from detectors.evidence.table_bytes import from_bytes, to_bytes
 from detectors.evidence.views import absorb, judge, notice_gaps
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
@@ -259,22 +260,15 @@ class FleetEvidence:
 
     def to_bytes(self) -> bytes:
         """All state; the random generator is the caller's."""
-        return self._table.to_bytes(
-            {
-                "threshold": self.threshold,
-                "retire_after": self.roster.retire_after,
-                "max_streams": self.roster.max_streams,
-                "max_per_model": self.roster.max_per_model,
-                "last_tick": self.last_tick,
-            }
-        )
+        header = {"threshold": self.threshold, **self.roster.bounds, "last_tick": self.last_tick}
+        return to_bytes(self._table, header)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> FleetEvidence:
         """Raises:
         WireError: damaged, not evidence, or of a newer format.
         """
-        header, table = StreamTable.from_bytes(blob)
+        header, table = from_bytes(blob)
         engine = cls(
             float(header["threshold"]),
             table.min_history,

@@ -32,6 +32,14 @@ class Roster:
         self._omega: tuple[tuple[StreamKey, ...], bytes, Floats] | None = None
         self._seen: dict[int, tuple[tuple[StreamKey, ...], NDArray[np.int64]]] = {}
 
+    @property
+    def bounds(self) -> dict[str, int]:
+        return {
+            "retire_after": self.retire_after,
+            "max_streams": self.max_streams,
+            "max_per_model": self.max_per_model,
+        }
+
     def rows(self, streams: tuple[StreamKey, ...]) -> NDArray[np.int64]:
         """The row of each stream, -1 where the table is full.
 

@@ -1,4 +1,4 @@
-"""The memory of the engine: one row per stream, in arrays, and the same as bytes."""
+"""The memory of the engine: one row per stream, in arrays; as bytes: ``table_bytes``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.evidence import tempering
-from detectors.evidence.pool import CELLS, SIDE, block_sums
+from detectors.evidence.pool import CELLS, SIDE
 from detectors.evidence.profile import KINDS, SLOTS
 from detectors.streams import StreamKey
-from vigil import wire
-from vigil.errors import FormatVersionError, WireError
-from vigil.types import Slice
 
-FORMAT_VERSION = 2
 RING = 64
 VIEWS = 2
 """Plain and pre-whitened."""
@@ -82,7 +78,7 @@ class StreamTable:
         self.pending_ticks = np.full(DELAY, -1, np.int64)
         self.blocks = np.zeros((0, VIEWS, SIDE), np.int32)
         self.ring_ticks = np.full(RING, -1, np.int64)
-        for name, (shape, dtype, fill) in self._columns().items():
+        for name, (shape, dtype, fill) in self.columns().items():
             setattr(self, name, _filled(0, shape, dtype, fill))
 
     state: NDArray[np.int8]
@@ -129,7 +125,8 @@ class StreamTable:
     held_since: NDArray[np.int64]
     flips: NDArray[np.int16]
 
-    def _columns(self) -> dict[str, tuple[tuple[int, ...], Any, Any]]:
+    def columns(self) -> dict[str, tuple[tuple[int, ...], Any, Any]]:
+        """The arrays with one row a stream: name -> (shape of a row, type, first value)."""
         views, blocks = (VIEWS,), (BLOCK_SIZES,)
         day = (KINDS, SLOTS)
         return {
@@ -199,7 +196,7 @@ class StreamTable:
         for stream in fresh:
             self.index[stream] = len(self.keys)
             self.keys.append(stream)
-        for name, (shape, dtype, fill) in self._columns().items():
+        for name, (shape, dtype, fill) in self.columns().items():
             more = _filled(len(fresh), shape, dtype, fill)
             setattr(self, name, np.concatenate([getattr(self, name), more]))
         self.blocks = np.concatenate([self.blocks, np.zeros((len(fresh), VIEWS, SIDE), np.int32)])
@@ -229,7 +226,7 @@ class StreamTable:
         self.blocks = self.blocks[rows]
         self.keys = [self.keys[row] for row in rows.tolist()]
         self.index = {key: row for row, key in enumerate(self.keys)}
-        for name in self._columns():
+        for name in self.columns():
             setattr(self, name, getattr(self, name)[rows])
         old = self.group_counts
         kept = dict(self.groups)
@@ -247,7 +244,7 @@ class StreamTable:
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Make rows as new as on the first day; their streams stay."""
-        for name, (_, _, fill) in self._columns().items():
+        for name, (_, _, fill) in self.columns().items():
             getattr(self, name)[rows] = fill
         self.blocks[rows] = 0
 
@@ -278,85 +275,6 @@ class StreamTable:
         self.ring_cells[np.ix_(rows, np.flatnonzero(back))] = EMPTY
         return np.asarray(many)
 
-    def to_bytes(self, header: dict[str, Any]) -> bytes:
-        """Everything, with ``header`` beside it."""
-        names = [name for name in self._columns() if name != "warm"]
-        warming = np.flatnonzero(self.state != SETTLED)
-        arrays: dict[str, Array] = {name: getattr(self, name) for name in names}
-        arrays |= {
-            "warm": self.warm[warming],
-            "group_counts": self.group_counts,
-            "after": self.after,
-            "pending": self.pending,
-            "pending_ticks": self.pending_ticks,
-            "ring_ticks": self.ring_ticks,
-        }
-        streams = [
-            [key.model, key.deployment, [list(pair) for pair in key.slice.pairs], key.signal]
-            for key in self.keys
-        ]
-        groups = [
-            [model, deployment, list(keys), signal]
-            for model, deployment, keys, signal in self.groups
-        ]
-        meta = {
-            **header,
-            "what": "evidence",
-            "format": FORMAT_VERSION,
-            "arms": self.arms,
-            "min_history": self.min_history,
-            "streams": streams,
-            "groups": groups,
-            "levels": [list(level) for level in self.levels],
-        }
-        return wire.pack(meta, arrays)
-
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> tuple[dict[str, Any], StreamTable]:
-        """What ``to_bytes`` wrote: the header and the table.
-
-        Raises:
-            WireError: damaged, foreign, of another format, or arrays that do not fit together.
-        """
-        header, arrays = wire.unpack(blob, limit_bytes=2**31)
-        if header.get("what") != "evidence":
-            raise WireError(f"expected evidence, found {header.get('what')!r}")
-        if header["format"] != FORMAT_VERSION:
-            raise FormatVersionError("evidence", found=header["format"], supported=FORMAT_VERSION)
-        try:
-            table = cls(arms=int(header["arms"]), min_history=int(header["min_history"]))
-            for model, deployment, keys, signal in header["groups"]:
-                table.groups[model, deployment, tuple(keys), signal] = len(table.groups)
-            table.group_counts = arrays["group_counts"].copy()
-            for model, deployment, level in header["levels"]:
-                table.levels[model, deployment, int(level)] = len(table.levels)
-            table.after = arrays["after"].copy()
-            table.pending = arrays["pending"].copy()
-            table.pending_ticks = arrays["pending_ticks"].copy()
-            table.add([_key(entry) for entry in header["streams"]])
-            for name, (shape, dtype, _) in table._columns().items():
-                if name == "warm" or (name in _LATER and name not in arrays):
-                    continue
-                array = arrays[name]
-                if array.shape != (len(table), *shape) or array.dtype != dtype:
-                    raise WireError(f"evidence: {name} has shape {array.shape}, type {array.dtype}")
-                setattr(table, name, array.copy())
-            table.warm[np.flatnonzero(table.state != SETTLED)] = arrays["warm"]
-            table.ring_ticks = arrays["ring_ticks"].copy()
-            table.blocks = block_sums(table.counts)
-        except (KeyError, TypeError, ValueError) as error:
-            raise WireError(f"not evidence: {error!r}") from None
-        return header, table
-
-
-_LATER = ("held_since", "flips")
-"""Columns that a state of this format may lack."""
-
 
 def _filled(n: int, shape: tuple[int, ...], dtype: Any, fill: Any) -> Array:
     return np.broadcast_to(np.asarray(fill, dtype), (n, *shape)).copy()
-
-
-def _key(entry: Any) -> StreamKey:
-    model, deployment, pairs, signal = entry
-    return StreamKey(model, deployment, Slice(tuple((str(k), str(v)) for k, v in pairs)), signal)
