@@ -87,6 +87,9 @@ def test_a_replaced_page_must_still_serve_its_alert(tmp_path):
         ('title = "Own page"', 'title = ""', "title"),
         ('title = "Own page"\n', "", "title"),
         ('["input_fault"]', '"input_fault"', "alerts"),
+        ("owner =", "signals = [1]\nowner =", "signals"),
+        ("owner =", 'dashboards = ["audit"]\nowner =', "dashboards"),
+        ("owner =", 'dashboards = ["/x/{{ modle }}"]\nowner =', "{{ modle }}"),
         ('"error"', '"terrible"', "severity"),
         ("2026-01-31", '"yesterday"', "last_reviewed"),
         ("2026-01-31", "2026-01-31T00:00:00Z", "last_reviewed"),
@@ -101,6 +104,31 @@ def test_a_page_at_fault_is_named_with_its_key(old, new, key):
         parse(GOOD.replace(old, new), source="pages/own.md")
     assert caught.value.file == "pages/own.md"
     assert caught.value.key == key
+
+
+def test_a_page_can_be_about_a_signal(tmp_path):
+    """An alert of unknown cause about calibration shows that page; others the kind's own."""
+    library = load()
+    assert library.for_alert("unknown", "calibration").name == "calibration"
+    assert library.for_alert("unknown", "latency_s").name == "latency"
+    assert library.for_alert("unknown", "sharpness").name == "unknown"
+    assert library.for_alert("unknown").name == "unknown"
+    assert library.for_alert("model_regression", "calibration").name == "model_regression"
+    (tmp_path / "ours.md").write_text(
+        GOOD.replace('["input_fault"]', '["unknown"]\nsignals = ["calibration"]')
+    )
+    own = load(tmp_path)
+    assert own.for_alert("unknown", "calibration").name == "ours"
+    assert own.for_alert("unknown").name == "unknown"
+    own.check(kind.value for kind in AlertKind)
+
+
+def test_a_kind_needs_a_page_that_serves_it_whatever_the_signal(tmp_path):
+    """One about a signal alone would leave the others without."""
+    page = GOOD.replace('["input_fault"]', '["input_fault"]\nsignals = ["sharpness"]')
+    (tmp_path / "input_fault.md").write_text(page)
+    with pytest.raises(ConfigError, match="none for input_fault"):
+        load(tmp_path).check(["input_fault"])
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
