@@ -90,7 +90,9 @@ class AlertmanagerNotifier(HttpNotifier):
         return Delivery(outcome=DeliveryOutcome.DELIVERED)
 
     def _post(self, alerts: list[dict[str, Any]]) -> None:
-        self._http.send("POST", self._url, alerts, good=(200,))
+        answer = self._http.send("POST", self._url, alerts, good=(200,))
+        if answer.is_page:
+            raise self._http.stopped(DeliveryOutcome.UNCLEAR, "a page answered, not Alertmanager")
 
 
 def alert_of(message: Message, *, now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
@@ -54,6 +55,11 @@ class Answer:
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page for people: a proxy's, that wants a login, say."""
+        return self.text.lstrip().startswith("<")
+
     def json(self) -> Any:
         """None where it is not JSON."""
         try:
@@ -92,6 +98,7 @@ class ReceiverHttp:
         self._client = httpx.Client(
             timeout=timeout_s,
             follow_redirects=False,
+            verify=_trusted(),
             headers={"User-Agent": "vigil", "Accept-Encoding": "identity", **(headers or {})},
         )
 
@@ -202,6 +209,12 @@ class ReceiverHttp:
             at = at if at.tzinfo else at.replace(tzinfo=UTC)
             wait_s = (at - self._clock.now()).total_seconds()
         return min(max(wait_s, 0.0), MOST_WAIT_S) if math.isfinite(wait_s) else None
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that are trusted: slow to read, so they are read once."""
+    return httpx.create_ssl_context()
 
 
 def _why(error: httpx.TransportError) -> str:

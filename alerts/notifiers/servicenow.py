@@ -18,7 +18,7 @@ from alerts.notifiers.http import TIMEOUT_S, ReceiverHttp
 from alerts.notifiers.http_notifier import HttpNotifier
 from alerts.notifiers.protocol import Guarantee, delivered
 from alerts.notifiers.secrecy import Hidden, basic
-from alerts.types import Delivery, Message, MessageEvent, Severity
+from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent, Severity
 
 SHORT = 100
 MAX_DESCRIPTION = 4000
@@ -65,7 +65,9 @@ class ServiceNowNotifier(HttpNotifier):
         return delivered(message, message_key=_key(message), sent=message.event.value)
 
     def _send(self, message: Message, *, over: bool) -> None:
-        self._http.send("POST", self._url, {"records": [event_of(message, over=over)]})
+        answer = self._http.send("POST", self._url, {"records": [event_of(message, over=over)]})
+        if "result" not in answer.object():
+            raise self._http.stopped(DeliveryOutcome.UNCLEAR, f"no result: {answer.text}")
 
 
 def _key(message: Message) -> str:

@@ -11,17 +11,18 @@ Needs the scopes ``chat:write`` and ``channels:history`` (``groups:history`` for
 from __future__ import annotations
 
 import logging
+import re
 import urllib.error
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from alerts.notifiers.protocol import Guarantee, delivered
 from alerts.notifiers.slack_blocks import render
 from alerts.notifiers.slack_blocks import reply as reply_of
+from alerts.notifiers.slack_client import StraightClient
 from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent
 
 METADATA_EVENT = "vigil_message"
@@ -29,6 +30,7 @@ _QUIET = logging.getLogger("alerts.slack_sdk")  # it logs whole answers; what th
 _QUIET.setLevel(logging.CRITICAL + 1)
 _RETRIED = {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"}
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout"}
+_CODE = re.compile(r"[a-z0-9_]{1,100}")
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 
 
@@ -58,7 +60,7 @@ class SlackNotifier:
         self._channel = channel
         self._interactive = interactive
         # Its own handlers would sleep in our thread; the outbox decides when to try again.
-        self._client = WebClient(
+        self._client = StraightClient(
             token=token,
             base_url=url if url.endswith("/") else url + "/",
             timeout=timeout_s,
@@ -96,7 +98,7 @@ class SlackNotifier:
             metadata=_metadata(message),
             unfurl_links=False,
             unfurl_media=False,
-            **render(message),
+            **render(message, interactive=self._interactive),
         )
         return delivered(message, channel=str(answer["channel"]), ts=str(answer["ts"]))
 
@@ -167,9 +169,10 @@ def _metadata(message: Message) -> dict[str, Any]:
 def _code(error: SlackApiError) -> str:
     response = error.response
     try:
-        return str(response.get("error") or "")
+        code = str(response.get("error") or "")
     except (AttributeError, TypeError, ValueError):
         return ""
+    return code if _CODE.fullmatch(code) else ""  # the client puts what is no JSON there
 
 
 def _from_answer(error: SlackApiError) -> Delivery:

@@ -17,7 +17,7 @@ from alerts.notifiers.http import TIMEOUT_S, ReceiverHttp
 from alerts.notifiers.http_notifier import HttpNotifier
 from alerts.notifiers.protocol import Guarantee, delivered
 from alerts.notifiers.secrecy import Hidden
-from alerts.types import Delivery, Message, MessageEvent, Severity
+from alerts.types import Delivery, DeliveryOutcome, Message, MessageEvent, Severity
 
 MAX_BYTES = 28 * 1024
 _TITLE = 300
@@ -46,7 +46,9 @@ class TeamsNotifier(HttpNotifier):
         del thread, unclear
         if parts.is_silent(message):
             return delivered(message, sent="nothing: no news")
-        self._http.send("POST", self._url, content=card_bytes(message))
+        answer = self._http.send("POST", self._url, content=card_bytes(message))
+        if answer.is_page:
+            raise self._http.stopped(DeliveryOutcome.UNCLEAR, "a page answered, not the workflow")
         return delivered(message, sent=message.event.value)
 
 
