@@ -154,11 +154,13 @@ def classify(facts: CauseFacts) -> CauseDecision:
             sane,
             *_release_reasons(facts),
         )
-    return _decide(
-        Cause.UNKNOWN,
-        f"only quality moved: {_names(facts, SignalKind.QUALITY)}; no input or release explains it",
-        *_release_reasons(facts),
+    quality = _names(facts, SignalKind.QUALITY)
+    moved = (
+        f"only quality moved: {quality}; no input or release explains it"
+        if quality
+        else f"{_names(facts, *SignalKind)} moved, but on {facts.slice} not surely"
     )
+    return _decide(Cause.UNKNOWN, moved, *_release_reasons(facts))
 
 
 def _after_release(facts: CauseFacts, sane: str) -> CauseDecision:

@@ -218,3 +218,12 @@ def test_every_decision_explains_itself():
                     previous_healthy=healthy,
                 )
                 assert all(classify(facts).reasons)
+
+
+def test_images_that_moved_beside_the_named_slice_only_are_told_as_that():
+    """The slice that covers the leaf cells may be the whole before its own effect is sure."""
+    site = Slice((("site", "s1"),))
+    around = fact("brightness_spread", SignalKind.IMAGE, change=None, slice=site)
+    decision = classify(CauseFacts(findings=(around,)))
+    assert decision.cause is Cause.UNKNOWN
+    assert decision.reasons[0] == "brightness_spread moved, but on all traffic not surely"
