@@ -32,8 +32,8 @@ class Announcer:
     def __init__(self, settings: Settings, library: Library) -> None:
         self._settings = settings
         self._library = library
-        self._rules = rules_of(settings)
-        self.pipeline = Pipeline(self._rules)
+        rules = rules_of(settings)
+        self.pipeline, self.policies = Pipeline(rules), rules.policies
 
     def owner(self, model: str, deployment: str) -> str:
         """Who answers for a model, as the settings say; empty where they don't."""
@@ -112,9 +112,12 @@ class Announcer:
     def _escalate(self, session: Session, case: Case, incident: Incident) -> None:
         if case.quietens:
             reason = f"incident {incident.id} is {incident.state.value}"
-            escalation_state.stop(session, incident.id, reason)
+            if escalation_state.stop(session, incident.id, reason):
+                text = f"The escalation stops: {reason}."
+                entry = TimelineEntry(at=case.at, kind="escalated", actor="vigil", text=text)
+                record.note(session, incident.id, entry)
             return
-        policy = self._rules.policies.get(case.escalation or "")
+        policy = self.policies.get(case.escalation or "")
         if policy is not None and case.notices:
             afresh = case.event is MessageEvent.TRIGGER
             escalation_state.begin(session, incident.id, policy, at=case.at, afresh=afresh)

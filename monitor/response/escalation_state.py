@@ -15,13 +15,16 @@ WAITING, STOPPED, EXHAUSTED = "waiting", "stopped", "exhausted"
 def begin(
     session: Session, incident_id: int, policy: Policy, *, at: datetime, afresh: bool
 ) -> bool:
-    """Let a policy run from its first step; one that runs already goes on, unless ``afresh``.
+    """Let a policy run from its first step, unless it runs already or has run to its end.
+
+    Args:
+        afresh: begin anew in any case.
 
     Returns:
         Whether it began now.
     """
     row = session.get(EscalationRow, incident_id, with_for_update=True, populate_existing=True)
-    if row is not None and row.policy == policy.name and not afresh:
+    if row is not None and row.policy == policy.name and row.state != STOPPED and not afresh:
         return False
     if row is None:
         row = EscalationRow(incident_id=incident_id)

@@ -87,6 +87,8 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     )
     every(reminders.EVERY_S, "reminders", works.reminders.run_due)
     every(min(poll, 1.0), "actions", lambda: works.actions.run_due(leader.check))
+    every(min(poll, 1.0), "escalations", lambda: works.escalations.run_due(leader.check))
+    every(min(poll, 2.0), "held notices", lambda: works.held.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
     every(5.0, "incident reports", works.reports.run_due)

@@ -20,8 +20,10 @@ from monitor.receivers import open_receivers
 from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge
+from monitor.response.escalations import Escalations
 from monitor.response.exact_check import ExactChecks
 from monitor.response.handle import Responder
+from monitor.response.held import HeldNotices
 from monitor.response.outbox import Outbox
 from monitor.response.relabel import Relabelling
 from monitor.response.reminders import Reminders
@@ -50,6 +52,8 @@ class Works:
     exact_checks: ExactChecks
     audits: SelfAudits
     reports: IncidentReports
+    escalations: Escalations
+    held: HeldNotices
     announcer: Announcer
     library: Library
 
@@ -99,6 +103,8 @@ def wire(services: Services, *, holder: str) -> Works:
         exact_checks=ExactChecks(services),
         audits=SelfAudits(services),
         reports=IncidentReports(services),
+        escalations=Escalations(services, announcer),
+        held=HeldNotices(services, announcer),
         announcer=announcer,
         library=library,
     )
