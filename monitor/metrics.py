@@ -66,6 +66,9 @@ CATALOGUE: tuple[Metric, ...] = (
         "vigil_pages_total", ("receiver", "outcome"), "Messages sent, by receiver and outcome."
     ),
     _gauge("vigil_outbox_waiting", (), "Messages that wait for delivery."),
+    _gauge("vigil_outbox_dead", (), "Messages that were given up and wait for a person."),
+    _gauge("vigil_receiver_down", ("receiver",), "1 while a receiver can't be reached, else 0."),
+    _gauge("vigil_troubles", (), "What vigil finds wrong with itself."),
     _counter("vigil_ticks_total", (), "Fleet ticks judged."),
     _counter(
         "vigil_models_failed_total",

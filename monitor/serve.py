@@ -45,5 +45,6 @@ def run(settings: Settings, *, config: Path | None = None) -> None:
         scheduler.shutdown(wait=True)
         works.audits.stop()
         works.reports.stop()
+        works.watch.close()
         leader.resign()
         services.close()

@@ -17,6 +17,9 @@ from monitor.schedule.wiring import Works
 from monitor.services import Services
 from monitor.store.database import is_away
 from monitor.store.tables import OutboxRow
+from monitor.watch import watch
+from monitor.watch.job_log import JobLog
+from vigil.clock import Clock
 from vigil.errors import ConflictError
 
 log = logging.getLogger("vigil.schedule")
@@ -77,11 +80,13 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     poll = min(LONGEST_POLL_S, max(SHORTEST_POLL_S, services.settings.service.window_s / 10))
 
     def every(seconds: float, name: str, work: Callable[[], object], *, led: bool = True) -> None:
-        job = _guarded(name, leader if led else None, work)
+        works.job_log.expect(name, every_s=seconds, at=services.clock.now())
+        job = _guarded(name, leader if led else None, work, works.job_log, services.clock)
         scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
 
     every(poll, "fleet-tick", works.ticks.run_due)
     every(min(poll, 0.5), "deliveries", works.outbox.deliver_due, led=False)
+    every(watch.EVERY_S, "watch", works.watch.run_due, led=False)
     services.sessions.when_added(
         OutboxRow, lambda rows: works.outbox.kick({row.receiver for row in rows})
     )
@@ -102,7 +107,13 @@ def _sweep(services: Services) -> None:
     sweep(services.sessions, services.samples, services.settings.retention, now=now)
 
 
-def _guarded(name: str, leader: Leader | None, work: Callable[[], object]) -> Callable[[], None]:
+def _guarded(
+    name: str,
+    leader: Leader | None,
+    work: Callable[[], object],
+    job_log: JobLog,
+    clock: Clock,
+) -> Callable[[], None]:
     """A job that only the leader does, where one is given, and whose failure is logged, not
     fatal."""
 
@@ -110,7 +121,9 @@ def _guarded(name: str, leader: Leader | None, work: Callable[[], object]) -> Ca
         try:
             if leader is None or leader.is_mine():
                 work()
+            job_log.ended(name, at=clock.now())
         except Exception as error:
+            job_log.ended(name, at=clock.now(), error=type(error).__name__)
             if is_away(error):
                 log.warning("%s: the database is away, tried again: %s", name, type(error).__name__)
             else:

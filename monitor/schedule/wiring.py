@@ -12,7 +12,9 @@ from alerts.actions.replay import ReplayClient
 from alerts.actions.targets.protocol import RollbackTarget
 from alerts.actions.targets.registry import LocalRegistry
 from alerts.actions.targets.webhook import SignedWebhook
+from alerts.labels import labels_of
 from alerts.notifiers.console import ConsoleNotifier
+from alerts.routing.tree import choose
 from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
 from monitor.checks.due import end_of
@@ -28,6 +30,7 @@ from monitor.response.outbox import Outbox
 from monitor.response.relabel import Relabelling
 from monitor.response.reminders import Reminders
 from monitor.response.rollback import Rollbacks
+from monitor.response.rules import rules_of
 from monitor.response.worker import ActionWorker
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
@@ -35,6 +38,8 @@ from monitor.settings.receivers import ConsoleReceiver
 from monitor.settings.schema import Settings, WatchedModel
 from monitor.settings.secrets import read_secret
 from monitor.store.tables import TickRow
+from monitor.watch.job_log import JobLog
+from monitor.watch.watch import Watch
 from runbooks.library import Library, load
 from vigil.errors import ConfigError
 
@@ -56,6 +61,8 @@ class Works:
     held: HeldNotices
     announcer: Announcer
     library: Library
+    watch: Watch
+    job_log: JobLog
 
 
 def wire(services: Services, *, holder: str) -> Works:
@@ -86,6 +93,7 @@ def wire(services: Services, *, holder: str) -> Works:
     notifiers = open_receivers(settings)
     notifiers.setdefault("console", ConsoleNotifier("console"))
     silent = {name for name, one in settings.receivers.items() if isinstance(one, ConsoleReceiver)}
+    routes, job_log = rules_of(settings).routes, JobLog()
     return Works(
         ticks=FleetTick(services, responder, holder=holder),
         outbox=Outbox(
@@ -107,6 +115,15 @@ def wire(services: Services, *, holder: str) -> Works:
         held=HeldNotices(services, announcer),
         announcer=announcer,
         library=library,
+        watch=Watch(
+            services,
+            announcer,
+            library,
+            notifiers,
+            lambda incident, at: choose(routes, labels_of(incident), at=at).receivers,
+            job_log,
+        ),
+        job_log=job_log,
     )
 
 

@@ -11,6 +11,7 @@ import small_fleet as fleet
 from sqlalchemy.exc import OperationalError
 
 from monitor.schedule.jobs import LEASE_S, Leader, start
+from monitor.watch.job_log import JobLog
 from vigil.clock import ManualClock
 from vigil.errors import ConflictError
 
@@ -31,6 +32,8 @@ class Process:
             audits=SimpleNamespace(run_due=lambda: False),
             reports=SimpleNamespace(run_due=lambda: False),
             reminders=SimpleNamespace(run_due=lambda: False),
+            watch=SimpleNamespace(run_due=lambda: False),
+            job_log=JobLog(),
         )
         self.scheduler = start(self.services, works, self.leader)  # type: ignore[arg-type]
 

@@ -1,0 +1,1 @@
+"""vigil's watch over itself: what it can't do any more pages as itself."""
