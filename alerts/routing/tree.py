@@ -31,7 +31,7 @@ class Match:
         for name, wanted in self._exact():
             found = labels.get(name, "")
             if found != wanted:
-                return f"{name} is {found or 'not given'}, not {wanted}"
+                return f"{_said(name)} is {found or 'not given'}, not {wanted}"
         if self.severity is not None:
             found = labels["severity"]
             if not Severity(found).at_least(self.severity):
@@ -54,12 +54,17 @@ class Match:
 
     def __str__(self) -> str:
         """What it asks for, in words."""
-        parts = [f"{name} {wanted}" for name, wanted in self._exact()]
+        parts = [f"{_said(name)} {wanted}" for name, wanted in self._exact()]
         if self.severity is not None:
             parts.append(f"severity {self.severity.value} or worse")
         if self.hours is not None:
             parts.append(f"in the hours {self.hours.name} ({self.hours})")
         return ", ".join(parts) or "anything"
+
+
+def _said(label: str) -> str:
+    """As the settings call it."""
+    return "kind" if label == "alertname" else label
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
