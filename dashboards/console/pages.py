@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from dashboards.console import words
 from dashboards.console.auditview import AuditView
@@ -18,6 +20,7 @@ from dashboards.console.plots.timeseries import time_series
 from dashboards.console.readmodels import (
     Chrome,
     FleetView,
+    FollowupLine,
     IncidentLine,
     IncidentView,
     ModelView,
@@ -99,6 +102,35 @@ def render_runbooks(pages: Sequence[RunbookView], chrome: Chrome) -> str:
 
 def render_runbook(page: RunbookView, chrome: Chrome) -> str:
     return _render("runbook.html", chrome, page=page)
+
+
+def render_tick(
+    chrome: Chrome,
+    *,
+    incident_id: int,
+    runbook: str,
+    step: int,
+    actor: str,
+    at: datetime | None,
+    then: str,
+) -> Markup:
+    """The mark at a step of a runbook: who did it and when, or a button to say so."""
+    return Markup(
+        _render(
+            "tick.html",
+            chrome,
+            incident_id=incident_id,
+            runbook=runbook,
+            step=step,
+            actor=actor,
+            at=at,
+            then=then,
+        )
+    )
+
+
+def render_followups(lines: Sequence[FollowupLine], chrome: Chrome, *, state: str) -> str:
+    return _render("followups.html", chrome, lines=lines, state=state)
 
 
 def render_audit(view: AuditView, chrome: Chrome) -> str:

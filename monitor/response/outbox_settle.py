@@ -13,7 +13,7 @@ from alerts import incidents
 from alerts.delivery import OutboxState, next_step
 from alerts.types import AlertKind, Delivery, DeliveryOutcome, MessageEvent
 from monitor.response import outbox_health as health
-from monitor.response import record
+from monitor.response import record, told
 from monitor.response.outbox_claim import Claim
 from monitor.response.outbox_summary import SUMMARY
 from monitor.services import Services
@@ -80,6 +80,7 @@ class Settler:
             self._move(row, claim, delivery, now)
             if move_incident and row.state == OutboxState.DELIVERED.value:
                 self._paged(session, row, now)
+            told.note(session, row, now)
         self._services.metrics.count(
             "vigil_pages_total", receiver=receiver, outcome=delivery.outcome.value
         )

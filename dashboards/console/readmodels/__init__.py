@@ -10,11 +10,14 @@ from dashboards.console.readmodels.incident import (
     ExemplarGroup,
     ExemplarLine,
     FindingLine,
+    FollowupLine,
     IncidentView,
     Milestone,
+    RepeatLine,
     ReportLine,
     RunbookView,
     TimelineItem,
+    TimeTo,
 )
 from dashboards.console.readmodels.model import (
     BaselineLine,
@@ -55,6 +58,7 @@ __all__ = [
     "FleetRow",
     "FleetView",
     "Floats",
+    "FollowupLine",
     "IncidentLine",
     "IncidentView",
     "Marker",
@@ -65,6 +69,7 @@ __all__ = [
     "ReleaseLine",
     "Reliability",
     "ReliabilityBin",
+    "RepeatLine",
     "ReportLine",
     "RunbookView",
     "SignalPoint",
@@ -73,5 +78,6 @@ __all__ = [
     "SliceRow",
     "SliceTable",
     "SourceLine",
+    "TimeTo",
     "TimelineItem",
 ]

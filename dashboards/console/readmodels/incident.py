@@ -55,6 +55,41 @@ class TimelineItem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FollowupLine:
+    """A corrective action. ``state``: open, done, dropped."""
+
+    id: int
+    incident_id: int
+    incident_title: str
+    text: str
+    owner: str
+    due_at: datetime | None
+    state: str
+    overdue: bool
+    created_by: str
+    closed_by: str
+    closed_at: datetime | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeTo:
+    """How long a step took; ``seconds`` is None where it was not reached."""
+
+    step: str
+    seconds: float | None
+    since: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepeatLine:
+    """The earlier incident that this one repeats, and how it was solved then."""
+
+    incident_id: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunbookView:
     name: str
     title: str
@@ -63,6 +98,9 @@ class RunbookView:
     serves: tuple[str, ...]
     severity: str
     html: Markup
+    dashboards: tuple[str, ...] = ()
+    steps: int = 0
+    ticked: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,3 +156,6 @@ class IncidentView:
     slice_shares: tuple[tuple[str, float], ...] = ()
     exemplars: tuple[ExemplarGroup, ...] = ()
     report: ReportLine | None = None
+    times: tuple[TimeTo, ...] = ()
+    repeat: RepeatLine | None = None
+    followups: tuple[FollowupLine, ...] = ()

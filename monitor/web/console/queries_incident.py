@@ -10,18 +10,28 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alerts.shares import shares_of_evidence
+from alerts.times import times_of
+from alerts.types import Incident
 from dashboards.console.readmodels import (
     FindingLine,
     IncidentView,
     Marker,
     Milestone,
+    RepeatLine,
     RunbookView,
     SignalSeries,
     TimelineItem,
+    TimeTo,
 )
+from monitor.response import past
 from monitor.store import baselines
 from monitor.store.tables import IncidentRow, TimelineRow
-from monitor.web.console import queries_incidents, queries_report, queries_windows
+from monitor.web.console import (
+    queries_followups,
+    queries_incidents,
+    queries_report,
+    queries_windows,
+)
 from monitor.web.console.needs import ConsoleServices, Target, target_of
 from monitor.web.console.queries_actions import actions_of, deliveries_of
 from monitor.web.console.queries_exemplars import groups_of
@@ -55,6 +65,7 @@ def incident_page(
     NotFoundError: there is no such incident.
     """
     row = incident_row(session, incident_id)
+    incident = Incident.from_columns(row)
     settings = services.settings
     target = target_of(settings, row.model, row.deployment)
     window_s, threshold = settings.service.window_s, settings.threshold_ticks
@@ -114,7 +125,23 @@ def incident_page(
         slice_shares=tuple(shares.slices.items()),
         exemplars=groups_of(session, services.samples, row, target.class_names),
         report=queries_report.line_of(session, row.id),
+        times=tuple(
+            TimeTo(step=one.step, seconds=one.seconds, since=one.since)
+            for one in times_of(incident)
+        ),
+        repeat=_repeat(session, incident),
+        followups=queries_followups.lines(session, now, incident_id=row.id),
     )
+
+
+def _repeat(session: Session, incident: Incident) -> RepeatLine | None:
+    if incident.repeat_of is None:
+        return None
+    row = session.get(IncidentRow, incident.repeat_of)
+    if row is None:
+        return None
+    text = past.repeat_words(session, Incident.from_columns(row))
+    return RepeatLine(incident_id=row.id, text=text)
 
 
 def incident_row(session: Session, incident_id: int) -> IncidentRow:

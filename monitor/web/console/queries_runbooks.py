@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from dashboards.console import words
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from alerts.types import Incident
 from dashboards.console.markdown import render
-from dashboards.console.readmodels import RunbookView
+from dashboards.console.pages import render_tick
+from dashboards.console.readmodels import Chrome, RunbookView
+from monitor.response.steps import ticks_of
+from monitor.runbook_values import page_of as book_of
+from monitor.runbook_values import values_of
 from monitor.settings.schema import Settings
 from monitor.store.tables import IncidentRow
 from runbooks.library import Library, Runbook, load
-from vigil.errors import NotFoundError
+from runbooks.template import fill
 
 
 @lru_cache(maxsize=4)
@@ -21,8 +28,14 @@ def library_in(folder: Path | None) -> Library:
     return load(folder)
 
 
-def page_of(book: Runbook, values: Mapping[str, str]) -> RunbookView:
-    """One runbook with live values filled in."""
+def page_of(
+    book: Runbook,
+    values: Mapping[str, str],
+    *,
+    mark: Callable[[int], Markup] | None = None,
+    ticked: int = 0,
+) -> RunbookView:
+    """One runbook with live values filled in; ``mark`` stands at the head of each step."""
     return RunbookView(
         name=book.name,
         title=book.title,
@@ -30,53 +43,46 @@ def page_of(book: Runbook, values: Mapping[str, str]) -> RunbookView:
         last_reviewed=book.last_reviewed.isoformat(),
         serves=book.alerts,
         severity=book.severity,
-        html=render(book.fill(values)),
+        html=render(book.fill(values), mark),
+        dashboards=tuple(fill(one, values, markdown=False) for one in book.dashboards),
+        steps=len(book.steps) if mark else 0,
+        ticked=ticked,
     )
 
 
-def for_incident(settings: Settings, row: IncidentRow) -> RunbookView | None:
+def for_incident(
+    session: Session, settings: Settings, row: IncidentRow, chrome: Chrome
+) -> RunbookView | None:
     """The incident's runbook, with what is known of the incident; None where there is none."""
-    library = library_in(settings.runbooks)
-    try:
-        book = library.get(row.runbook)
-    except NotFoundError:
-        try:
-            book = library.for_alert(row.kind)
-        except NotFoundError:
-            return None
-    return page_of(book, values_of(settings, row))
+    book = book_of(library_in(settings.runbooks), Incident.from_columns(row))
+    return None if book is None else filled(session, settings, row, book, chrome)
 
 
-def general_values(settings: Settings) -> dict[str, str]:
-    """What stands in a runbook that is read without an incident."""
-    url = settings.service.url.rstrip("/")
-    return {
-        "incident_id": "INCIDENT",
-        "incident_url": f"{url}/incidents",
-        "model": "MODEL",
-        "version": "VERSION",
-        "previous_version": "PREVIOUS",
-        "deployment": "DEPLOYMENT",
-        "slice": "the slice that the incident names",
-        "owner": "as the incident names",
-        "onset": "the onset",
-        "service_url": url,
-    }
+def filled(
+    session: Session,
+    settings: Settings,
+    row: IncidentRow,
+    book: Runbook,
+    chrome: Chrome,
+    *,
+    then: str = "",
+) -> RunbookView:
+    """A runbook with an incident's values, and its steps to tick."""
+    incident = Incident.from_columns(row)
+    values = values_of(session, settings, incident, now=chrome.now)
+    ticked = ticks_of(session, row.id, book.name)
 
+    def mark(number: int) -> Markup:
+        done = ticked.get(number)
+        return render_tick(
+            chrome,
+            incident_id=row.id,
+            runbook=book.name,
+            step=number,
+            actor=done.actor if done else "",
+            at=done.at if done else None,
+            then=then,
+        )
 
-def values_of(settings: Settings, row: IncidentRow) -> dict[str, str]:
-    """What a runbook may show of an incident."""
-    watched = settings.model(row.model, row.deployment)
-    url = settings.service.url.rstrip("/")
-    return {
-        "incident_id": str(row.id),
-        "incident_url": f"{url}/incidents/{row.id}",
-        "model": row.model,
-        "version": row.model_version,
-        "deployment": row.deployment,
-        "slice": row.slice or "all traffic",
-        "owner": str(row.labels.get("owner") or (watched.owner if watched else "")),
-        "onset": words.stamp(row.onset_at or row.detected_at),
-        "service_url": url,
-        **({"previous_version": str(v)} if (v := row.labels.get("previous_version")) else {}),
-    }
+    known = {step.number for step in book.steps}
+    return page_of(book, values, mark=mark, ticked=len(known & set(ticked)))

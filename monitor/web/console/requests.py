@@ -33,6 +33,8 @@ NOTICES = {
     "silenced": ("good", "Created. It holds from its start until its end, and is listed here."),
     "silence-ended": ("good", "Ended. What it held back and is still open pages."),
     "silence-extended": ("good", "It ends later."),
+    "followup-added": ("good", "Added: it is followed until it is done or dropped."),
+    "followup-closed": ("good", "Closed."),
     "signed-in": ("good", "Signed in."),
     "resent": ("good", "It waits again, and goes with the next round."),
     "dropped": ("good", "Dropped."),

@@ -9,11 +9,13 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from dashboards.console import pages
+from monitor.runbook_values import general_values
 from monitor.web import auth
 from monitor.web.access import MAX_ROW, RowId
 from monitor.web.console import (
     forms,
     pages_deliveries,
+    pages_followups,
     pages_silences,
     queries_actions,
     queries_audit,
@@ -41,6 +43,7 @@ Changed = Callable[[Request, Form, RowId], Response]
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(pages_silences.router)
 router.include_router(pages_deliveries.router)
+router.include_router(pages_followups.router)
 
 
 @router.get("/static/{name}")
@@ -112,7 +115,7 @@ def incident(request: Request, actor: Reader, incident_id: RowId) -> Response:
     with services.sessions() as session:
         chrome = chrome_of(request, session, actor, "incidents")
         row = queries_incident.incident_row(session, incident_id)
-        book = queries_runbooks.for_incident(services.settings, row)
+        book = queries_runbooks.for_incident(session, services.settings, row, chrome)
         view = queries_incident.incident_page(session, services, chrome.now, incident_id, book)
     return html(pages.render_incident(view, chrome))
 
@@ -149,13 +152,15 @@ def runbooks(request: Request, actor: Reader) -> Response:
 def runbook(request: Request, actor: Reader, name: str, incident: Incident = None) -> Response:
     services = auth.services_of(request)
     book = queries_runbooks.library_in(services.settings.runbooks).get(name)
-    values = queries_runbooks.general_values(services.settings)
+    view = queries_runbooks.page_of(book, general_values(services.settings))
     with services.sessions() as session:
+        chrome = chrome_of(request, session, actor, "runbooks", refresh=False)
         if incident is not None:
             row = queries_incident.incident_row(session, incident)
-            values |= queries_runbooks.values_of(services.settings, row)
-        chrome = chrome_of(request, session, actor, "runbooks", refresh=False)
-    return html(pages.render_runbook(queries_runbooks.page_of(book, values), chrome))
+            view = queries_runbooks.filled(
+                session, services.settings, row, book, chrome, then="page"
+            )
+    return html(pages.render_runbook(view, chrome))
 
 
 @router.get("/login")
