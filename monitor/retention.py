@@ -14,6 +14,7 @@ from monitor.settings.schema import Retention
 from monitor.store.database import Sessions
 from monitor.store.samples import SampleStore
 from monitor.store.tables import (
+    InboundEventRow,
     IncidentRow,
     LabelRow,
     LedgerIdRow,
@@ -27,6 +28,8 @@ from monitor.store.tables import (
 
 _STEP = 500
 ORPHAN_AFTER = timedelta(hours=1)
+INBOUND_KEPT = timedelta(days=30)
+"""Providers send again for hours at most; what they call our incidents is kept longer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +65,7 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
         incidents=_delete(sessions, IncidentRow, IncidentRow.resolved_at < old),
         labels=_delete(sessions, LabelRow, LabelRow.arrived_at < old),
     )
+    _delete(sessions, InboundEventRow, InboundEventRow.received_at < now - INBOUND_KEPT)
     _delete(
         sessions,
         OutboxRow,

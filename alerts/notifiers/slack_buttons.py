@@ -104,7 +104,7 @@ def read_press(action_id: str, value: str) -> Press | None:
             action_id=int(carried.get("action", 0)),
             plan_hash=str(carried.get("plan", "")),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     ours = action_id.startswith(_PREFIX)
     sane = 0 < press.incident_id < 2**63 and 0 <= press.action_id < 2**63

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alerts import incidents
+from alerts.external import is_external
 from alerts.flapping import Damping
 from alerts.grouping import Belongs
 from alerts.types import AlertKind, Incident, MessageEvent, Severity
@@ -139,6 +140,8 @@ class Responder:
     ) -> None:
         """Look at every open incident: has it recovered, or did the cure fail to show?"""
         for incident in record.open_incidents(session):
+            if is_external(incident):
+                continue  # its sender says when it is over
             verifying = session.scalar(
                 select(ActionRow).where(
                     ActionRow.incident_id == incident.id, ActionRow.state == "verifying"
@@ -154,6 +157,8 @@ class Responder:
             else:
                 self._trailing(session, recent, measure, incident, tick, at)
         for incident in past.dismissed(session):
+            if is_external(incident):
+                continue
             if incident.kind in _RULES:
                 self._quiet(session, incident, at)
             elif incident.kind is not AlertKind.BASELINE_DRIFT and not incident.kind.is_watched:

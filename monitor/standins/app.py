@@ -26,6 +26,7 @@ from monitor.standins.slack import SlackStandIn
 from vigil.clock import Clock, SystemClock
 
 _MAX_BODY = 8 * 2**20
+_LOGGED = 2**20
 
 
 class StandIns:
@@ -63,6 +64,7 @@ class StandIns:
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
+        self.slack.clicks.base = self.url
 
     @property
     def url(self) -> str:
@@ -112,6 +114,10 @@ class StandIns:
             return as_json(self.sent())
         if path.startswith("/slack/api/"):
             reply = self.slack.answer(request, path.removeprefix("/slack/api/"))
+        elif path.startswith("/slack/response/"):
+            reply = self.slack.clicks.answer(request, path.removeprefix("/slack/response/"))
+        elif path.startswith("/slack/upload/"):
+            reply = self.slack.take_upload(request, path.removeprefix("/slack/upload/"))
         elif path in ("/pagerduty/v2/enqueue", "/pagerduty/v2/change/enqueue"):
             reply = self.pagerduty.answer(request, path.removeprefix("/pagerduty"))
         elif path == "/pipeline/rollback" and request.method == "POST":
@@ -139,7 +145,7 @@ class StandIns:
             "at": self.clock.now().isoformat(),
             "path": request.path,
             "status": None if reply.lost else reply.status,
-            "body": _without_keys(request.json()),
+            "body": _without_keys(request.json()) if len(request.body) < _LOGGED else None,
         }
         with self._log_lock, self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")

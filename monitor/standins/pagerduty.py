@@ -8,10 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from monitor.standins.faults import Faults
+from monitor.standins.pagerduty_webhooks import Webhooks
 from monitor.standins.reply import Reply, Request, as_json
 from vigil.clock import Clock
 
 _LIMIT = 512 * 1024
+_ACTS = {
+    "acknowledge": ("incident.acknowledged", "acknowledged"),
+    "resolve": ("incident.resolved", "resolved"),
+    "reopen": ("incident.reopened", "triggered"),
+    "escalate": ("incident.escalated", "triggered"),
+}
 _SEVERITIES = ("critical", "error", "warning", "info")
 
 
@@ -42,6 +49,7 @@ class PagerDutyStandIn:
         self.changes: list[dict[str, Any]] = []
         self.dropped: list[dict[str, Any]] = []
         self.refused: list[dict[str, str]] = []
+        self.webhooks = Webhooks(clock)
         self._clock = clock
         self._routing_key = routing_key
         self._lock = threading.RLock()
@@ -56,6 +64,35 @@ class PagerDutyStandIn:
         with self._lock:
             reply = self._take(request, path)
         return Reply(lost=True) if fault is not None and fault.lose_answer else reply
+
+    def act(self, dedup_key: str, what: str, *, by: str = "Ann") -> int | None:
+        """What a person does to an incident in PagerDuty: acknowledge, resolve or reopen it.
+
+        Returns the status that the webhook's receiver answered with, if there is one.
+
+        Raises:
+            LookupError: nothing was triggered under this key.
+        """
+        with self._lock:
+            found = {each.dedup_key: each for each in self.incidents}[dedup_key]
+            kind, found.state = _ACTS[what]
+            found.log.append((self._clock.now(), f"{what} by {by}"))
+            data = {
+                "id": f"Q{self.incidents.index(found) + 1:08d}",
+                "type": "incident",
+                "incident_key": dedup_key,
+                "title": str((found.event.get("payload") or {}).get("summary", "")),
+                "status": found.state,
+                "assignees": [{"id": "PANN", "summary": by, "type": "user_reference"}],
+            }
+        return self.webhooks.send(self.webhooks.event(kind, data, by=by))
+
+    def note(self, dedup_key: str, text: str, *, by: str = "Ann") -> int | None:
+        """A person's note. Its webhook names the incident by PagerDuty's number alone."""
+        number = [each.dedup_key for each in self.incidents].index(dedup_key) + 1
+        incident = {"id": f"Q{number:08d}", "type": "incident_reference", "summary": ""}
+        data = {"id": "P1", "type": "incident_note", "content": text, "incident": incident}
+        return self.webhooks.send(self.webhooks.event("incident.annotated", data, by=by))
 
     def _take(self, request: Request, path: str) -> Reply:
         if len(request.body) > _LIMIT:

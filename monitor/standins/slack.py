@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 
 from monitor.standins.faults import Faults
 from monitor.standins.reply import Reply, Request, as_json
+from monitor.standins.slack_clicks import Clicks
+from monitor.standins.slack_files import SlackFiles
 from monitor.standins.slack_limits import fault_of
 from vigil.clock import Clock
 
@@ -49,6 +51,8 @@ class SlackStandIn:
         self.faults = Faults()
         self.messages: list[SlackMessage] = []
         self.refused: list[dict[str, str]] = []
+        self.clicks = Clicks(clock)
+        self.files = SlackFiles()
         self._clock = clock
         self._token = token
         self._pace_s = pace_s
@@ -61,6 +65,8 @@ class SlackStandIn:
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
+            "files.getUploadURLExternal": lambda one: self.files.address(one, self.clicks.base),
+            "files.completeUploadExternal": self._complete,
         }
 
     def answer(self, request: Request, method: str) -> Reply:
@@ -79,6 +85,23 @@ class SlackStandIn:
         if answer.get("error") == "ratelimited":
             return as_json(answer, 429, _retry_after(max(1.0, self._pace_s)))
         return as_json(answer)
+
+    def take_upload(self, request: Request, file_id: str) -> Reply:
+        fault = self.faults.take()
+        if fault is not None and fault.status is not None:
+            return Reply(status=fault.status, body=b"fault", content_type="text/plain")
+        reply = self.files.take(request, file_id)
+        return Reply(lost=True) if fault is not None and fault.lose_answer else reply
+
+    def click(self, ts: str, action_id: str, *, user: str, name: str = "") -> int:
+        """Press a button of a message; the status that the app answered with.
+
+        Raises:
+            LookupError: there is no such message, or it has no such button any more.
+        """
+        with self._lock:
+            message = {each.ts: each for each in self.messages}[ts].to_json()
+        return self.clicks.click(message, action_id, user=user, name=name or user.lower())
 
     def _call(self, request: Request, method: str) -> dict[str, Any]:
         bearer = (request.header("Authorization") or "").removeprefix("Bearer ")
@@ -131,6 +154,28 @@ class SlackStandIn:
         found.edits += 1
         found.edited_ts = f"{self._clock.now().timestamp():.6f}"
         return {"ok": True, "channel": found.channel, "ts": found.ts, "text": message.get("text")}
+
+    def _complete(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        parent = None
+        if arguments.get("thread_ts"):
+            channel = str(arguments.get("channel_id"))
+            parent = self._find(channel, str(arguments["thread_ts"]))
+            if parent is None:
+                return _no("thread_not_found")
+        answer = self.files.complete(arguments)
+        if answer["ok"] and parent is not None:
+            parent.replies.append(
+                SlackMessage(
+                    channel=parent.channel,
+                    channel_name=parent.channel_name,
+                    ts=self._next_ts(),
+                    content={
+                        "text": str(arguments.get("initial_comment") or ""),
+                        "files": answer["files"],
+                    },
+                )
+            )
+        return answer
 
     def _history(self, query: dict[str, Any]) -> dict[str, Any]:
         channel = str(query.get("channel"))

@@ -15,6 +15,7 @@ _ACTIONS = 25
 _BUTTON = 75
 _VALUE = 2000
 _ACTION_ID = 255
+_CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 _MESSAGE = 13_000
 _TEXT = 40_000
 
@@ -79,6 +80,9 @@ def _block(block: dict[str, Any]) -> str | None:
         elements = block.get("elements") or []
         if not 0 < len(elements) <= _ACTIONS:
             return f"actions of {len(elements)} elements"
+        ids = [str(each.get("action_id", "")) for each in elements]
+        if len(set(ids)) != len(ids):
+            return "action_id: each once in a block"
         return next(filter(None, map(_button, elements)), None)
     return None if kind == "divider" else f"unknown type {kind!r}"
 
@@ -99,6 +103,13 @@ def _button(button: dict[str, Any]) -> str | None:
         return f"action_id over {_ACTION_ID} characters"
     if len(str(button.get("value", ""))) > _VALUE:
         return f"value over {_VALUE} characters"
+    if button.get("style") not in (None, "primary", "danger"):
+        return f"style {button.get('style')!r}"
+    confirm = button.get("confirm")
+    if confirm is not None:
+        for name, limit in _CONFIRM.items():
+            if found := _text(confirm.get(name), limit):
+                return f"confirm.{name}: {found}"
     return _text(button.get("text"), _BUTTON, kinds=("plain_text",))
 
 

@@ -26,6 +26,9 @@ from monitor.web.api import (
     windows,
 )
 from monitor.web.hosts import HostCheck
+from monitor.web.inbound import alertmanager as inbound_alertmanager
+from monitor.web.inbound import pagerduty as inbound_pagerduty
+from monitor.web.inbound import slack as inbound_slack
 from monitor.web.limits import BodyLimit
 
 _CONSOLE = "monitor.web.console.router"
@@ -68,6 +71,8 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
         health,
     ):
         app.include_router(part.router)
+    for sender in (inbound_slack, inbound_pagerduty, inbound_alertmanager):
+        app.include_router(sender.router)
     if find_spec(_CONSOLE) is not None:
         app.include_router(import_module(_CONSOLE).router)
     app.add_middleware(BodyLimit)

@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MEBIBYTE = 2**20
 WINDOWS_LIMIT = 64 * MEBIBYTE
 BASELINE_LIMIT = 512 * MEBIBYTE
+INBOUND_LIMIT = 1 * MEBIBYTE
+ALERTS_LIMIT = 32 * MEBIBYTE
 OTHER_LIMIT = 8 * MEBIBYTE
 
 
@@ -18,6 +20,10 @@ def limit_of(path: str) -> int:
         return WINDOWS_LIMIT
     if path == "/v1/baselines":
         return BASELINE_LIMIT
+    if path == "/v1/inbound/alertmanager":
+        return ALERTS_LIMIT
+    if path.startswith("/v1/inbound/"):
+        return INBOUND_LIMIT
     return OTHER_LIMIT
 
 
