@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from alerts.notifiers.fit import plain
+from alerts.notifiers.fit import clip, plain
 from alerts.types import Link, Message, MessageEvent
 
 _MOST_URL = 2000
 _MOST_LINKS = 4
+_MOST_LINK_TEXT = 100
+_MOST_ID = 250
 _MOST_LINES = 8
 
 
@@ -72,7 +74,7 @@ def links(message: Message) -> tuple[Link, ...]:
         *message.links[:_MOST_LINKS],
     )
     return tuple(
-        Link(text=plain(link.text), href=link.href)
+        Link(text=clip(plain(link.text), _MOST_LINK_TEXT) or "Link", href=link.href)
         for link in found
         if len(link.href) <= _MOST_URL
         and link.href.isprintable()
@@ -94,7 +96,7 @@ def as_lines(message: Message, *, limit: int = 4000) -> list[str]:
 
 def mark(message: Message) -> str:
     """Names the message for ever: the same in each repeat, and looked for before one."""
-    return f"vigil message {message.id}"
+    return f"vigil message {clip(plain(message.id), _MOST_ID)}"
 
 
 def _is_http(href: str) -> bool:

@@ -62,7 +62,7 @@ class SlackWebhookNotifier(HttpNotifier):
 def rendered(message: Message) -> dict[str, Any]:
     """The body: the whole page, or for an update only what is new."""
     told = parts.news(message)
-    marked = _context(parts.mark(message))
+    marked = _context(escape(parts.mark(message)))
     if not told:
         whole = render(message)
         (body,) = whole["attachments"]

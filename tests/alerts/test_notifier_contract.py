@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from stub_receivers import KINDS, ReceiverServer, Rig, Trouble, rig
+from stub_receivers import KINDS, ReceiverServer, Trouble, rig
 
 from alerts.notifiers.protocol import Guarantee, Notifier
 from alerts.types import Delivery, DeliveryOutcome, MessageEvent
@@ -20,16 +18,6 @@ NO = b'{"ok": false, "error": "invalid_auth", "message": "no"}'
 EVENTS = tuple(MessageEvent)
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
-
-
-@contextmanager
-def opened(made: Rig, *, timeout_s: float = 5.0) -> Iterator[Notifier]:
-    with made.server.running() as url:
-        notifier = made.open(url, timeout_s)
-        yield notifier
-        close = getattr(notifier, "close", None)
-        if close:
-            close()
 
 
 def follow(notifier: Notifier, make_message, *events: MessageEvent) -> dict[str, str]:
@@ -45,7 +33,7 @@ def follow(notifier: Notifier, make_message, *events: MessageEvent) -> dict[str,
 def attempt(kind: str, make_message, trouble: Trouble, *, timeout_s: float = 5.0) -> Delivery:
     """A trigger that meets trouble."""
     made = rig(kind)
-    with opened(made, timeout_s=timeout_s) as notifier:
+    with made.running(timeout_s=timeout_s) as notifier:
         made.server.then(trouble)
         return notifier.deliver(make_message(), thread={})
 
@@ -53,7 +41,7 @@ def attempt(kind: str, make_message, trouble: Trouble, *, timeout_s: float = 5.0
 def test_an_incident_goes_through_its_whole_life(kind, make_message):
     """Trigger, update, acknowledge, resolve, and again: all taken, none refused."""
     made = rig(kind)
-    with opened(made) as notifier:
+    with made.running() as notifier:
         follow(notifier, make_message, *EVENTS[:4], MessageEvent.TRIGGER, MessageEvent.RESOLVE)
     assert not made.refused()
     assert made.shown() >= 1
@@ -61,7 +49,7 @@ def test_an_incident_goes_through_its_whole_life(kind, make_message):
 
 def test_a_test_page_arrives(kind, make_message):
     made = rig(kind)
-    with opened(made) as notifier:
+    with made.running() as notifier:
         follow(notifier, make_message, MessageEvent.TEST)
     assert not made.refused()
     assert made.shown() == 1
@@ -147,7 +135,7 @@ def test_a_repeat_after_a_lost_answer_shows_once(kind, make_message, event):
 
     def delivered(lost: int | None) -> tuple[int, int]:
         made = rig(kind)
-        with opened(made) as notifier:
+        with made.running() as notifier:
             thread = follow(notifier, make_message, *before)
             done = len(made.server.seen)
             if lost is not None:

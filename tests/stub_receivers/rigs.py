@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from alerts.actions.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, refusal
@@ -12,6 +13,7 @@ from alerts.notifiers.alertmanager import AlertmanagerNotifier
 from alerts.notifiers.jira import JiraNotifier
 from alerts.notifiers.jsm import JsmNotifier
 from alerts.notifiers.pagerduty import PagerDutyNotifier
+from alerts.notifiers.parts import header
 from alerts.notifiers.protocol import Notifier
 from alerts.notifiers.servicenow import ServiceNowNotifier
 from alerts.notifiers.slack import SlackNotifier
@@ -42,6 +44,16 @@ class Rig:
     shown: Callable[[], int]
     refused: Callable[[], object]
 
+    @contextmanager
+    def running(self, *, timeout_s: float = 5.0) -> Iterator[Notifier]:
+        """The notifier, with its API there."""
+        with self.server.running() as url:
+            notifier = self.open(url, timeout_s)
+            yield notifier
+            close = getattr(notifier, "close", None)
+            if close is not None:
+                close()
+
 
 class Endpoint(Shown):
     """The user's own: checks the signature, shows whatever comes."""
@@ -52,7 +64,7 @@ class Endpoint(Shown):
         wrong = refusal(MARK, timestamp, signature, request.body, now_s=now_s)
         assert wrong is None, wrong
         body = json.loads(request.body)
-        assert body["id"] == request.header("X-Vigil-Id")
+        assert header(body["id"]) == request.header("X-Vigil-Id")
         self.shown.append(body["id"])
         return Reply(status=204)
 
