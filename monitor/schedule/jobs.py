@@ -11,7 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.orm import Session
 
 from monitor import leases
-from monitor.response import reminders
+from monitor.response import digest, reminders
 from monitor.retention import sweep
 from monitor.schedule.wiring import Works
 from monitor.services import Services
@@ -86,6 +86,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
 
     every(poll, "fleet-tick", works.ticks.run_due)
     every(min(poll, 0.5), "deliveries", works.outbox.deliver_due, led=False)
+    every(digest.EVERY_S, "digests", works.digests.run_due)
     every(watch.EVERY_S, "watch", works.watch.run_due, led=False)
     services.sessions.when_added(
         OutboxRow, lambda rows: works.outbox.kick({row.receiver for row in rows})

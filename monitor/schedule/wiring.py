@@ -22,6 +22,7 @@ from monitor.receivers import open_receivers
 from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge
+from monitor.response.digest import Digests
 from monitor.response.escalations import Escalations
 from monitor.response.exact_check import ExactChecks
 from monitor.response.handle import Responder
@@ -61,6 +62,7 @@ class Works:
     held: HeldNotices
     announcer: Announcer
     library: Library
+    digests: Digests
     watch: Watch
     job_log: JobLog
 
@@ -115,6 +117,7 @@ def wire(services: Services, *, holder: str) -> Works:
         held=HeldNotices(services, announcer),
         announcer=announcer,
         library=library,
+        digests=Digests(services),
         watch=Watch(
             services,
             announcer,

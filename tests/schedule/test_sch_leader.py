@@ -32,6 +32,7 @@ class Process:
             audits=SimpleNamespace(run_due=lambda: False),
             reports=SimpleNamespace(run_due=lambda: False),
             reminders=SimpleNamespace(run_due=lambda: False),
+            digests=SimpleNamespace(run_due=lambda: False),
             watch=SimpleNamespace(run_due=lambda: False),
             job_log=JobLog(),
         )
