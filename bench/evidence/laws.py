@@ -27,7 +27,7 @@ from scipy.stats import t as student
 from bench.evidence.traffic import KINDS, SIZES, Block, Traffic, spreads, steady
 from detectors.ranks import ranks_of
 from detectors.statistics.outcome import squared_calibration
-from detectors.statistics.spread import REMOVED
+from detectors.statistics.spread import FAR, REMOVED, SURELY
 
 Floats = NDArray[np.float64]
 
@@ -161,8 +161,8 @@ def _means(
 
 
 def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
-    """The score of windows (m, bins): the product's, as ``detectors.statistics`` has it, or a
-    steadier one (see ``STEADY``)."""
+    """The score of windows (m, bins): the product's, as ``detectors.statistics`` has it (NaN: there
+    is none), or a steadier one (see ``STEADY``)."""
     n = np.maximum(counts.sum(axis=1), 1)
     kind, _, watched = kind.partition(":")
     if watched and kind == "classes":
@@ -170,7 +170,8 @@ def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
     if watched == "spread":
         variance = RANKS.variance[0, 0]
         lifted = (counts @ RANKS.normal[0, 0]) ** 2 / n - variance
-        return np.asarray((counts @ RANKS.square[0, 0] - REMOVED * lifted) / n - variance)
+        found = (counts @ RANKS.square[0, 0] - REMOVED * lifted) / n - variance
+        return np.where(lifted > FAR * n + 2.0 * SURELY, np.nan, found)
     if watched:
         return np.asarray(counts @ NORMAL / n)
     if kind == "classes":

@@ -16,6 +16,10 @@ because the end bins cut and real tails are heavier. At 0.5 (1) standard deviati
 (0.49) noises for a normal law and 0.23 (0.61) for Student's t with 3 degrees of freedom; the
 power to see a standard deviation 1.5 times as large is 1.3 times that of ``r^2``.
 
+**Far from the baseline** most values lie in its last bins, where nothing tells them apart. Where
+the squared mean that is taken out is surely above 2 (1.5 standard deviations of a normal law) there
+is no spread: on rough traffic four of four false crossings in 28 days came from such windows.
+
 **When not to use it.** For signals that move by a factor (latency): their spread grows with their
 mean, so that it follows what *place* sees. What lasts is found either way.
 """
@@ -35,11 +39,15 @@ REMOVED = 0.85
 FEWEST_OWN = 8
 """A leaf cell with fewer values in the window has no mean of its own."""
 
+FAR, SURELY = 2.0, 3.0
+"""Squared mean beyond which there is no spread, and by how much for each group of values, so that a
+few of them rarely decide."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SpreadStatistics:
-    """Per slice and signal, (slices, S): values in known cells, the spread, and its sampling
-    standard deviation without drift."""
+    """Per slice and signal, (slices, S): values in known cells (0 where they lie too far from the
+    baseline), the spread, and its sampling standard deviation without drift."""
 
     records: Floats
     spread: Floats
@@ -51,6 +59,7 @@ def spread_statistics(frame: Frame) -> SpreadStatistics:
     shape = (len(frame.slices), len(frame.signals))
     bins = frame.pieces[0].part.summary.layout.bins
     seen, excess, variance = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    removed, groups = np.zeros(shape), np.ones(shape)
     thin = _Thin(np.zeros((4, *shape)))
     for piece in frame.pieces:
         ranks, values = piece.tables.ranks, piece.tables.values
@@ -63,7 +72,9 @@ def spread_statistics(frame: Frame) -> SpreadStatistics:
         freedom = np.where(own, ranks.square_variance, 0.0)
         doubled = np.where(own, ranks.variance**2, 0.0)
         seen += piece.known @ n
-        excess += piece.known @ (square - n * ranks.variance - REMOVED * lifted)
+        excess += piece.known @ (square - n * ranks.variance)
+        removed += piece.known @ lifted
+        groups += piece.known @ own
         variance += piece.known @ (
             n * ranks.square_variance - 2.0 * REMOVED * freedom + 2.0 * REMOVED**2 * doubled
         )
@@ -72,9 +83,11 @@ def spread_statistics(frame: Frame) -> SpreadStatistics:
             thin.sums[row] += piece.known @ (rest * each)
     size = np.maximum(seen, 1.0)
     variance = np.maximum(variance + thin.variance, 0.0)
+    removed += thin.lifted
+    far = removed > FAR * seen + SURELY * groups
     return SpreadStatistics(
-        records=seen,
-        spread=(excess - REMOVED * thin.lifted) / size,
+        records=np.where(far, 0.0, seen),
+        spread=(excess - REMOVED * removed) / size,
         noise=np.sqrt(variance + 0.25) / size,
     )
 

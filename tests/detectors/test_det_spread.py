@@ -191,3 +191,15 @@ def test_records_that_show_a_spread_come_from_both_tails(fleet, baseline):
     middle = float(np.median(baseline.sample.signals[:, column]))
     assert (values > middle).any()
     assert (values < middle).any()
+
+
+@pytest.mark.parametrize("piece", [WHOLE, CAMERA])
+def test_far_from_the_baseline_there_is_no_spread_and_no_stream(fleet, baseline, piece):
+    """Three sigma away nearly all values lie in the last bin; one sigma away they do not."""
+    per = 200 if piece == CAMERA else 17
+    stream = StreamKey("digits", "production", piece, "brightness_spread")
+    near = judged(fleet, baseline, moved(fleet, fleet.batch(per), by=1.0))
+    far = judged(fleet, baseline, moved(fleet, fleet.batch(per), by=3.0))
+    assert stream in near.streams
+    assert stream not in far.streams
+    assert StreamKey("digits", "production", piece, "brightness") in far.streams
