@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from alerts.incidents import Change, Transition
@@ -14,6 +14,14 @@ from alerts.types import Incident, IncidentState, TimelineEntry
 from monitor.response import facts
 from monitor.store.tables import IncidentRow, TimelineRow
 from vigil.errors import ConflictError, NotFoundError
+
+_TABLE = cast("Table", IncidentRow.__table__)
+_WRITE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("its_id"), _TABLE.c.version == bindparam("before"))
+    .values({each.name: bindparam(each.name) for each in _TABLE.columns if each.name != "id"})
+)
+"""Made once: in a storm an incident is written for each alert."""
 
 
 def get(session: Session, incident_id: int) -> Incident:
@@ -72,15 +80,8 @@ def save(session: Session, moved: Transition) -> Incident:
     incident = moved.incident
     if not moved.changed:
         return incident
-    written = cast(
-        "CursorResult[Any]",
-        session.execute(
-            update(IncidentRow)
-            .where(IncidentRow.id == incident.id, IncidentRow.version == incident.version - 1)
-            .values(**incident.columns())
-            .execution_options(synchronize_session=False)
-        ),
-    )
+    values = {"its_id": incident.id, "before": incident.version - 1, **incident.columns()}
+    written = cast("CursorResult[Any]", session.execute(_WRITE, values))
     if written.rowcount != 1:
         raise ConflictError(f"incident {incident.id} was changed by someone else meanwhile")
     if moved.entry is not None:
