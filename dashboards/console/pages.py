@@ -26,6 +26,7 @@ from dashboards.console.readmodels import (
     ModelView,
     RunbookView,
 )
+from dashboards.console.routesview import RoutesView
 from dashboards.console.silencesview import SilencesView
 
 STATIC = {"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"}
@@ -135,6 +136,10 @@ def render_followups(lines: Sequence[FollowupLine], chrome: Chrome, *, state: st
 
 def render_audit(view: AuditView, chrome: Chrome) -> str:
     return _render("audit.html", chrome, view=view)
+
+
+def render_routes(view: RoutesView, chrome: Chrome) -> str:
+    return _render("routes.html", chrome, view=view)
 
 
 def render_deliveries(view: DeliveriesView, chrome: Chrome) -> str:

@@ -7,6 +7,7 @@ from dashboards.console.readmodels.actions import ActionView, DeliveryView, Reas
 from dashboards.console.readmodels.chrome import Chrome
 from dashboards.console.readmodels.fleet import FleetRow, FleetView, IncidentLine
 from dashboards.console.readmodels.incident import (
+    DecisionLine,
     ExemplarGroup,
     ExemplarLine,
     FindingLine,
@@ -48,6 +49,7 @@ __all__ = [
     "BaselineLine",
     "Chrome",
     "ClassShares",
+    "DecisionLine",
     "DeliveryView",
     "Distribution",
     "EmbeddingMap",

@@ -133,6 +133,17 @@ class ExemplarGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionLine:
+    """Why somebody was told, or not: the last decision of one stage. ``outcome``: pass, stop or
+    change."""
+
+    at: datetime
+    stage: str
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncidentView:
     line: IncidentLine
     version: int
@@ -150,6 +161,7 @@ class IncidentView:
     timeline: tuple[TimelineItem, ...]
     runbook: RunbookView | None
     runbook_name: str
+    decisions: tuple[DecisionLine, ...] = ()
     labels: tuple[tuple[str, str], ...] = field(default=())
     threshold: float = 0.0
     signal_shares: tuple[tuple[str, float], ...] = ()

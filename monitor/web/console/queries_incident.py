@@ -34,6 +34,7 @@ from monitor.web.console import (
 )
 from monitor.web.console.needs import ConsoleServices, Target, target_of
 from monitor.web.console.queries_actions import actions_of, deliveries_of
+from monitor.web.console.queries_decisions import decisions_of
 from monitor.web.console.queries_exemplars import groups_of
 from monitor.web.console.queries_model import release_markers_between
 from monitor.web.console.queries_points import (
@@ -116,6 +117,7 @@ def incident_page(
         ),
         actions=actions_of(session, row.id, target.class_names),
         deliveries=deliveries_of(session, row.id),
+        decisions=decisions_of(session, row.id),
         timeline=_timeline(session, row.id),
         runbook=runbook,
         runbook_name=row.runbook,

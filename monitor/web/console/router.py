@@ -16,6 +16,7 @@ from monitor.web.console import (
     forms,
     pages_deliveries,
     pages_followups,
+    pages_routes,
     pages_silences,
     queries_actions,
     queries_audit,
@@ -43,6 +44,7 @@ Changed = Callable[[Request, Form, RowId], Response]
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(pages_silences.router)
 router.include_router(pages_deliveries.router)
+router.include_router(pages_routes.router)
 router.include_router(pages_followups.router)
 
 
