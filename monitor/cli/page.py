@@ -37,17 +37,18 @@ def send_test(
 ) -> None:
     """Send a test page and say what came of it; exits with 1 where one did not arrive."""
     from alerts.types import DeliveryOutcome
-    from monitor.receivers import open_receivers
+    from monitor.receivers import open_receiver
 
     settings = settings_at(config)
-    known = open_receivers(settings)
+    known = settings.receivers
     for name in receiver or ():
         if name not in known:
             raise NotFoundError(f"receiver {name!r}: there are {', '.join(known) or 'none'}")
+    notifiers = {name: open_receiver(name, known[name]) for name in receiver or known}
     found = []
-    for name in receiver or known:
+    for name, notifier in notifiers.items():
         message = _message(settings.service.url, who=actor(), at=SystemClock().now())
-        delivery = known[name].deliver(message, thread={})
+        delivery = notifier.deliver(message, thread={})
         found.append({"receiver": name, "outcome": delivery.outcome.value, "error": delivery.error})
     rows(found, empty="No receiver: declare one under [receivers.NAME].", json_wanted=json_wanted)
     if any(row["outcome"] != DeliveryOutcome.DELIVERED.value for row in found):

@@ -165,3 +165,15 @@ def test_the_list_shows_what_is_missing(given: Any, tmp_path: Path) -> None:
     assert "the environment variable U" in by_name["teams"]
     assert by_name["email"].rstrip().endswith("yes")
     assert MARK not in shown.output
+
+
+def test_a_test_page_to_one_receiver_needs_no_other_secret(tmp_path: Path) -> None:
+    """What is missing elsewhere is no reason not to try this one."""
+    config = tmp_path / "vigil.toml"
+    config.write_text(
+        '[receivers.console]\nkind = "console"\n'
+        '[receivers.team]\nkind = "teams"\nurl = { env = "NOT_SET_HERE" }\n'
+    )
+    command = ["page", "test", "--config", str(config)]
+    assert CliRunner().invoke(app, [*command, "console"]).exit_code == 0
+    assert CliRunner().invoke(app, command).exit_code != 0
