@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 _ITEM = re.compile(r"(\d{1,9})([.)])(\s+)(\S.*)")
 _FENCE = re.compile(r"\s*(```|~~~)")
+_NAMES = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
 _MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*`]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """``text`` is its first line as plain text, for lists and timelines."""
+    """``text`` is its first paragraph as plain text, for lists and timelines."""
 
     number: int
     text: str
@@ -25,9 +26,10 @@ class Step:
 
 def steps_in(body: str) -> tuple[Step, ...]:
     """Every step of a page whose lists are numbered through (``renumbered``)."""
+    lines = body.split("\n")
     return tuple(
-        Step(number=number, text=_plain(match.group(4)))
-        for number, (_, match) in enumerate(_items(body.split("\n")), start=1)
+        Step(number=number, text=_plain(" ".join([match.group(4), *_rest(lines[place + 1 :])])))
+        for number, (place, match) in enumerate(_items(lines), start=1)
     )
 
 
@@ -48,6 +50,16 @@ def _items(lines: list[str]) -> Iterator[tuple[int, re.Match[str]]]:
             yield place, match
 
 
+def _rest(lines: list[str]) -> Iterator[str]:
+    """The lines that go on with an item's first paragraph."""
+    for line in lines:
+        text = line.strip()
+        if not line.startswith(" ") or not text or text.startswith(("- ", "* ", "|", "```")):
+            return
+        yield text
+
+
 def _plain(markdown: str) -> str:
-    """Without links, emphasis and code marks."""
-    return _MARKS.sub(lambda match: match.group(1) or "", markdown).strip()
+    """Without links, emphasis and code marks; what an incident would fill in stays a name."""
+    text = _MARKS.sub(lambda match: match.group(1) or "", markdown)
+    return _NAMES.sub(lambda match: f"({match.group(1).replace('_', ' ')})", text).strip()

@@ -79,6 +79,11 @@ def static(name: str) -> bytes:
     return (resources.files("dashboards.console") / "static" / name).read_bytes()
 
 
+def bare(template: str, **values: object) -> str:
+    """A page that stands alone: nothing of the console surrounds it."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
 def render_fleet(view: FleetView, chrome: Chrome) -> str:
     return _render("fleet.html", chrome, view=view)
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 from typing import Any
+
+
+@lru_cache(maxsize=1)
+def _tree() -> Any:
+    from monitor.cli.reference import command_tree
+
+    return command_tree()
 
 
 def command_fault(line: str) -> str:
@@ -12,8 +20,6 @@ def command_fault(line: str) -> str:
     Words may be placeholders; names of commands and options, and how many arguments there are,
     must be right. What follows ``|``, ``>`` or ``#`` is not ours.
     """
-    from monitor.cli.reference import command_tree
-
     try:
         words = shlex.split(line, comments=True)
     except ValueError as error:
@@ -21,7 +27,7 @@ def command_fault(line: str) -> str:
     for stop in ("|", ">", ">>", "&&", ";"):
         if stop in words:
             words = words[: words.index(stop)]
-    command, rest = command_tree(), words[1:]
+    command, rest = _tree(), words[1:]
     while (inner := getattr(command, "commands", None)) is not None:
         if not rest:
             return "" if words == ["vigil"] else f"{' '.join(words)} is a group of commands"

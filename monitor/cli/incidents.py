@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -142,6 +142,32 @@ def report(
         f"{found.current_records:,} sampled records against {found.reference_records:,} of the "
         f"baseline. {found.agreement}"
     )
+
+
+@app.command()
+def export(
+    number: Number,
+    form: Annotated[
+        Literal["md", "html"], typer.Option("--format", help="Markdown with plots, or one page.")
+    ] = "md",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", file_okay=False, help="The folder to write into.")
+    ] = Path(),
+    config: ConfigOption = DEFAULT_CONFIG,
+    json_wanted: JsonOption = False,
+) -> None:
+    """Write an incident's post-mortem: times, impact, what changed, what was done, what follows."""
+    from monitor.postmortem.export import write
+    from monitor.postmortem.gather import postmortem
+
+    with services_at(config) as services, services.sessions() as session:
+        found = postmortem(session, services, number, now=services.clock.now())
+    written = [str(path) for path in write(found, form, out)]
+    if json_wanted:
+        as_json({"files": written})
+    else:
+        for path in written:
+            say(path)
 
 
 def _severity(word: str) -> str:

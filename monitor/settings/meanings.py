@@ -158,6 +158,8 @@ MEANINGS: dict[str, str] = {
     "heartbeat.ticks_late_after_s": "a check that is so late pages as vigil's own fault",
     "heartbeat.outbox_late_after_s": "a message undelivered for so long pages through another "
     "receiver",
+    "models[].error_cost": "what a wrong answer costs, for post-mortems; unset: not known",
+    "models[].currency": "of `error_cost`, such as EUR",
     "models[].labels_every_s": "labels are missed after so long without one; unset: never",
     "runbook_review_days": "a runbook that was not reviewed for so long is reported",
 }

@@ -138,6 +138,8 @@ class WatchedModel(Section):
     pixels: Literal["none", "thumbnails"] = "none"
     latency_objective_s: Seconds = 0.1
     labels_every_s: Seconds | None = None
+    error_cost: Positive | None = None
+    currency: str = ""
     tolerance: dict[str, Annotated[float, Field(ge=0, strict=True)]] = Field(default_factory=dict)
     rollback: Rollback = Rollback()
     guardrails: tuple[Guardrail, ...] = ()

@@ -132,6 +132,8 @@ class IncidentOut(Answer):
     recovered_at: datetime | None
     resolved_at: datetime | None
     last_firing_at: datetime
+    reopened: int
+    repeat_of: int | None
     findings: list[Any]
     reasons: list[Any]
     labels: dict[str, Any]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from monitor.postmortem.export import page
+from monitor.postmortem.gather import postmortem
+from monitor.postmortem.markdown import markdown
 from monitor.response import followups, record, steps
 from monitor.runbook_values import page_of
 from monitor.web.access import RowId
@@ -116,6 +119,22 @@ def close_followup(
             at=services.clock.now(),
         )
         return FollowupOut.model_validate(row)
+
+
+@router.get("/incidents/{incident_id}/export", responses={404: {}})
+def export(
+    request: Request,
+    actor: Reader,
+    incident_id: RowId,
+    form: Annotated[Literal["md", "html"], Query(alias="format")] = "md",
+) -> Response:
+    """The post-mortem: Markdown without plots, or one self-contained page."""
+    services = services_of(request)
+    with services.sessions() as session:
+        found = postmortem(session, services, incident_id, now=services.clock.now())
+    if form == "html":
+        return Response(page(found), media_type="text/html; charset=utf-8")
+    return Response(markdown(found, {}), media_type="text/markdown; charset=utf-8")
 
 
 @router.get("/incidents/{incident_id}/steps", responses={404: {}})

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse
 
 from dashboards.console import pages
+from monitor.postmortem.export import page
+from monitor.postmortem.gather import postmortem
 from monitor.response import followups, steps
 from monitor.web import auth
 from monitor.web.access import Permission, RowId
@@ -14,7 +17,7 @@ from monitor.web.console import queries_followups
 from monitor.web.console.change import change
 from monitor.web.console.page_route import PageRoute
 from monitor.web.console.queries_runbooks import library_in
-from monitor.web.console.requests import Form, Reader, chrome_of, html, see
+from monitor.web.console.requests import SECURITY_HEADERS, Form, Reader, chrome_of, html, see
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -29,6 +32,18 @@ def overview(request: Request, actor: Reader, state: str = "open") -> Response:
             session, chrome.now, state=None if state == "all" else followups.OPEN
         )
     return html(pages.render_followups(lines, chrome, state=state))
+
+
+@router.get("/incidents/{incident_id}/export")
+def export(request: Request, actor: Reader, incident_id: RowId) -> Response:
+    """The post-mortem as one page: it carries its own style, and runs nothing."""
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        found = postmortem(session, services, incident_id, now=services.clock.now())
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    return HTMLResponse(
+        page(found), headers={**SECURITY_HEADERS, "Content-Security-Policy": policy}
+    )
 
 
 @router.post("/incidents/{incident_id}/followups")
