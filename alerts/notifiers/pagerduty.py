@@ -2,8 +2,8 @@
 
 A trigger opens it, an acknowledgement and a resolve follow, in order and through the same routing
 key. Updates are not sent: a repeated trigger would reopen what someone resolved in PagerDuty. A
-rollback is posted as a change event. Repeats of one key are dropped by PagerDuty, so nothing
-arrives twice.
+rollback or a release is posted as a change event. Repeats of one key are dropped by PagerDuty, so
+nothing arrives twice.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from alerts.notifiers.http import TIMEOUT_S, ReceiverHttp
 from alerts.notifiers.http_notifier import HttpNotifier
 from alerts.notifiers.protocol import Guarantee, delivered
 from alerts.notifiers.secrecy import Hidden
-from alerts.types import Delivery, Message, MessageEvent
+from alerts.types import Delivery, Link, Message, MessageEvent
 
 MAX_BYTES = 512 * 1024
 MAX_SUMMARY = 1024
 MAX_DEDUP_KEY = 255
+_LAST = ("links", "images", "client_url")
 
 
 class PagerDutyNotifier(HttpNotifier):
@@ -89,6 +90,11 @@ class PagerDutyNotifier(HttpNotifier):
             "client": "vigil",
             "client_url": message.incident_url,
             "links": links,
+            "images": [
+                {"src": image.src, "alt": image.alt, **({"href": image.href} if image.href else {})}
+                for image in message.images
+                if image.src.startswith("https://")
+            ],
             "payload": {
                 "summary": message.headline[:MAX_SUMMARY],
                 "source": f"{incident.model}/{incident.deployment}",
@@ -113,15 +119,18 @@ class PagerDutyNotifier(HttpNotifier):
 
     def _change(self, message: Message) -> dict[str, Any]:
         incident = message.incident
+        about = Link(text=f"Incident {incident.id}", href=message.incident_url)
+        links = message.links if message.key else (about,)
+        known = {} if message.key else {"incident": incident.id}
         return {
             "routing_key": self._routing_key,
             "payload": {
                 "summary": message.change[:MAX_SUMMARY],
                 "source": f"{incident.model}/{incident.deployment}",
                 "timestamp": message.sent_at.isoformat(),
-                "custom_details": {"incident": incident.id, "message id": message.id},
+                "custom_details": {**known, "message id": message.id},
             },
-            "links": [{"href": message.incident_url, "text": f"Incident {incident.id}"}],
+            "links": [{"href": link.href, "text": link.text} for link in links],
         }
 
     def _post(self, path: str, event: dict[str, Any]) -> None:
@@ -129,7 +138,7 @@ class PagerDutyNotifier(HttpNotifier):
 
 
 def fitted(event: dict[str, Any]) -> bytes:
-    """The event as JSON of at most 512 KB: details go first, then links."""
+    """The event as JSON of at most 512 KB: details go first, then links and images."""
     body = json.dumps(event).encode()
     if len(body) <= MAX_BYTES:
         return body
@@ -137,5 +146,5 @@ def fitted(event: dict[str, Any]) -> bytes:
     body = json.dumps({**event, "payload": payload}).encode()
     if len(body) <= MAX_BYTES:
         return body
-    lean = {name: each for name, each in event.items() if name not in ("links", "client_url")}
+    lean = {name: each for name, each in event.items() if name not in _LAST}
     return json.dumps({**lean, "payload": payload}).encode()

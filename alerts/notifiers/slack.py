@@ -79,9 +79,9 @@ class SlackNotifier:
                 return self._first(message, unclear)
             return self._follow(message, thread, unclear)
         except SlackApiError as error:
-            return self._hidden(_from_answer(error))
+            return self._hidden(judged_answer(error))
         except (SlackClientError, urllib.error.URLError, OSError) as error:
-            return _from_silence(error)
+            return judged_silence(error)
 
     def _hidden(self, delivery: Delivery) -> Delivery:
         """Whoever answers may repeat what it was sent: a proxy, say."""
@@ -175,7 +175,7 @@ def _code(error: SlackApiError) -> str:
     return code if _CODE.fullmatch(code) else ""  # the client puts what is no JSON there
 
 
-def _from_answer(error: SlackApiError) -> Delivery:
+def judged_answer(error: SlackApiError) -> Delivery:
     """Slack answered, though not with ``ok: true``."""
     code = _code(error)
     status = int(getattr(error.response, "status_code", 0) or 0)
@@ -201,7 +201,7 @@ def _retry_after(headers: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _from_silence(error: Exception) -> Delivery:
+def judged_silence(error: Exception) -> Delivery:
     """No answer. Only a connection that was never made is known to have said nothing."""
     reason = getattr(error, "reason", error)
     told = f"slack: no answer ({type(reason).__name__})"

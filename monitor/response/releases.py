@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from alerts.types import TimelineEntry
-from monitor.response import record
+from monitor.response import record, release_news
 from monitor.response.silences import freeze_of
 from monitor.settings.schema import Settings
 from monitor.store import releases
@@ -54,6 +54,7 @@ def announce(
         note=note,
         frozen_by=frozen_by,
     )
+    release_news.queue(session, settings, row, at=at)
     if frozen_by is None:
         return Announced(row=row)
     text = f"{actor} released {version} during the {frozen_by}."

@@ -95,6 +95,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(min(poll, 1.0), "actions", lambda: works.actions.run_due(leader.check))
     every(min(poll, 1.0), "escalations", lambda: works.escalations.run_due(leader.check))
     every(min(poll, 2.0), "held notices", lambda: works.held.run_due(leader.check))
+    every(min(poll, 2.0), "plots", works.plots.run_due)
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
     every(5.0, "incident reports", works.reports.run_due)

@@ -14,6 +14,7 @@ from alerts.actions.targets.registry import LocalRegistry
 from alerts.actions.targets.webhook import SignedWebhook
 from alerts.labels import labels_of
 from alerts.notifiers.console import ConsoleNotifier
+from alerts.notifiers.slack_upload import SlackUpload
 from alerts.routing.tree import choose
 from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
@@ -28,6 +29,7 @@ from monitor.response.exact_check import ExactChecks
 from monitor.response.handle import Responder
 from monitor.response.held import HeldNotices
 from monitor.response.outbox import Outbox
+from monitor.response.plots import Plots
 from monitor.response.relabel import Relabelling
 from monitor.response.reminders import Reminders
 from monitor.response.rollback import Rollbacks
@@ -35,7 +37,7 @@ from monitor.response.rules import rules_of
 from monitor.response.worker import ActionWorker
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
-from monitor.settings.receivers import ConsoleReceiver
+from monitor.settings.receivers import ConsoleReceiver, SlackReceiver
 from monitor.settings.schema import Settings, WatchedModel
 from monitor.settings.secrets import read_secret
 from monitor.store.tables import TickRow
@@ -65,6 +67,7 @@ class Works:
     digests: Digests
     watch: Watch
     job_log: JobLog
+    plots: Plots
 
 
 def wire(services: Services, *, holder: str) -> Works:
@@ -127,7 +130,19 @@ def wire(services: Services, *, holder: str) -> Works:
             job_log,
         ),
         job_log=job_log,
+        plots=Plots(services, plot_uploads(settings)),
     )
+
+
+def plot_uploads(settings: Settings) -> dict[str, SlackUpload]:
+    """The way of pictures to each receiver that shows them."""
+    return {
+        name: SlackUpload(
+            token=read_secret(one.token, key=f"receivers.{name}.token").reveal(), url=one.url
+        )
+        for name, one in settings.receivers.items()
+        if isinstance(one, SlackReceiver)
+    }
 
 
 def _check_window_length(services: Services) -> None:
