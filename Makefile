@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 PACKAGES := vigil detectors runbooks alerts monitor dashboards migrations
 
-.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-evidence lock wheel image clean
+.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-alerts bench-evidence lock wheel image clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ docs: setup ## Write the generated pages (docs/configuration.md, cli, detectors,
 
 bench: setup ## Benchmarks (ARGS="collector" runs one)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-alerts: setup ## From a verdict to its page, and a storm of 10 000 alerts: bench/results/alerts.json
+	@$(BIN)/python -m bench alerts
 
 bench-evidence: setup ## False pages in a year, delays, guarantees, speed: hours (ARGS="speed --quick"; goes on where it stopped)
 	@$(BIN)/python -m bench.evidence $(ARGS)

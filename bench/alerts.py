@@ -209,8 +209,6 @@ def main() -> int:
         found.update(verdict_to_page(made))
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as made:
         found.update(storm(made, hard=True))
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as made:
-        found["storm_of_drift"] = storm(made, hard=False)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     for name, value in found.items():
