@@ -23,6 +23,14 @@ def cross_check_alerting(settings: Settings) -> Iterator[Problem]:
             path: Path = ("escalations", name, "steps", position, "receivers")
             yield from _receivers(settings, step.receivers, path)
     yield from _receivers(settings, settings.digest.receivers, ("digest", "receivers"))
+    for each in settings.digest.receivers:
+        known = settings.receivers.get(each)
+        if known is not None and (known.wakes or isinstance(known, AlertmanagerReceiver)):
+            yield Problem(
+                path=("digest", "receivers"),
+                expected="receivers that wake nobody (chat, mail, tickets)",
+                found=f"{each!r}, which is of kind {known.kind}",
+            )
     beats: Path = ("heartbeat", "receivers")
     yield from _receivers(settings, settings.heartbeat.receivers, beats)
     for each in settings.heartbeat.receivers:
