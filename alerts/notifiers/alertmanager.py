@@ -121,6 +121,8 @@ def alert_labels(message: Message) -> Labels:
     number = str(message.incident.id)
     if message.event is MessageEvent.TEST:
         number = message.id
+    elif message.key:
+        number = message.key
     found = {"incident": number, "installation": message.installation}
     for name, value in labels_of(message.incident).items():
         valid = re.sub(r"[^a-zA-Z0-9_]", "_", name)
