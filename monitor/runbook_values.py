@@ -27,6 +27,11 @@ def leading_signal(kind: AlertKind, findings: Sequence[Finding], slice: Slice) -
     return base_of(first[0].signal) if first else ""
 
 
+def page_name(library: Library, kind: AlertKind, findings: Sequence[Finding], slice: Slice) -> str:
+    """The page of a new incident: about its leading signal where there is one, else its kind's."""
+    return library.for_alert(kind.value, leading_signal(kind, findings, slice)).name
+
+
 def page_of(library: Library, incident: Incident) -> Runbook | None:
     """The incident's page: the one chosen when it was opened, else the one for its kind."""
     try:

@@ -14,10 +14,11 @@ from alerts.labels import labels_of
 from alerts.pipeline.case import Case, Notice
 from alerts.pipeline.stages import Pipeline
 from alerts.text import compose
-from alerts.types import AlertKind, Incident, MessageEvent, TimelineEntry
+from alerts.types import Incident, MessageEvent, TimelineEntry
 from monitor.response import escalation_state, facts, record, silences
 from monitor.response.in_context import in_context
 from monitor.response.rules import rules_of
+from monitor.runbook_values import page_of
 from monitor.settings.schema import Settings
 from monitor.store import installation
 from monitor.store.tables import ActionRow, OutboxRow
@@ -152,7 +153,7 @@ class Announcer:
                 tick_s=self._settings.service.window_s,
                 done=done,
                 next_step=next_step,
-                todo=self._todo(incident.kind),
+                todo=self._todo(incident),
                 note=note,
                 change=change,
                 installation=installed,
@@ -173,8 +174,9 @@ class Announcer:
             )
         session.flush()
 
-    def _todo(self, kind: AlertKind) -> str:
-        return self._library.for_alert(kind.value).first_step
+    def _todo(self, incident: Incident) -> str:
+        book = page_of(self._library, incident)
+        return book.first_step if book else ""
 
     @staticmethod
     def _done(session: Session, incident_id: int) -> Sequence[str]:

@@ -32,6 +32,7 @@ from monitor.response.again import Again
 from monitor.response.announce import Announcer
 from monitor.response.one_finding import as_known
 from monitor.response.placing import Placing, note_part
+from monitor.runbook_values import page_name
 from monitor.settings.alerting import Incidents
 from monitor.store.commit import once_committed
 from runbooks.library import Library
@@ -262,7 +263,7 @@ class Bridge:
             reasons=diagnosis.reasons,
             labels=labels,
             repeat_of=earlier.id if earlier else None,
-            runbook=self._library.for_alert(kind.value).name,
+            runbook=page_name(self._library, kind, findings, diagnosis.slice),
         )
         opened = record.create(
             session,
