@@ -90,8 +90,9 @@ def _settle(
         for kind, one in enumerate(np.moveaxis(tempering.both(p), -1, 0)):
             found = tempering.of_history(one)
             table.squares[rows, view, kind], table.full[rows] = found
-        followed = aftershock.of_history(p)
+        followed, own = aftershock.of_history(p)
         np.add.at(table.after[:, view], table.level_of[rows], followed)
+        table.own_after[rows, view] = own
     table.fitted[rows] = np.minimum(ready.sum(axis=0), MEMORY)
     renew(table, rows)
     table.state[rows] = SETTLED

@@ -23,7 +23,7 @@ EMPTY, UNPOOLED = -1, -2
 """In the ring of joins: no window; one that joined the history but no pool."""
 
 NO_BET = 255
-AFTER_CELLS = 66
+AFTER_CELLS, OWN_AFTER_CELLS = 66, 9
 DELAY = 16
 """Ticks until what followed an extreme joins the pool of such windows."""
 
@@ -50,6 +50,8 @@ class StreamTable:
     * ``moments`` (n, V, 5), ``gain``, ``spread`` (n, V): variance ``gain noise^2 + spread``;
       ``fitted`` (n,) windows that the fits rest on; ``noise`` (n,) the usual one.
     * ``alert``, ``direction`` (n, V): windows left after an extreme one, and its sign.
+      ``own_after`` (n, V, OWN_AFTER_CELLS): what followed them; ``own_pending`` (n, DELAY, V) of
+      late.
     * ``sums``, ``squares`` (n, V, 2, block sizes), ``full``, ``filled`` (n, block sizes): blocks.
     * ``temper`` (n, V, 3): of slow, fast and spread arms. ``scale`` (n, V): the trailing variance
       of the studentised residuals.
@@ -107,6 +109,8 @@ class StreamTable:
     noise: NDArray[np.float32]
     alert: NDArray[np.int8]
     direction: NDArray[np.int8]
+    own_after: NDArray[np.int32]
+    own_pending: NDArray[np.int8]
     sums: NDArray[np.float32]
     squares: NDArray[np.float32]
     full: NDArray[np.int32]
@@ -156,6 +160,8 @@ class StreamTable:
             "noise": ((), np.float32, 0.0),
             "alert": (views, np.int8, 0),
             "direction": (views, np.int8, 1),
+            "own_after": ((VIEWS, OWN_AFTER_CELLS), np.int32, 0),
+            "own_pending": ((DELAY, VIEWS), np.int8, EMPTY),
             "sums": ((VIEWS, tempering.KINDS, BLOCK_SIZES), np.float32, 0.0),
             "squares": ((VIEWS, tempering.KINDS, BLOCK_SIZES), np.float32, 0.0),
             "full": (blocks, np.int32, 0),

@@ -16,7 +16,7 @@ from vigil.errors import FormatVersionError, WireError
 Array = NDArray[Any]
 
 FORMAT_VERSION = 2
-_LATER = ("held_since", "flips")
+_LATER = ("held_since", "flips", "own_after", "own_pending")
 """Columns that a state of this format may lack."""
 
 

@@ -45,6 +45,10 @@ MEMORY = 20_160
 """Windows that the fits remember: two weeks of minutes."""
 
 CALM = 60.0
+SCALES = (0.3, 50.0)
+"""Bounds of the trailing scale. A calm hour sharpens the eye, but not so far that the next usual
+one is news."""
+
 MOST = 9.0
 """A squared residual counts at most so many variances in the trailing scale."""
 
@@ -287,7 +291,7 @@ def moment_terms(squares: Floats, value: Floats, variance: Floats) -> Floats:
 def next_scale(scale: Floats, studentised: Floats) -> Floats:
     """The trailing scale after one more squared residual, studentised by the scale too."""
     news = np.minimum(studentised, MOST) / USUAL - 1.0
-    return np.asarray(np.clip(scale * (1.0 + news / CALM), 0.05, 50.0))
+    return np.asarray(np.clip(scale * (1.0 + news / CALM), *SCALES))
 
 
 def renew(table: StreamTable, rows: Rows) -> None:
