@@ -8,6 +8,8 @@ from alerts.pipeline.case import Case
 from alerts.pipeline.decision import Decision, Outcome, moment
 from alerts.silences.silence import SilenceKind, find
 
+_NAMES = {SilenceKind.SILENCE: "silence", SilenceKind.MAINTENANCE: "maintenance window"}
+
 
 def quiet(case: Case, *, stage: str, kind: SilenceKind, what: str) -> tuple[Decision, Case]:
     """A stop where a silence of this kind holds; what quietens an incident always passes."""
@@ -16,7 +18,7 @@ def quiet(case: Case, *, stage: str, kind: SilenceKind, what: str) -> tuple[Deci
         return Decision(stage=stage, outcome=Outcome.PASS, reason=reason), case
     silence = find(case.known.silences, case.labels, case.at, kinds=(kind,))
     if silence is None:
-        reason = f"no {kind.value} matches it"
+        reason = f"no {_NAMES[kind]} matches it"
         return Decision(stage=stage, outcome=Outcome.PASS, reason=reason), case
     until = silence.until(case.at)
     ends = f" until {moment(until)}" if until else ""

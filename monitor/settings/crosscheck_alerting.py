@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from monitor.settings.alerting import Route
+from alerts.types import AlertKind, Severity
+from monitor.settings.alerting import Route, RouteMatch
 from monitor.settings.problem import Problem
 from monitor.settings.receivers import AlertmanagerReceiver, EmailReceiver
 from monitor.settings.schema import Settings
@@ -43,6 +44,8 @@ def cross_check_alerting(settings: Settings) -> Iterator[Problem]:
             )
     yield from _fallbacks(settings)
     yield from _mail(settings)
+    yield from _reach(settings)
+    yield from _inhibitions(settings)
 
 
 def _route(settings: Settings, route: Route, path: Path, *, inherited: bool) -> Iterator[Problem]:
@@ -108,3 +111,39 @@ def _mail(settings: Settings) -> Iterator[Problem]:
                 expected="user and password, or neither",
                 found="one of them",
             )
+
+
+def _reach(settings: Settings) -> Iterator[Problem]:
+    """A route behind one that matches everything is never asked."""
+    closed: int | None = None
+    for position, route in enumerate(settings.routes):
+        if closed is not None:
+            yield Problem(
+                path=("routes", position),
+                expected="routes that are reached",
+                found=f"routes[{closed}], which matches everything, before it",
+            )
+            return
+        if route.match == RouteMatch() and route.receivers and not route.proceed:
+            closed = position
+
+
+def _inhibitions(settings: Settings) -> Iterator[Problem]:
+    for position, rule in enumerate(settings.inhibit):
+        path: Path = ("inhibit", position)
+        if rule.by.get("alertname") == AlertKind.VIGIL_SELF.value:
+            yield Problem(
+                path=(*path, "by"),
+                expected="incidents of models: trouble of vigil itself explains nothing",
+                found="vigil_self",
+            )
+        if rule.by == rule.mute and not rule.equal:
+            yield Problem(path=(*path, "mute"), expected="other labels than `by`", found="the same")
+        for name, words in (("alertname", set(AlertKind)), ("severity", set(Severity))):
+            for side, labels in (("by", rule.by), ("mute", rule.mute)):
+                if name in labels and labels[name] not in words:
+                    yield Problem(
+                        path=(*path, side, name),
+                        expected=", ".join(sorted(words)),
+                        found=repr(labels[name]),
+                    )

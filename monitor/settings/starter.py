@@ -75,12 +75,34 @@ kind = "console"
 # kind = "pagerduty"
 # routing_key = { env = "PAGERDUTY_ROUTING_KEY" }
 
+# Routes are looked at from the top; `vigil route test` says who would hear of what.
+# [[routes]]
+# match = { severity = "error" }      # this bad or worse
+# receivers = ["oncall", "chat"]
+# escalation = "night"
+#   [[routes.routes]]                 # inside it: in office hours the chat is enough
+#   match = { hours = "office" }
+#   receivers = ["chat"]
+
 [[routes]]
 receivers = ["terminal"]
 
-# [[routes]]
-# match = { severity = "critical" }
-# receivers = ["oncall", "chat"]
+# [hours.office]
+# days = ["mon", "tue", "wed", "thu", "fri"]
+# start = "09:00"
+# end = "17:30"
+# time_zone = "Europe/Berlin"
+
+# [escalations.night]                 # while nobody acknowledges
+# steps = [
+#   { after_s = 900.0, receivers = ["oncall"] },
+#   { after_s = 1800.0, receivers = ["second"] },
+# ]
+
+# [[inhibit]]                         # what explains the others is told, they are not
+# by = { alertname = "no_data" }
+# mute = { cause = "input_fault" }
+# equal = ["model", "deployment"]
 """
 
 
