@@ -40,7 +40,7 @@ class Press:
 def buttons(message: Message) -> list[dict[str, Any]]:
     """The block of buttons that apply in the incident's state: none, or one block."""
     incident = message.incident
-    if message.event is MessageEvent.TEST or not incident.state.is_open:
+    if message.event is MessageEvent.TEST or message.key or not incident.state.is_open:
         return []
     known = {"incident": incident.id, "installation": message.installation}
     found = []
