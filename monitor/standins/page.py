@@ -99,11 +99,18 @@ def _thread(replies: list[SlackMessage]) -> str:
         return ""
     word = "reply" if len(replies) == 1 else "replies"
     inner = "".join(
-        f"<li><time>{_clock(reply.ts)}</time><p>{to_html(str(reply.content.get('text', '')))}</p>"
-        "</li>"
+        f"<li><time>{_clock(reply.ts)}</time><p>{to_html(str(reply.content.get('text', '')))}"
+        f"{_files(reply)}</p></li>"
         for reply in replies
     )
     return f'<div class="thread"><div class="n">{len(replies)} {word}</div><ol>{inner}</ol></div>'
+
+
+def _files(reply: SlackMessage) -> str:
+    return "".join(
+        f'<span class="file">{escape(str(each["title"]))} ({escape(str(each["name"]))})</span>'
+        for each in reply.content.get("files") or []
+    )
 
 
 def _block(block: dict[str, Any]) -> str:
@@ -118,6 +125,13 @@ def _block(block: dict[str, Any]) -> str:
         return "".join(
             f'<p class="context">{to_html(each.get("text", ""))}</p>' for each in block["elements"]
         )
+    if kind == "actions":
+        shown = "".join(
+            f'<span class="button {escape(str(each.get("style", "")))}">'
+            f"{escape(str(each['text']['text']))}</span>"
+            for each in block["elements"]
+        )
+        return f'<p class="buttons">{shown}</p>'
     return "<hr>" if kind == "divider" else ""
 
 
