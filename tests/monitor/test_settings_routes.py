@@ -17,7 +17,7 @@ HEAD = "[receivers.t]\nkind = 'console'\n"
     [
         (
             "[[routes]]\nreceivers = ['t']\n[[routes]]\nreceivers = ['t']\n",
-            "routes[1]: expected routes that are reached, found routes[0], which matches everything",
+            "routes[1]: expected routes that are reached, found routes[0], which matches every",
         ),
         (
             "[[inhibit]]\nby = { alertname = 'vigil_self' }\nmute = { model = 'm' }\n",
