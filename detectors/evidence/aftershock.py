@@ -19,8 +19,8 @@ worth of the level's, and v = (G(x) - G(l)) / (G(h) - G(l)), ::
 
 Approximately uniform where what follows the stream's extremes is exchangeable: the S windows stand
 for the one that conformal p-values add, which on so coarse a grid would hide every extreme. Such
-windows join ``DELAY`` ticks later, and not at all where an alarm has opened on their stream or level
-meanwhile: else a fault would be its own reference.
+windows join ``DELAY`` ticks later, and not at all where an alarm has opened on their stream or
+level meanwhile: else a fault would be its own reference.
 """
 
 from __future__ import annotations
