@@ -5,6 +5,7 @@ All are frozen and keyword-only. Times are aware UTC. Units are in the name or t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -101,7 +102,7 @@ class Slice:
         return not self.pairs
 
     def __str__(self) -> str:
-        return " & ".join(f"{key}={value}" for key, value in self.pairs) or "all traffic"
+        return " & ".join(f"{key}={_escaped(value)}" for key, value in self.pairs) or "all traffic"
 
     @classmethod
     def parse(cls, text: str) -> Slice:
@@ -117,8 +118,17 @@ class Slice:
             key, equals, value = part.partition("=")
             if not equals or not key:
                 raise ValueError(f"slice {text!r}: expected key=value, found {part!r}")
-            pairs.append((key, value))
+            pairs.append((key, _unescaped(value)))
         return cls(tuple(pairs))
+
+
+def _escaped(value: str) -> str:
+    """A value in which nothing looks like the separator of pairs."""
+    return re.sub("(?<= )&|&(?= )", "%26", re.sub("%(?=25|26)", "%25", value))
+
+
+def _unescaped(value: str) -> str:
+    return re.sub("%(25|26)", lambda found: "%" if found[1] == "25" else "&", value)
 
 
 WHOLE = Slice()
