@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from functools import lru_cache
 from typing import Any
 
 
-@lru_cache(maxsize=1)
-def _tree() -> Any:
-    from monitor.cli.reference import command_tree
-
-    return command_tree()
-
-
-def command_fault(line: str) -> str:
+def command_fault(line: str, root: Any) -> str:
     """What is wrong with a line such as ``vigil incidents show 7``; empty where nothing is.
 
     Words may be placeholders; names of commands and options, and how many arguments there are,
-    must be right. What follows ``|``, ``>`` or ``#`` is not ours.
+    must be right: those of ``root``, the tree of all commands. What follows ``|``, ``>`` or ``#`` is not ours.
     """
     try:
         words = shlex.split(line, comments=True)
@@ -27,7 +19,7 @@ def command_fault(line: str) -> str:
     for stop in ("|", ">", ">>", "&&", ";"):
         if stop in words:
             words = words[: words.index(stop)]
-    command, rest = _tree(), words[1:]
+    command, rest = root, words[1:]
     while (inner := getattr(command, "commands", None)) is not None:
         if not rest:
             return "" if words == ["vigil"] else f"{' '.join(words)} is a group of commands"

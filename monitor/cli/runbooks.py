@@ -94,7 +94,9 @@ def tick(
 
 
 @app.command()
-def check(config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False) -> None:
+def check(
+    context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False
+) -> None:
     """Report pages that nobody reviewed lately, dead links, unknown alerts and wrong commands."""
     from dataclasses import asdict
     from datetime import UTC, datetime, timedelta
@@ -112,7 +114,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False
         within=timedelta(days=settings.runbook_review_days),
         alerts={kind.value for kind in AlertKind},
         signals=CATALOGUE,
-        command_fault=command_fault,
+        command_fault=lambda line: command_fault(line, context.find_root().command),
     )
     if json_wanted or problems:
         rows([asdict(one) for one in problems], empty="", json_wanted=json_wanted)

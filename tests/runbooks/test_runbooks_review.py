@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from alerts.types import AlertKind
-from monitor.cli.command_lines import command_fault
+from monitor.cli import command_lines
+from monitor.cli.reference import command_tree
 from runbooks.library import Library, load, parse
 from runbooks.review import Fault, commands_in, review
 from vigil.catalogue import CATALOGUE
@@ -24,6 +25,13 @@ first_step = "Call the site."
 
 1. Run `vigil status`, then read [more]({{ service_url }}/runbooks/own).
 """
+
+
+ROOT = command_tree()
+
+
+def command_fault(line: str) -> str:
+    return command_lines.command_fault(line, ROOT)
 
 
 def faults(text: str, *, days: int = 180, today: date = TODAY) -> dict[Fault, str]:
