@@ -39,6 +39,9 @@ PATIENCE_S = 2.0
 LANE_S = 10.0
 """A lane begins no attempt after so long, so that a service that ends need not wait for more."""
 
+MOST = 50
+"""So many attempts are one lane's."""
+
 CRASHES = 5
 """A message that makes its notifier fail so often is dead: the fault is ours, and will not pass."""
 
@@ -67,14 +70,14 @@ class Outbox:
         self._again: set[str] = set()
         self._threads = ThreadPoolExecutor(len(notifiers) + 1, thread_name_prefix="vigil-deliver")
 
-    def deliver_due(self, *, most: int = 50) -> int:
-        """Attempt what is due, at most ``most`` messages to each receiver.
+    def deliver_due(self, *, most: int | None = None) -> int:
+        """Attempt what is due, at most ``most`` (50) messages to each receiver.
 
         Returns the number of attempts of the lanes that ended, be they of an earlier call.
         """
         self._second.run_due()
         self._close_summaries()
-        self._begin(self._due(), most)
+        self._begin(self._due(), most or MOST)
         with self._lock:
             running = list(self._lanes.values())
         wait(running, timeout=PATIENCE_S)
@@ -85,7 +88,7 @@ class Outbox:
 
     def kick(self, receivers: Iterable[str]) -> None:
         """Messages for these have just been committed: deliver them now, not at the next poll."""
-        self._begin(receivers, 50, again=True)
+        self._begin(receivers, MOST, again=True)
 
     def _begin(self, receivers: Iterable[str], most: int, *, again: bool = False) -> None:
         with self._lock:
@@ -113,10 +116,14 @@ class Outbox:
                 while attempts < most and time.monotonic() < ends and self._one(receiver):
                     attempts += 1
                 with self._lock:
-                    if receiver not in self._again or attempts >= most:
+                    wanted = receiver in self._again
+                    if not wanted or attempts >= most or time.monotonic() >= ends:
                         self._end(receiver)
-                        return attempts
+                        break
                     self._again.discard(receiver)
+            if wanted:  # this lane is over, and there is something new
+                self._begin([receiver], most)
+            return attempts
         except BaseException:
             with self._lock:
                 self._end(receiver)

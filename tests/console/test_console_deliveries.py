@@ -62,7 +62,7 @@ def test_the_page_shows_who_is_down_and_what_was_given_up(
     """Texts from outside are escaped; a reader sees no buttons."""
     page = client.get("/deliveries").text
     assert 'href="/deliveries" aria-current="page"' in page
-    assert re.search(r"oncall-pd.*down.*since.*20 min", page, re.S)
+    assert re.search(r"oncall-pd.*down.*for.*20 min", page, re.S)
     assert "HTTP 403 &lt;script&gt;" in page
     assert HOSTILE not in page
     assert "Sign in as an operator" in page

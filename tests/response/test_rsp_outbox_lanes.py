@@ -72,3 +72,28 @@ def test_a_lane_ends_after_a_while(
     assert box.deliver_due() == 0
     monkeypatch.setattr(module, "LANE_S", 10.0)
     assert box.deliver_due() == 1
+
+
+def test_what_is_committed_while_a_lane_ends_goes_in_the_next(
+    lone_stage: Stage, notes: fleet.Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No poll comes: each lane is allowed one attempt, and is kicked while it makes it."""
+    monkeypatch.setattr(module, "MOST", 1)
+    incident = lone_stage.incident()
+    lone_stage.tell(incident, MessageEvent.TRIGGER)
+
+    class Busy(fleet.Notes):
+        def deliver(
+            self, message: Message, *, thread: Mapping[str, str], unclear: bool = False
+        ) -> Delivery:
+            if len(self.told) < 4:
+                lone_stage.tell(incident, MessageEvent.UPDATE)
+                box.kick(["pager"])
+            else:
+                done.set()
+            return super().deliver(message, thread=thread, unclear=unclear)
+
+    done, busy = Event(), Busy()
+    box = lone_stage.outbox({"pager": busy})
+    box.kick(["pager"])
+    assert done.wait(20.0)
