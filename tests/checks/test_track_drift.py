@@ -18,6 +18,7 @@ from monitor.settings.fields import SecretRef
 from monitor.settings.receivers import ConsoleReceiver, PagerDutyReceiver
 from monitor.settings.schema import Checks, Guardrail, Relabel
 from monitor.store.tables import ActionRow, OutboxRow, StateRow, TickRow, VerdictRow
+from vigil.clock import ManualClock
 from vigil.summarise import summarise
 from vigil.types import WHOLE, Cause, Slice
 
@@ -38,7 +39,7 @@ class Watch:
     def __init__(self, database: str, **watched) -> None:
         self.services = fleet.opened(
             database,
-            fleet.ManualClock(fleet.NOON),
+            ManualClock(fleet.NOON),
             checks=CHECKS,
             receivers=RECEIVERS,
             routes=(Route(receivers=("pager", "chat")),),
