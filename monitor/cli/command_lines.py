@@ -10,7 +10,8 @@ def command_fault(line: str, root: Any) -> str:
     """What is wrong with a line such as ``vigil incidents show 7``; empty where nothing is.
 
     Words may be placeholders; names of commands and options, and how many arguments there are,
-    must be right: those of ``root``, the tree of all commands. What follows ``|``, ``>`` or ``#`` is not ours.
+    must be right: those of ``root``, the tree of all commands. What follows ``|``, ``>`` or ``#``
+    is not ours.
     """
     try:
         words = shlex.split(line, comments=True)
