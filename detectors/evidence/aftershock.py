@@ -15,12 +15,11 @@ any others, ::
 and with n_. windows of the stream per cell c = [l, h) of a coarser grid, S = ``SHARED`` windows
 worth of the level's, and v = (G(x) - G(l)) / (G(h) - G(l)), ::
 
-    p' = (n_{<c} + S G(l) + v (n_c + S (G(h) - G(l)))) / (n + S)
+    p' = (n_{<c} + S G(l) + v (n_c + S (G(h) - G(l)) + 1/2)) / (n + S + 1/2)
 
-Approximately uniform where what follows the stream's extremes is exchangeable: the S windows stand
-for the one that conformal p-values add, which on so coarse a grid would hide every extreme. Such
-windows join ``DELAY`` ticks later, and not at all where an alarm has opened on their stream or
-level meanwhile: else a fault would be its own reference.
+Approximately uniform where what follows the stream's extremes is exchangeable. Such windows join
+``DELAY`` ticks later, and not at all where an alarm has opened on their stream or level meanwhile:
+else a fault would be its own reference.
 """
 
 from __future__ import annotations
@@ -41,6 +40,9 @@ EXTREME = 0.002
 SPAN = 3
 PRIOR = 300.0
 SHARED = 100.0
+OPEN = 0.5
+"""Of a window, for what was never seen. A whole one, as in conformal p-values, hides on so coarse a
+grid a fault among the extremes; none lets jolts that last page as faults."""
 EDGES: Floats = standard_bets().edges
 WIDTHS: Floats = np.diff(EDGES)
 OWN_EDGES: Floats = np.array([0.0, 0.005, 0.1, 0.5, 0.9, 0.98, 0.995, 0.999, 0.9998, 1.0])
@@ -103,7 +105,7 @@ def p_values(
     inside = np.clip((shared - low) / mass, 0.0, 1.0)
     under = (counts * (np.arange(counts.shape[1]) < own[:, None])).sum(axis=1) + SHARED * low
     same = counts[each, own] + SHARED * mass
-    found = (under + inside * same) / (counts.sum(axis=1) + SHARED)
+    found = (under + inside * (same + OPEN)) / (counts.sum(axis=1) + SHARED + OPEN)
     np.add.at(table.pending[slot][:, view], (group[joining], cells[joining]), 1)
     table.own_pending[rows[joining], slot, view] = own[joining]
     return np.asarray(np.where(upward, found, 1.0 - found))
