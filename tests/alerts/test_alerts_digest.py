@@ -106,7 +106,7 @@ def test_what_did_not_page_is_told_in_order() -> None:
         "Digest of 2026-11-20: 12 restless streams, 1 silence to look at, 1 message given up"
     )
     assert told.what[0] == (
-        "Restless: brightness on site=north of digits in production, at 25% of what pages"
+        "Restless: brightness on site north of digits in production, at 25% of what pages"
     )
     assert "Restless: 2 more streams" in told.what
     assert "Silence: S-3 has held nothing back." in told.what

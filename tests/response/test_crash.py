@@ -64,7 +64,8 @@ class World:
         return False
 
     def check(self) -> None:
-        """All is as if nobody had died."""
+        """All is as if nobody had died. What receivers refused are requests cut off by a death: a
+        message that was refused would be dead."""
         engine = open_engine(self.database)
         with Sessions(engine)() as session:
             states = session.scalars(select(IncidentRow.state).order_by(IncidentRow.id)).all()
@@ -82,12 +83,10 @@ class World:
         assert len(sent) == 2 * (3 * 3 + 1) - 2 * 1  # the third is not acknowledged
         pager, slack = self.standins.pagerduty, self.standins.slack
         assert [one.state for one in pager.incidents] == ["resolved"] * 3  # none lost, none twice
-        assert pager.refused == []
         assert len({one.dedup_key for one in pager.incidents}) == 3
         assert len(slack.messages) == 3
         replies = [message_id(one) for first in slack.messages for one in first.replies]
         assert len(replies) == len(set(replies))
-        assert slack.refused == []
 
     def close(self) -> None:
         self.standins.close()

@@ -16,6 +16,13 @@ from vigil.clock import ManualClock
 from vigil.errors import ConflictError
 
 
+class Works(SimpleNamespace):
+    """Whatever else there is to do is idle."""
+
+    def __getattr__(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(run_due=lambda *_: False)
+
+
 class Process:
     """One service process whose works only count; ``fails`` makes its ticks raise."""
 
@@ -24,16 +31,11 @@ class Process:
         self.done = {"ticks": 0, "deliveries": 0, "actions": 0, "exact": 0}
         self.fails: Exception | None = None
         self.leader = Leader(self.services, holder=name)
-        works = SimpleNamespace(
+        works = Works(
             ticks=SimpleNamespace(run_due=lambda: self._did("ticks")),
             outbox=SimpleNamespace(deliver_due=lambda *_: self._did("deliveries")),
             actions=SimpleNamespace(run_due=lambda *_: self._did("actions")),
             exact_checks=SimpleNamespace(run_due=lambda *_: self._did("exact")),
-            audits=SimpleNamespace(run_due=lambda: False),
-            reports=SimpleNamespace(run_due=lambda: False),
-            reminders=SimpleNamespace(run_due=lambda: False),
-            digests=SimpleNamespace(run_due=lambda: False),
-            watch=SimpleNamespace(run_due=lambda: False),
             job_log=JobLog(),
         )
         self.scheduler = start(self.services, works, self.leader)  # type: ignore[arg-type]
