@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -35,7 +35,7 @@ from monitor.services import Services, open_services
 from monitor.settings.alerting import Route
 from monitor.settings.schema import Service, Settings
 from monitor.store.samples import MemorySamples
-from monitor.store.tables import OutboxRow, StateRow
+from monitor.store.tables import IncidentRow, OutboxRow, StateRow
 from vigil.clock import ManualClock
 
 ROUTING_KEY, TOKEN, CHANNEL = "k" * 32, "xoxb-1", "C0VIGIL0001"
@@ -124,14 +124,14 @@ class Life:
         """Every step that has not been done: each commits with its number, then all is told."""
         steps: list[Callable[[Any, datetime], None]] = [
             lambda session, at: self._raise(session, "reader", at),
-            lambda session, at: self._acknowledge(session, 1, at),
+            lambda session, at: self._acknowledge(session, "reader", at),
             lambda session, at: self._raise(session, "sorter", at),
-            lambda session, at: self._worse(session, 1, at),
-            lambda session, at: self._acknowledge(session, 2, at),
-            lambda session, at: self._resolve(session, 1, at),
+            lambda session, at: self._worse(session, "reader", at),
+            lambda session, at: self._acknowledge(session, "sorter", at),
+            lambda session, at: self._resolve(session, "reader", at),
             lambda session, at: self._raise(session, "grader", at),
-            lambda session, at: self._resolve(session, 2, at),
-            lambda session, at: self._resolve(session, 3, at),
+            lambda session, at: self._resolve(session, "sorter", at),
+            lambda session, at: self._resolve(session, "grader", at),
         ]
         while True:
             self._tell_all()
@@ -169,14 +169,22 @@ class Life:
         made = alert(model, camera, ("brightness",), at=at, onset=at, hard=False)
         self.bridge.raise_alert(session, made)
 
-    def _acknowledge(self, session: Any, number: int, at: datetime) -> None:
+    @staticmethod
+    def _number(session: Any, model: str) -> int:
+        """PostgreSQL's numbers skip those of a transaction that died."""
+        number = session.scalar(select(IncidentRow.id).where(IncidentRow.model == model))
+        return int(number)
+
+    def _acknowledge(self, session: Any, model: str, at: datetime) -> None:
+        number = self._number(session, model)
         people.acknowledge(session, number, actor="ann", at=at, announcer=self.announcer)
 
-    def _resolve(self, session: Any, number: int, at: datetime) -> None:
+    def _resolve(self, session: Any, model: str, at: datetime) -> None:
+        number = self._number(session, model)
         people.resolve(session, number, actor="ann", at=at, announcer=self.announcer)
 
-    def _worse(self, session: Any, number: int, at: datetime) -> None:
-        known = replace(record.get(session, number))
+    def _worse(self, session: Any, model: str, at: datetime) -> None:
+        known = record.get(session, self._number(session, model))
         moved = incidents.fired_again(
             known, at=at, findings=(), severity=Severity.CRITICAL, reason="it grew"
         )

@@ -70,8 +70,11 @@ class World:
         with Sessions(engine)() as session:
             states = session.scalars(select(IncidentRow.state).order_by(IncidentRow.id)).all()
             assert states == ["resolved"] * 3
-            for number, kinds in LIVES.items():
-                rows = select(TimelineRow.kind).where(TimelineRow.incident_id == number)
+            for model, kinds in LIVES.items():
+                number = select(IncidentRow.id).where(IncidentRow.model == model)
+                rows = select(TimelineRow.kind).where(
+                    TimelineRow.incident_id == number.scalar_subquery()
+                )
                 told = list(session.scalars(rows.order_by(TimelineRow.id)))
                 assert [kind for kind in told if kind not in OF_THE_WAY] == kinds
                 assert "undelivered" not in told
@@ -98,9 +101,9 @@ def message_id(message: Any) -> str:
 
 OF_THE_WAY = ("decision", "delivered", "undelivered")
 LIVES = {
-    1: ["detected", "paged", "acknowledged", "widened", "resolved"],
-    2: ["detected", "paged", "acknowledged", "resolved"],
-    3: ["detected", "paged", "resolved"],
+    "reader": ["detected", "paged", "acknowledged", "widened", "resolved"],
+    "sorter": ["detected", "paged", "acknowledged", "resolved"],
+    "grader": ["detected", "paged", "resolved"],
 }
 
 
