@@ -52,6 +52,8 @@ STANDS_ALONE = frozenset(
         AlertKind.HARD_FAULT,
         AlertKind.SERVICE_FAULT,
         AlertKind.BASELINE_DRIFT,
+        AlertKind.LABELS_SILENT,
+        AlertKind.VIGIL_SELF,
     }
 )
 """Kinds that stand for themselves: they join only incidents of their own kind."""
