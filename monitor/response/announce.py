@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -61,13 +62,17 @@ class Announcer:
         """Decide who hears of this, and queue a message for each.
 
         The incident's version is part of each message's name, so the same step is told once. The
-        receiver ``told_by`` is left out: what came from there is not sent back.
+        receiver ``told_by`` is left out: what came from there is not sent back. That it knows of
+        a beginning or an end is written down.
         """
         case = self.pipeline.tell(self.case(session, incident, event, at=at))
         self._write(session, incident, case, at)
         self._escalate(session, case, incident)
         notices = [each for each in case.notices if each.receiver != told_by]
         self.queue(session, incident, notices, at=at, note=note, change=change, next_step=next_step)
+        if told_by and event in (MessageEvent.TRIGGER, MessageEvent.RESOLVE):
+            there = Notice(receiver=told_by, event=event, reason="it came from there")
+            self.queue(session, incident, (there,), at=at, note=note, known_there=True)
 
     def case(
         self, session: Session, incident: Incident, event: MessageEvent, *, at: datetime
@@ -133,8 +138,13 @@ class Announcer:
         note: str = "",
         change: str = "",
         next_step: str = "",
+        known_there: bool = False,
     ) -> None:
-        """Write the messages; each is written once per version of the incident."""
+        """Write the messages; each is written once per version of the incident.
+
+        Args:
+            known_there: nothing is to be sent, the receivers know it already.
+        """
         done = self._done(session, incident.id)
         installed = installation.of(session)
         for notice in notices:
@@ -166,9 +176,11 @@ class Announcer:
                     incident_id=incident.id,
                     event=notice.event.value,
                     message=message.to_json(),
-                    state=WAITING,
+                    state=DELIVERED if known_there else WAITING,
                     created_at=at,
                     next_attempt_at=at,
+                    delivered_at=at if known_there else None,
+                    receipt=_receipt(session, incident.id, notice.receiver) if known_there else {},
                     reason=notice.reason,
                 )
             )
@@ -184,3 +196,18 @@ class Announcer:
             select(ActionRow).where(ActionRow.incident_id == incident_id).order_by(ActionRow.id)
         )
         return [text for row in rows if (text := str(row.result.get("text", "")))]
+
+
+def _receipt(session: Session, incident_id: int, receiver: str) -> dict[str, Any]:
+    """What a receiver gave for the latest message of an incident: the next one needs it."""
+    latest = (
+        select(OutboxRow.receipt)
+        .where(
+            OutboxRow.incident_id == incident_id,
+            OutboxRow.receiver == receiver,
+            OutboxRow.state == DELIVERED,
+        )
+        .order_by(OutboxRow.id.desc())
+        .limit(1)
+    )
+    return dict(session.scalar(latest) or {})

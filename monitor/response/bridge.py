@@ -124,20 +124,17 @@ class Bridge:
         if place.incident is None or place.belongs is Belongs.PART:
             incident = self._open(session, diagnosis, alert, findings, place)
             return incident, Belongs.NEW
-        incident = place.incident
-        if place.belongs is Belongs.REOPENS:
-            moved = incidents.reopen(
-                incident, at=diagnosis.at, actor="vigil", text=f"Reopened: {place.reason}."
-            )
+        incident, at, back = place.incident, diagnosis.at, place.belongs is Belongs.REOPENS
+        if back:
+            text = f"Reopened: {place.reason}."
+            moved = incidents.reopen(incident, at=at, actor="vigil", text=text)
             incident = record.save(session, moved)
         reason = place.reason if place.belongs is Belongs.JOINS else ""
-        incident = self._widen(session, incident, findings, diagnosis.at, reason)
+        incident = self._widen(session, incident, findings, at, reason, tells=not back)
         incident = self._placing.count(session, incident, diagnosis, place.reason)
-        if place.belongs is Belongs.REOPENS:
+        if back:  # one page says all
             note = self._again.flapping_words(session, incident)
-            self._announcer.tell(
-                session, incident, MessageEvent.TRIGGER, at=diagnosis.at, note=note
-            )
+            self._announcer.tell(session, incident, MessageEvent.TRIGGER, at=at, note=note)
         return incident, place.belongs
 
     def owner(
@@ -191,6 +188,8 @@ class Bridge:
         findings: tuple[Finding, ...],
         at: datetime,
         reason: str,
+        *,
+        tells: bool = True,
     ) -> Incident:
         severity = severity_of(
             incident.kind,
@@ -207,7 +206,7 @@ class Bridge:
             reason=reason,
         )
         incident = record.save(session, moved)
-        if incident.severity is not before:
+        if tells and incident.severity is not before:
             self._announcer.tell(session, incident, MessageEvent.UPDATE, at=at, note=moved.reason)
         return incident
 

@@ -36,10 +36,11 @@ def begin(
 
 
 def stop(session: Session, incident_id: int, reason: str) -> bool:
-    """End what waits. Returns whether something did."""
+    """End it; what has run to its end may begin anew. Returns whether a step was waiting."""
     row = session.get(EscalationRow, incident_id, with_for_update=True, populate_existing=True)
-    if row is None or row.state != WAITING:
+    if row is None or row.state == STOPPED:
         return False
+    waited = row.state == WAITING
     row.state, row.due_at, row.reason = STOPPED, None, reason
     session.flush()
-    return True
+    return waited

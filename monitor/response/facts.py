@@ -20,6 +20,7 @@ from monitor.store.tables import IncidentRow, OutboxRow, TimelineRow
 
 _KEY = "vigil_known"
 DECISION = "decision"
+_BOUNDS = (MessageEvent.TRIGGER.value, MessageEvent.RESOLVE.value)
 
 
 def known(session: Session, at: datetime, *, since: datetime | None = None) -> Known:
@@ -66,17 +67,20 @@ def _forget(session: Session, previous: SessionTransaction) -> None:
 
 
 def told(session: Session, incident_id: int) -> tuple[str, ...]:
-    """The receivers that were told of an incident's trigger, or are about to be."""
-    rows = session.scalars(
-        select(OutboxRow.receiver)
-        .where(
-            OutboxRow.incident_id == incident_id,
-            OutboxRow.event == MessageEvent.TRIGGER.value,
-            OutboxRow.state != "withdrawn",
-        )
+    """The receivers that know of an incident: told of its trigger, or about to be, and not of its
+    end since. When it comes back they are told afresh."""
+    rows = session.execute(
+        select(OutboxRow.receiver, OutboxRow.event, OutboxRow.state)
+        .where(OutboxRow.incident_id == incident_id, OutboxRow.event.in_(_BOUNDS))
         .order_by(OutboxRow.id)
     )
-    return tuple(dict.fromkeys(rows))
+    knowing: dict[str, None] = {}
+    for receiver, event_name, state in rows:
+        if event_name == MessageEvent.RESOLVE.value:
+            knowing.pop(receiver, None)
+        elif state != "withdrawn":
+            knowing[receiver] = None
+    return tuple(knowing)
 
 
 def decisions(session: Session, incident_ids: list[int]) -> dict[int, dict[str, Decision]]:

@@ -232,3 +232,11 @@ class Scene:
         with self.services.sessions() as session:
             rows = select(OutboxRow.event).where(OutboxRow.receiver == receiver)
             return list(session.scalars(rows.order_by(OutboxRow.id)))
+
+    def sent(self, receiver: str) -> list[str]:
+        """The events that went out to a receiver."""
+        with self.services.sessions() as session:
+            rows = select(OutboxRow.event).where(
+                OutboxRow.receiver == receiver, OutboxRow.attempts > 0
+            )
+            return list(session.scalars(rows.order_by(OutboxRow.id)))

@@ -36,7 +36,8 @@ def test_nothing_is_echoed_back(scene: Scene) -> None:
     scene.pagerduty.act(key_of(scene), "acknowledge")
     scene.pagerduty.act(key_of(scene), "resolve")
     scene.deliver()
-    assert scene.queued("oncall") == ["trigger"]
+    assert scene.sent("oncall") == ["trigger"]
+    assert scene.queued("oncall") == ["trigger", "resolve"]  # that it is over is known there
     assert scene.queued("chat") == ["trigger", "acknowledge", "resolve"]
 
 
