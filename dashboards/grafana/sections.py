@@ -52,8 +52,9 @@ _NOW = (
     ),
     stat(
         "Messages waiting",
-        "Pages that have not reached their receiver.",
+        "Pages that have not reached their receiver: on their way, or given up.",
         ("waiting", "vigil_outbox_waiting"),
+        ("given up", "vigil_outbox_dead"),
         width=5,
         height=5,
         steps=((None, "green"), (1, "orange"), (10, "red")),
@@ -156,11 +157,13 @@ _TRAFFIC = (
 
 _RESPONSE = (
     lines(
-        "From onset to detection, page and mitigation (median)",
-        "Over the last day.",
+        "From onset to detection, page, mitigation and recovery (median)",
+        "Over the last day; acknowledgement is counted from the page.",
         ("detected", _quantile(0.5, "vigil_time_to_detect_seconds", "1d")),
         ("paged", _quantile(0.5, "vigil_time_to_page_seconds", "1d")),
+        ("acknowledged", _quantile(0.5, "vigil_time_to_acknowledge_seconds", "1d")),
         ("mitigated", _quantile(0.5, "vigil_time_to_mitigate_seconds", "1d")),
+        ("recovered", _quantile(0.5, "vigil_time_to_recover_seconds", "1d")),
         width=8,
         unit="s",
     ),
@@ -193,8 +196,11 @@ _RESPONSE = (
 _SELF = (
     lines(
         "Checks per minute",
-        "One for each window of time; a gap means nobody judged, a failure one model less.",
+        "One for each window of time; a gap means nobody judged, a failure one model less."
+        " Beside them what vigil finds wrong with itself, and receivers that are down.",
         ("checks", "60 * sum(rate(vigil_ticks_total[5m]))"),
+        ("troubles", "sum(vigil_troubles)"),
+        ("down: {{receiver}}", "sum by (receiver) (vigil_receiver_down)"),
         ("failed: {{model}}", "60 * sum by (model) (rate(vigil_models_failed_total[5m]))"),
         width=12,
         height=6,

@@ -51,12 +51,30 @@ def sessions(run: Any, config: Path) -> Any:
     engine.dispose()
 
 
+def _told(session: Session) -> None:
+    """Someone was paged: who was not told of an incident is not told of its end."""
+    session.add(
+        OutboxRow(
+            dedup_key="told",
+            receiver="console",
+            incident_id=1,
+            event="trigger",
+            message={},
+            state="delivered",
+            created_at=NOW,
+            next_attempt_at=NOW,
+        )
+    )
+
+
 def _incident(session: Session) -> IncidentRow:
     return session.scalars(select(IncidentRow)).one()
 
 
 def test_an_incident_is_taken_closed_and_judged(run: Any, sessions: Sessions) -> None:
-    """Acknowledge, resolve and disposition move it, tell the receivers, and are audited."""
+    """Acknowledge, resolve and disposition move it, tell who was paged, and are audited."""
+    with sessions.begin() as session:
+        _told(session)
     run("incidents", "ack", "1")
     with sessions() as session:
         assert _incident(session).state == "acknowledged"

@@ -10,7 +10,7 @@ from web_client import TestClient
 
 from monitor.services import Services, open_services
 from monitor.settings.load import load_settings
-from monitor.settings.schema import CHANGE_SHARE
+from monitor.settings.schema import CHANGE_SHARE, RESERVE
 from monitor.settings.watch import ConfigWatch, Edit
 from monitor.web.app import create_app
 from vigil.clock import ManualClock
@@ -58,7 +58,7 @@ def test_running_service_keeps_its_settings_and_says_so(path: Path) -> None:
     status = client.get("/v1/status").json()
     assert status["configuration"]["state"] == "edited, and can't be used"
     assert "line 2: budget.false_pages" in status["configuration"]["problems"][0]
-    assert status["threshold_ticks"] == pytest.approx(43200.0 / CHANGE_SHARE)
+    assert status["threshold_ticks"] == pytest.approx(RESERVE * 43200.0 / CHANGE_SHARE)
     (receipt,) = services.ingest.windows([stored.window(1).to_bytes()])
     assert receipt.status == "accepted"
     services.close()

@@ -41,6 +41,7 @@ def list_silences(
 
 @router.get("/{silence_id}", responses={404: {}})
 def get_silence(request: Request, actor: Reader, silence_id: RowId) -> SilenceOut:
+    """One silence, over or not."""
     services = services_of(request)
     with services.sessions() as session:
         return silence_out(silences.get(session, silence_id), services.clock.now())
