@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from alerts.delivery import OutboxState
 from alerts.types import Message, MessageEvent, TimelineEntry
+from monitor.response import facts, record
 from monitor.response import outbox_health as health
-from monitor.response import record
 from monitor.response.outbox_summary import SUMMARY
 from monitor.services import Services
 from monitor.store.database import insert
@@ -88,11 +88,14 @@ class SecondPath:
         late_s = self._services.settings.heartbeat.outbox_late_after_s
         if row.event in _CALLS and now - row.created_at > timedelta(seconds=late_s):
             return f"{row.receiver} has not taken it for {late_s:g} s"
+        if row.event == MessageEvent.RESOLVE.value:
+            return f"{row.receiver} has not taken it yet"
         return ""
 
     def _concerns(self, session: Session, row: OutboxRow) -> bool:
         """Whether the fallback should get it: it has not been told of the same by itself, and it
-        was told of the incident where the message only follows up."""
+        knows of the incident where the message only follows up. So whatever is opened by the
+        second path is closed, also where the end was written before it was opened."""
         if row.incident_id is None:
             return row.event in _CALLS
         theirs = session.execute(
@@ -103,7 +106,9 @@ class SecondPath:
         ).all()
         if any(event == row.event and at == row.created_at for event, at in theirs):
             return False
-        return row.event in _CALLS or bool(theirs)
+        if row.event in _CALLS:
+            return True
+        return self._fallbacks[row.receiver] in facts.told(session, row.incident_id)
 
     def _copy(self, session: Session, row: OutboxRow, why: str, now: datetime) -> int:
         fallback = self._fallbacks[row.receiver]

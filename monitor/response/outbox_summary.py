@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +14,8 @@ from alerts.summary import SummaryLine, all_over, summary
 from alerts.types import Incident, IncidentState, Message, MessageEvent
 from monitor.store import installation
 from monitor.store.tables import IncidentRow, OutboxRow
+
+log = logging.getLogger("vigil.outbox")
 
 SUMMARY = "summary"
 _WAITING = OutboxState.WAITING.value
@@ -138,7 +141,7 @@ def finished(session: Session, *, now: datetime) -> list[int]:
     return [
         number
         for number, receipt in rows
-        if not receipt.get("closed") and _all_resolved(session, receipt["incidents"])
+        if not receipt.get("closed") and _all_resolved(session, receipt.get("incidents", ()))
     ]
 
 
@@ -147,7 +150,13 @@ def close(session: Session, summary_id: int, *, now: datetime) -> None:
     row = session.get_one(OutboxRow, summary_id, with_for_update=True, populate_existing=True)
     if row.receipt.get("closed"):
         return
-    message = all_over(Message.from_json(row.message), id=f"{row.dedup_key}-resolve", now=now)
+    row.receipt = {**row.receipt, "closed": True}
+    try:
+        told = Message.from_json(row.message)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.exception("summary %d can't be read, so its end is not told", row.id)
+        return
+    message = all_over(told, id=f"{row.dedup_key}-resolve", now=now)
     session.add(
         OutboxRow(
             dedup_key=message.id,
@@ -161,7 +170,6 @@ def close(session: Session, summary_id: int, *, now: datetime) -> None:
             reason=f"closes message {row.id}",
         )
     )
-    row.receipt = {**row.receipt, "closed": True}
     session.flush()
 
 
