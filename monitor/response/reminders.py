@@ -7,7 +7,7 @@ resolve for five minutes. Nothing is composed anew and no one is told twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from alerts.delivery import OutboxState
 from alerts.notifiers.protocol import Forgetful, Notifier, Told
-from alerts.types import DeliveryOutcome, IncidentState, Message, MessageEvent
+from alerts.types import Delivery, DeliveryOutcome, IncidentState, Message, MessageEvent
 from monitor.services import Services
 from monitor.store.tables import IncidentRow, OutboxRow
 
@@ -43,7 +43,7 @@ class Reminders:
                 told = _told(session, name, now=now)
             if not told:
                 continue
-            delivery = notifier.remind(told)
+            delivery = _remind(notifier, told)
             if delivery.outcome is DeliveryOutcome.DELIVERED:
                 reminded += len(told)
                 self._failed.discard(name)
@@ -78,10 +78,24 @@ def _told(session: Session, receiver: str, *, now: datetime) -> list[Told]:
         .where(OutboxRow.id.in_(latest), wanted)
         .order_by(OutboxRow.id)
     )
-    return [
-        Told(
+    return [known for row in rows if (known := _known(row)) is not None]
+
+
+def _known(row: OutboxRow) -> Told | None:
+    """None where it can't be read: the others are said all the same."""
+    try:
+        return Told(
             message=Message.from_json(row.message),
             receipt={str(key): str(value) for key, value in row.receipt.items()},
         )
-        for row in rows
-    ]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.warning("message %d can't be read, so nobody is reminded of it", row.id)
+        return None
+
+
+def _remind(notifier: Forgetful, told: Sequence[Told]) -> Delivery:
+    try:
+        return notifier.remind(told)
+    except Exception as error:  # a notifier must not stop the others
+        log.exception("receiver %s failed", notifier.name)
+        return Delivery(outcome=DeliveryOutcome.UNCLEAR, error=f"unexpected {type(error).__name__}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rsp_stage import Stage
+from sqlalchemy import select
 
 from alerts.notifiers.protocol import Guarantee, Told, delivered
 from alerts.types import Delivery, DeliveryOutcome, IncidentState, Message, MessageEvent
@@ -110,3 +111,17 @@ def test_a_receiver_that_is_away_is_logged_once(lone_stage: Stage, caplog) -> No
     assert caplog.text.count("can't be reminded") == 1
     receiver.away = False
     assert reminders.run_due() == 1
+
+
+def test_one_message_that_cannot_be_read_keeps_no_other_from_being_said_again(
+    lone_stage: Stage,
+) -> None:
+    receiver = Forgetting()
+    reminders = Reminders(lone_stage.services, {receiver.name: receiver})
+    damaged = told(lone_stage, receiver, MessageEvent.TRIGGER)
+    good = told(lone_stage, receiver, MessageEvent.TRIGGER)
+    with lone_stage.services.sessions.begin() as session:
+        row = session.scalars(select(OutboxRow).where(OutboxRow.incident_id == damaged)).one()
+        row.message = {"damaged": True}
+    assert reminders.run_due() == 1
+    assert receiver.reminded == [[(good, "trigger")]]
