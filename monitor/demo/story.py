@@ -27,7 +27,7 @@ DETECT_LIMIT_S = 45.0
 RECOVER_LIMIT_S = 75.0
 QUIET_S = 4.0
 NEW_SITE = "harbour"
-_QUIET_KINDS = ("decision",)
+_QUIET_KINDS = ("decision", "delivered")
 
 
 class Story:
