@@ -47,23 +47,30 @@ class Digests:
         for receiver in rules.receivers:
             at = last.get(receiver)
             if at is None or at < due:
-                with self._services.sessions.begin() as session:
-                    queued += self._queue(session, receiver, due, now)
+                queued += self._digest(receiver, at, due, now)
         return queued
 
-    def _queue(self, session: Session, receiver: str, due: datetime, now: datetime) -> int:
-        row = health.locked(session, receiver)
-        before = row.digest_at
-        if before is not None and before >= due:
-            return 0  # another process was first
-        row.digest_at = due
-        if before is None and due < self._services.started_at:
-            return 0
+    def _digest(self, receiver: str, before: datetime | None, due: datetime, now: datetime) -> int:
+        """The day is read first: nobody who writes waits for that."""
         since = max(before or due - _DAY, due - 7 * _DAY)
+        facts = None
+        if before is not None or due >= self._services.started_at:
+            with self._services.sessions() as session:
+                facts = facts_of(session, self._services, since=since, until=due)
+        with self._services.sessions.begin() as session:
+            row = health.locked(session, receiver)
+            if row.digest_at != before:
+                return 0  # another process was first
+            row.digest_at = due
+            return 0 if facts is None else self._queue(session, receiver, facts, due, now)
+
+    def _queue(
+        self, session: Session, receiver: str, facts: DigestFacts, due: datetime, now: datetime
+    ) -> int:
         installed = installation.of(session)
         name = f"vigil-{installed}-digest-{due:%Y-%m-%dT%H%M}-{receiver}"
         message = digest(
-            facts_of(session, self._services, since=since, until=due),
+            facts,
             id=name,
             base_url=self._services.settings.service.url,
             installation=installed,

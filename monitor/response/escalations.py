@@ -17,7 +17,7 @@ from monitor.response.escalation_state import EXHAUSTED, STOPPED, WAITING
 from monitor.response.fence import Fence, unfenced
 from monitor.response.one_by_one import one_by_one
 from monitor.services import Services
-from monitor.store.tables import EscalationRow
+from monitor.store.tables import EscalationRow, IncidentRow
 
 MUTED_S = 30.0
 """A step that is due while the incident is muted is looked at again after so long."""
@@ -49,6 +49,8 @@ class Escalations:
     def _take(self, incident_id: int, now: datetime, fence: Fence) -> None:
         with self._services.sessions.begin() as session:
             fence(session)
+            # people's changes lock the incident, then its escalation: so does a step
+            session.get(IncidentRow, incident_id, with_for_update=True)
             row = session.scalar(
                 select(EscalationRow)
                 .where(
