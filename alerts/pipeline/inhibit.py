@@ -24,6 +24,11 @@ class Rule:
     whole_by_slice: bool = field(default=False)
     """Only an incident of all traffic, and only those of a slice."""
 
+    def in_words(self) -> str:
+        """``inhibit 1: cause=a mutes cause=b, of the same model``."""
+        same = f", of the same {', '.join(self.equal)}" if self.equal else ""
+        return f"{self.name}: {_pairs(self.by)} mutes {_pairs(self.mute)}{same}"
+
     def holds(
         self,
         by: Incident,
@@ -113,3 +118,7 @@ class Inhibit:
 
 def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(labels.get(name, "") == value for name, value in wanted.items())
+
+
+def _pairs(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in labels.items())

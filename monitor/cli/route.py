@@ -64,7 +64,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG, json_wanted: JsonOption = False)
     for name, policy in rules.policies.items():
         say(f"escalation {name}: {in_words(policy)}")
     for each in rules.inhibitions:
-        say(f"{each.name}: {_pairs(each.by)} mutes {_pairs(each.mute)}, same {_list(each.equal)}")
+        say(each.in_words())
 
 
 @app.command("test")
@@ -114,10 +114,19 @@ def _tell(found: Preview) -> None:
     for why in found.passed:
         say(f"{'':<18} not {why}")
     say("\nHeld back. When nothing holds it back any more:" if found.held else "")
-    for told in found.told:
-        when = "at once" if told.after_s == 0 else f"after {duration(told.after_s)}"
-        why = "" if told.after_s == 0 else f"  ({told.why})"
-        say(f"  {when:<14} {told.receiver} [{told.kind}]{why}")
+    lines = [
+        ("at once", f"{told.receiver} [{told.kind}]", "")
+        if told.after_s == 0
+        else (
+            f"after {duration(told.after_s)}",
+            f"{told.receiver} [{told.kind}]",
+            f"({told.why})",
+        )
+        for told in found.told
+    ]
+    first, second = (max((len(line[n]) for line in lines), default=0) for n in (0, 1))
+    for when, who, why in lines:
+        say(f"  {when:<{first}}  {who:<{second}}  {why}".rstrip())
 
 
 def _json(found: Preview) -> dict[str, Any]:
@@ -136,11 +145,3 @@ def _json(found: Preview) -> dict[str, Any]:
 
 def _utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _pairs(labels: Any) -> str:
-    return ", ".join(f"{key}={value}" for key, value in labels.items())
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "nothing"

@@ -22,6 +22,10 @@ kind = "console"
 kind = "console"
 [escalations.night]
 steps = [{ after_s = 300.0, receivers = ["boss"] }]
+[[inhibit]]
+by = { cause = "service_fault" }
+mute = { cause = "unknown" }
+equal = ["model"]
 [[routes]]
 match = { severity = "critical" }
 receivers = ["boss"]
@@ -50,6 +54,7 @@ def test_show_draws_the_tree(file: str, capsys: pytest.CaptureFixture[str]) -> N
         "2  anything  ->  chat, then escalation night",
         "else  ->  console",
         "escalation night: after 5 min boss",
+        "inhibit 1: cause=service_fault mutes cause=unknown, of the same model",
     ]
 
 
@@ -69,3 +74,12 @@ def test_test_says_who_when_and_why(file: str, capsys: pytest.CaptureFixture[str
         (300.0, "boss"),
     ]
     assert found["labels"]["camera"] == "c3"
+
+
+def test_the_lines_of_those_told_are_aligned(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(file)
+    path.write_text(CONFIG.replace("300.0", "5400.0"), encoding="utf-8")
+    said = run(capsys, "route", "test", "--model", "gate", "-c", file).splitlines()
+    chat, boss = (next(line for line in said if f"{name} [" in line) for name in ("chat", "boss"))
+    assert "after 1 h 30 min" in boss
+    assert chat.index("chat [") == boss.index("boss [")

@@ -43,10 +43,7 @@ def routes_page(
         policies=tuple((name, in_words(policy)) for name, policy in rules.policies.items()),
         inhibitions=(
             BUILT_IN[0].name,
-            *(
-                f"{each.name}: {_pairs(each.by)} mutes {_pairs(each.mute)}"
-                for each in rules.inhibitions
-            ),
+            *(each.in_words() for each in rules.inhibitions),
         ),
         form={name: asked.get(name) or first.get(name, "") for name in _FIELDS},
         choices={
@@ -95,7 +92,3 @@ def _answer(found: Preview) -> RouteAnswer:
         ),
         held=bool(found.held),
     )
-
-
-def _pairs(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in labels.items())
