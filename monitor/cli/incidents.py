@@ -101,7 +101,9 @@ def show(
         say(f"{delivery['event']} to {delivery['receiver']}: {delivery['state']}{error}")
     say("")
     for entry in found["timeline"]:
-        say(f"{moment(entry['at'])}  {entry['text']}")
+        kind, actor, text = (entry[name] for name in ("kind", "actor", "text"))
+        by = "" if actor == "vigil" or actor in text else f" (by {actor})"
+        say(f"{moment(entry['at'])}  {kind.replace('_', ' ')}: {text}{by}")
 
 
 @app.command()

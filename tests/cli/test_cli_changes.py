@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from monitor.store.database import Sessions, open_engine
-from monitor.store.tables import ActionRow, AuditRow, IncidentRow, OutboxRow
+from monitor.store.tables import ActionRow, AuditRow, IncidentRow, OutboxRow, TimelineRow
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -75,6 +75,7 @@ def test_an_incident_is_taken_closed_and_judged(run: Any, sessions: Sessions) ->
     """Acknowledge, resolve and disposition move it, tell who was paged, and are audited."""
     with sessions.begin() as session:
         _told(session)
+        session.add(TimelineRow(incident_id=1, at=NOW, kind="note", actor="jo", text="On it."))
     run("incidents", "ack", "1")
     with sessions() as session:
         assert _incident(session).state == "acknowledged"
@@ -88,7 +89,11 @@ def test_an_incident_is_taken_closed_and_judged(run: Any, sessions: Sessions) ->
         actors = set(session.scalars(select(AuditRow.actor)))
     assert actors
     assert all(actor.endswith("(command line)") for actor in actors)
-    assert "lens cleaned" in run("incidents", "show", "1").stdout
+    told = run("incidents", "show", "1").stdout
+    assert "lens cleaned" in told
+    assert "note: On it. (by jo)" in told
+    (judged,) = (line for line in told.splitlines() if "disposition: " in line)
+    assert judged.count("command line") == 1
 
 
 def test_a_resolve_beats_a_late_acknowledgement(run: Any, sessions: Sessions) -> None:
