@@ -69,7 +69,7 @@ def list_(
                 "incident": row.incident_id,
                 "state": "overdue" if followups.is_overdue(row, now) else row.state,
                 "owner": row.owner,
-                "due": row.due_at,
+                "due": row.due_at and row.due_at.date(),
                 "text": row.text,
             }
             for row in followups.listed(
