@@ -31,8 +31,9 @@ class Preview:
     def text(self, kind: SilenceKind) -> str:
         """``would silence these 3 open incidents, and would have silenced 5 of the last 7 days``
         and the like."""
-        verb = "freeze" if kind is SilenceKind.FREEZE else "silence"
-        past = "frozen" if kind is SilenceKind.FREEZE else "silenced"
+        verb, past = "silence", "silenced"
+        if kind is SilenceKind.FREEZE:
+            verb, past = "hold back rollbacks of", "held back those of"
         these = f"these {len(self.now)} open incidents" if len(self.now) > 1 else "1 open incident"
         now = f"would {verb} {these if self.now else 'no open incident'}"
         return f"{now}, and would have {past} {len(self.week) or 'none'} of the last 7 days"

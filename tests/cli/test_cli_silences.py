@@ -60,7 +60,7 @@ def test_a_recurring_window_and_a_freeze_are_added(run: Any) -> None:
     frozen = run(
         "silences", "add", "model=reader", "--kind", "freeze", "--for", "1d", "-m", "year-end"
     ).output
-    assert "would freeze no open incident" in frozen
+    assert "would hold back rollbacks of no open incident" in frozen
     released = run("release", "reader", "v2").output
     assert "warning: reader/production is under the release freeze S-2 until" in released
     assert "warning" not in run("release", "gate", "v2").output
