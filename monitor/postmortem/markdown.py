@@ -143,7 +143,7 @@ def impact_words(impact: Impact) -> list[str]:
     told = [f"Inferences in the affected slice: {about}{words.count(impact.inferences)}{share}."]
     if impact.slices:
         told.append(
-            "By slice: "
+            "Other slices that it named: "
             + ", ".join(f"{name} {about}{words.count(count)}" for name, count in impact.slices)
             + "."
         )
