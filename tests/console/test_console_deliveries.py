@@ -65,6 +65,7 @@ def test_the_page_shows_who_is_down_and_what_was_given_up(
     assert re.search(r"oncall-pd.*down.*for.*20 min", page, re.S)
     assert "HTTP 403 &lt;script&gt;" in page
     assert HOSTILE not in page
+    assert re.search(r">slack<.*not in the settings", page, re.S)
     assert "Sign in as an operator" in page
     assert "Send again" not in page
 
