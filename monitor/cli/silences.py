@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="silences",
     cls=FriendlyGroup,
-    help="Whom nobody is told of for a while: silences, maintenance windows, release freezes.",
+    help="What nobody is told of for a while: silences, maintenance windows, release freezes.",
     no_args_is_help=True,
 )
 
