@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from alerts.notifiers.protocol import Notifier
@@ -19,6 +19,18 @@ from alerts.text import compose
 from alerts.types import DeliveryOutcome, Incident, IncidentState, MessageEvent
 
 log = logging.getLogger("vigil.watch")
+
+_WAITS = (5.0, 600.0)
+"""Seconds after the first try in vain, twice as long after each, and at most."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Tries:
+    """``unclear``: one of them may have arrived; none is due before ``next_at``."""
+
+    count: int = 0
+    unclear: bool = False
+    next_at: datetime | None = None
 
 
 class DirectPage:
@@ -40,9 +52,11 @@ class DirectPage:
         self._key = f"vigil-database-{sha256(base_url.encode()).hexdigest()[:12]}"
         self._raised: Incident | None = None
         self._receipts: dict[str, dict[str, str]] = {}
+        self._tries: dict[tuple[str, MessageEvent], _Tries] = {}
 
     def fire(self, incident: Incident, todo: str, *, at: datetime) -> None:
-        """Tell everyone who has not been told yet; call it again while the trouble lasts."""
+        """Tell everyone who has not been told yet; call it again while the trouble lasts. Whoever
+        does not take it is tried less and less often."""
         self._raised = self._raised or incident
         for name in self._receivers_of(self._raised, at):
             if name not in self._receipts and name in self._notifiers:
@@ -60,10 +74,14 @@ class DirectPage:
                 del self._receipts[name]
         if not self._receipts:
             self._raised = None
+            self._tries.clear()
 
     def _send(
         self, name: str, incident: Incident, event: MessageEvent, at: datetime, todo: str
     ) -> dict[str, str] | None:
+        tries = self._tries.setdefault((name, event), _Tries())
+        if tries.next_at is not None and at < tries.next_at:
+            return None
         message = replace(
             compose(
                 incident,
@@ -76,13 +94,19 @@ class DirectPage:
             key=self._key,
             incident_url=self._base_url,
         )
+        tries.count += 1
+        tries.next_at = at + timedelta(
+            seconds=min(_WAITS[0] * 2.0 ** min(tries.count - 1, 30), _WAITS[1])
+        )
+        unclear, tries.unclear = tries.unclear, True
         try:
             delivery = self._notifiers[name].deliver(
-                message, thread=self._receipts.get(name, {}), unclear=False
+                message, thread=self._receipts.get(name, {}), unclear=unclear
             )
         except Exception:  # a notifier must not keep the others from being told
             log.exception("receiver %s failed", name)
             return None
+        tries.unclear = unclear or delivery.outcome is DeliveryOutcome.UNCLEAR
         if delivery.outcome is DeliveryOutcome.DELIVERED:
             return {**self._receipts.get(name, {}), **delivery.receipt}
         log.warning("%s can't be told directly: %s", name, delivery.error)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from alerts import incidents
 from alerts.severity import severity_of
 from alerts.types import Alert, AlertKind, Incident, IncidentState, MessageEvent, TimelineEntry
-from monitor.response import record
+from monitor.response import past, record
 from monitor.response.people import Teller
 from monitor.store.database import take_turns
 from monitor.store.tables import IncidentRow
@@ -31,6 +31,18 @@ def watched_incidents(session: Session) -> list[Incident]:
         .order_by(IncidentRow.id)
     )
     return [Incident.from_columns(row) for row in rows]
+
+
+def left_alone(session: Session, firing: Mapping[str, Trouble]) -> list[Incident]:
+    """Those that a person resolved while they lasted: nobody is told again until the trouble has
+    been away, or there is more of it."""
+    found = []
+    for incident in past.dismissed(session):
+        if incident.kind.is_watched:
+            trouble = firing.get(incident.labels.get("check", ""))
+            if trouble is None or trouble.amount <= int(incident.labels.get("amount", "0")):
+                found.append(incident)
+    return found
 
 
 def incident_of(trouble: Trouble, library: Library, at: datetime, *, owner: str = "") -> Incident:
@@ -62,7 +74,7 @@ def incident_of(trouble: Trouble, library: Library, at: datetime, *, owner: str 
         detected_at=at,
         last_firing_at=at,
         reasons=trouble.reasons,
-        labels={"owner": owner, "check": trouble.key},
+        labels={"owner": owner, "check": trouble.key, "amount": str(trouble.amount)},
         runbook=library.for_alert(trouble.kind.value).name,
     )
 
@@ -81,7 +93,8 @@ def settle(
     One process at a time, so that two of them open one incident.
     """
     take_turns(session, _TURN)
-    known = {incident.labels.get("check", "") for incident in watched_incidents(session)}
+    quiet = [*watched_incidents(session), *left_alone(session, firing)]
+    known = {incident.labels.get("check", "") for incident in quiet}
     opened = 0
     for key, trouble in firing.items():
         if key in known:
@@ -100,6 +113,7 @@ def settle(
     for incident in over:
         current = record.get(session, incident.id)
         if not current.state.is_open:
+            record.save(session, incidents.went_quiet(current, at=at))
             continue
         text = "Recovered: what was wrong is right again."
         current = record.save(session, incidents.recovered(current, at=at, text=text))

@@ -25,7 +25,8 @@ Family = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trouble:
-    """One thing that is wrong. ``key`` names it for as long as it lasts; ``since`` where known."""
+    """One thing that is wrong. ``key`` names it for as long as it lasts; ``since`` where known.
+    ``amount``: more of it than when a person resolved it is news."""
 
     key: str
     title: str
@@ -33,6 +34,7 @@ class Trouble:
     kind: AlertKind = AlertKind.VIGIL_SELF
     family: Family = SELF
     since: datetime | None = None
+    amount: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,6 +181,7 @@ def _outbox(facts: Facts, late: timedelta) -> Iterator[Trouble]:
             key="dead-letters",
             title="vigil gave up on messages",
             reasons=(f"{told}; see the page of deliveries, or vigil deliveries list",),
+            amount=sum(dead.values()),
         )
 
 

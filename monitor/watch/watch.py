@@ -17,7 +17,7 @@ from monitor.watch.direct import DirectPage
 from monitor.watch.facts import look
 from monitor.watch.heartbeat import Heartbeat
 from monitor.watch.job_log import JobLog
-from monitor.watch.ledger import incident_of, settle, watched_incidents
+from monitor.watch.ledger import incident_of, left_alone, settle, watched_incidents
 from monitor.watch.trouble import Facts, Trouble, troubles
 from runbooks.library import Library
 
@@ -103,7 +103,7 @@ class Watch:
         self._seen = Counter({key: self._seen[key] + 1 for key in firing})
         lasting = {key: each for key, each in firing.items() if self._seen[key] >= LOOKS}
         with self._services.sessions() as session:
-            known = watched_incidents(session)
+            known = [*watched_incidents(session), *left_alone(session, firing)]
         over = self._over(firing, known)
         fresh = lasting.keys() - {incident.labels.get("check") for incident in known}
         if fresh or over:

@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 import small_fleet as fleet
-from rsp_stage import Stage
+from rsp_stage import Stage, an_incident
 from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
-from alerts.types import AlertKind, MessageEvent
+from alerts.types import AlertKind, Delivery, DeliveryOutcome, MessageEvent
+from monitor.response import people
 from monitor.settings.alerting import Heartbeat as HeartbeatRules
 from monitor.settings.receivers import AlertmanagerReceiver
 from monitor.store.tables import IncidentRow, LabelRow, OutboxRow, SourceRow, TickRow
 from monitor.watch import watch as module
+from monitor.watch.direct import DirectPage
 from monitor.watch.heartbeat import Heartbeat
 from monitor.watch.job_log import JobLog
 from monitor.watch.watch import AWAY_AFTER_S, CALM_LOOKS, LOOKS, Watch
@@ -207,6 +209,67 @@ def test_a_tick_leaves_what_the_watch_opened_alone():
         AlertKind.VIGIL_SELF,
         AlertKind.LABELS_SILENT,
     }
+
+
+def resolve(kit: Kit, incident_id: int) -> None:
+    with kit.services.sessions.begin() as session:
+        now, announcer = kit.stage.clock.now(), kit.stage.announcer
+        people.resolve(session, incident_id, actor="ann", at=now, announcer=announcer)
+
+
+def test_what_a_person_resolved_while_it_lasts_pages_nobody_until_it_comes_back(kit: Kit):
+    box = kit.stage.outbox({"pager": kit.notes})
+
+    def look(times: int, **how: Any) -> None:
+        for _ in range(times):
+            kit.look(**how)
+            box.deliver_due()
+
+    late = kit.services.settings.heartbeat.ticks_late_after_s + 60.0
+    look(1)
+    look(LOOKS + 1, tick=False, every_s=late)
+    resolve(kit, 1)
+    look(4, tick=False)
+    kit.watch = kit.another()  # a restart
+    look(4, tick=False)
+    assert kit.notes.events == ["trigger", "resolve"]
+    look(CALM_LOOKS + 1)
+    look(LOOKS + 1, tick=False, every_s=late)
+    assert [row.state for row in kit.incidents()] == ["resolved", "open"]
+    assert kit.notes.events == ["trigger", "resolve", "trigger"]
+
+
+def test_more_messages_that_are_given_up_page_again_though_a_person_resolved_the_first(kit: Kit):
+    def given_up(number: int) -> None:
+        incident = kit.stage.incident(fingerprint=f"{number:032d}")
+        kit.stage.tell(incident, MessageEvent.TRIGGER)
+        with kit.services.sessions.begin() as session:
+            for row in session.scalars(select(OutboxRow)):
+                row.state = "dead" if row.incident_id == incident.id else "delivered"
+
+    kit.look()
+    given_up(1)
+    kit.look(LOOKS)
+    (ours,) = [row for row in kit.incidents() if row.kind == AlertKind.VIGIL_SELF.value]
+    resolve(kit, ours.id)
+    kit.look(3)
+    assert sum(row.kind == AlertKind.VIGIL_SELF.value for row in kit.incidents()) == 1
+    with kit.services.sessions.begin() as session:
+        for row in session.scalars(select(OutboxRow)):
+            row.state = "dead"
+    kit.look(LOOKS)
+    assert sum(row.kind == AlertKind.VIGIL_SELF.value for row in kit.incidents()) == 2
+
+
+def test_a_direct_page_that_may_have_arrived_is_tried_less_and_less_often_and_says_so():
+    """A receiver that takes a page and does not answer is not paged every five seconds."""
+    notes = fleet.Notes()
+    notes.answers = [Delivery(outcome=DeliveryOutcome.UNCLEAR, error="no answer")] * 100
+    page = DirectPage({"pager": notes}, lambda _incident, _at: ("pager",), base_url="http://v")
+    for look in range(120):
+        page.fire(an_incident(), "Look.", at=fleet.NOON + timedelta(seconds=5 * look))
+    assert 2 < len(notes.told) < 10
+    assert [unclear for _, _, unclear in notes.told] == [False] + [True] * (len(notes.told) - 1)
 
 
 def test_a_database_that_is_away_pages_directly_once_and_resolves(
