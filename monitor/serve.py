@@ -43,6 +43,7 @@ def run(settings: Settings, *, config: Path | None = None) -> None:
         )
     finally:
         scheduler.shutdown(wait=True)
+        works.outbox.close()
         works.audits.stop()
         works.reports.stop()
         works.watch.close()

@@ -48,6 +48,13 @@ class Notifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Closable(Protocol):
+    """A receiver that holds connections open."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
     """A message that a receiver took, with the receipt it gave."""

@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import select
 
 from alerts.delivery import OutboxState
-from alerts.notifiers.protocol import Notifier
+from alerts.notifiers.protocol import Closable, Notifier
 from alerts.types import Delivery, DeliveryOutcome, Message
 from monitor.response import outbox_health as health
 from monitor.response import outbox_summary
@@ -68,6 +68,7 @@ class Outbox:
         self._lanes: dict[str, Future[int]] = {}
         self._ended: list[Future[int]] = []
         self._again: set[str] = set()
+        self._closed = False
         self._threads = ThreadPoolExecutor(len(notifiers) + 1, thread_name_prefix="vigil-deliver")
 
     def deliver_due(self, *, most: int | None = None) -> int:
@@ -90,9 +91,19 @@ class Outbox:
         """Messages for these have just been committed: deliver them now, not at the next poll."""
         self._begin(receivers, MOST, again=True)
 
+    def close(self) -> None:
+        """Begin no further attempt, wait for those that run, and close what the receivers hold
+        open. What waits goes with the next start, or from another process."""
+        with self._lock:
+            self._closed = True
+        self._threads.shutdown(wait=True)
+        for notifier in self._notifiers.values():
+            if isinstance(notifier, Closable):
+                notifier.close()
+
     def _begin(self, receivers: Iterable[str], most: int, *, again: bool = False) -> None:
         with self._lock:
-            for receiver in receivers:
+            for receiver in () if self._closed else receivers:
                 if receiver not in self._lanes:
                     lane = self._threads.submit(self._lane, receiver, most)
                     self._lanes[receiver] = lane
@@ -113,10 +124,12 @@ class Outbox:
         attempts, ends = 0, time.monotonic() + LANE_S
         try:
             while True:
-                while attempts < most and time.monotonic() < ends and self._one(receiver):
+                while attempts < most and time.monotonic() < ends and not self._closed:
+                    if not self._one(receiver):
+                        break
                     attempts += 1
                 with self._lock:
-                    wanted = receiver in self._again
+                    wanted = receiver in self._again and not self._closed
                     if not wanted or attempts >= most or time.monotonic() >= ends:
                         self._end(receiver)
                         break
