@@ -12,14 +12,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import uvicorn
 from console_browser import app_on
-from console_world import BAD_SLICE, DEPLOYMENT, MODEL, Fleet
+from console_world import BAD_SLICE, DEPLOYMENT, MODEL, NOW, Fleet
 from PIL import Image
+
+from alerts.silences.draft import draft
+from alerts.silences.matchers import Matcher
+from alerts.silences.silence import SilenceKind
+from monitor.response import followups, silences
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -33,17 +39,47 @@ PATHS = {
     "relabel": ("/incidents/{domain_shift}", 1700),
     "incidents": ("/incidents?state=all", 700),
     "runbook": ("/runbooks/model_regression", 1300),
+    "silences": ("/silences", 420),
+    "deliveries": ("/deliveries", 700),
+    "routes": (
+        f"/routes?model={MODEL}/{DEPLOYMENT}&severity=error&cause=input_fault&slice=camera%3Dc3",
+        1100,
+    ),
+    "followups": ("/followups", 360),
+    "post-mortem": ("/incidents/{input_fault}/export", 2000),
     "login": ("/login", 700),
 }
 
 
 @pytest.fixture(scope="module")
-def served(fleet: Fleet) -> Iterator[str]:
+def at_work(fleet: Fleet) -> Fleet:
+    """The fleet with people at work: a silence, and what is to be done."""
+    key = fleet.incidents["input_fault"]
+    with fleet.sessions.begin() as session:
+        for matcher, kind in (("site=south", SilenceKind.SILENCE), ("model=a", SilenceKind.FREEZE)):
+            made = draft(
+                kind=kind,
+                matchers=(Matcher.parse(matcher),),
+                starts_at=NOW,
+                ends_at=NOW + timedelta(hours=2),
+                comment="the lens is being cleaned",
+                actor="jo",
+                now=NOW,
+            )
+            silences.create(session, made)
+        for text, owner, days in (("Check the other lenses", "kim", -2), ("A heater", "jo", 9)):
+            due = NOW + timedelta(days=days)
+            followups.add(session, key, text, owner=owner, due_at=due, actor="jo", at=NOW)
+    return fleet
+
+
+@pytest.fixture(scope="module")
+def served(at_work: Fleet) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(app_on(fleet), host="127.0.0.1", port=port, log_level="warning", ws="none")
+        uvicorn.Config(app_on(at_work), host="127.0.0.1", port=port, log_level="warning", ws="none")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
