@@ -41,7 +41,7 @@ serve: setup ## Run the service on vigil.toml (ARGS="--config PATH")
 
 test: setup ## All tests but the ones that need heavy servers (ARGS="tests/alerts -k slack")
 	@bash .ci/programs
-	@$(BIN)/python -m pytest -m "not servers" $(ARGS)
+	@$(BIN)/python -m pytest -m "not servers" -n auto --dist loadfile $(ARGS)
 
 test-servers: setup ## The slow, heavy tests: Evidently's reports against our numbers, servers
 	@echo "installing Evidently for the cross-check (minutes, the first time)"
