@@ -92,7 +92,12 @@ class ExternalAlerts:
                 fresh.append(each)
             elif row is not None and row.resolved_at is None:
                 (same if each.firing else over).append(row)
+        before = [known[each.fingerprint] for each in fresh if each.fingerprint in known]
+        left = Counter(row.incident_id for row in before if row.resolved_at is None)
         changed = [self._fires(session, group, batch, at) for group in self.groups(fresh)]
+        for number, gone in left.items():
+            if number not in changed and self._ended(session, number, gone, at):
+                changed.append(number)
         self._lasts(session, same, at)
         changed += self._ends(session, over, at)
         for number in sorted(set(changed)):

@@ -224,3 +224,23 @@ def test_busy_is_503_so_that_alertmanager_comes_again(lone_scene: Scene) -> None
         for _ in range(endpoint.AT_ONCE):
             endpoint._room.release()
     assert sender.post(alert()) == 202
+
+
+def test_an_incident_whose_last_alert_came_back_as_part_of_another_is_over(scene: Scene) -> None:
+    """Alertmanager tells of a later start without ever having told of the end."""
+    sender = Sender(scene)
+    assert sender.post(alert(1, upstream="kafka", severity="warning")) == 202
+    later = NOON + timedelta(minutes=30)
+    scene.clock.advance(1800.0)
+    labels = {1: {"severity": "warning"}, 2: {"model": "writer"}, 3: {"model": "writer"}}
+
+    def batch(status: str) -> list[Any]:
+        return [
+            alert(number, upstream="kafka", at=later, status=status, **more)
+            for number, more in labels.items()
+        ]
+
+    assert sender.post(*batch("firing")) == 202
+    assert [one.state.is_open for one in incidents_of(scene)] == [False, True]
+    assert sender.post(*batch("resolved")) == 202
+    assert [one.state.is_open for one in incidents_of(scene)] == [False, False]
