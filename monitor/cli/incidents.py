@@ -184,7 +184,11 @@ def _shares(shares: Mapping[str, float]) -> str:
 
 
 def _text(reason: Any) -> str:
-    return str(reason.get("text", reason)) if isinstance(reason, dict) else str(reason)
+    """A decision's reason that speaks for the action is marked as such."""
+    if not isinstance(reason, dict):
+        return str(reason)
+    favour = "in favour: " if reason.get("outcome") == "allow" else ""
+    return f"{favour}{reason.get('text', reason)}"
 
 
 @app.command()

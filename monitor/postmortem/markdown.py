@@ -56,8 +56,10 @@ def _times(view: IncidentView) -> Iterator[str]:
         yield f"| {stop.name} | {at} | {after} |"
     yield ""
     for one in view.times:
-        told = words.duration(one.seconds) if one.seconds is not None else "not reached"
-        yield f"- Time to {one.step}: {told} (from the {one.since})"
+        told = "not reached"
+        if one.seconds is not None:
+            told = f"{words.duration(one.seconds)} (from the {one.since})"
+        yield f"- Time to {one.step}: {told}"
 
 
 def _changes(found: PostMortem) -> Iterator[str]:
@@ -74,7 +76,8 @@ def _done(view: IncidentView) -> Iterator[str]:
     for action in view.actions:
         yield f"- **{action.kind}** {action.state}: {plain(action.summary)} {plain(action.result)}"
         for reason in action.reasons:
-            yield f"  - {plain(reason.text)}"
+            favour = "in favour: " if reason.outcome == "allow" else ""
+            yield f"  - {favour}{plain(reason.text)}"
     if not view.actions:
         yield "Nothing automatic."
     decisions = [one for one in view.timeline if one.kind == "decision"]

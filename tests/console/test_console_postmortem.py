@@ -50,6 +50,9 @@ def test_it_tells_times_impact_changes_actions_and_what_follows(found: PostMorte
     ):
         assert f"## {heading}" in text
     assert "Time to acknowledge: 3" in text
+    assert "- Time to recover: not reached\n" in text
+    assert "  - in favour: v0 was known good" in text
+    assert "  - it began 30 minutes after the last release" in text
     assert "![sharpness](a.svg)" in text
     assert "- [ ] F-" in text
     assert "check the \\*other\\* lenses (kim, due " in text
