@@ -41,10 +41,15 @@ def check(
         for key, ref in _secrets(settings, ""):
             read_secret(ref, key=key, file=str(config))
     say(
-        f"{config}: good. {len(settings.models)} models, {len(settings.receivers)} receivers, "
-        f"{len(settings.routes)} routes; at most {settings.budget.false_pages:g} false pages in "
-        f"{settings.budget.per_days:g} days"
+        f"{config}: good. {_many(len(settings.models), 'model')}, "
+        f"{_many(len(settings.receivers), 'receiver')}, {_many(len(settings.routes), 'route')}; "
+        f"at most {_many(settings.budget.false_pages, 'false page')} in "
+        f"{_many(settings.budget.per_days, 'day')}"
     )
+
+
+def _many(count: float, what: str) -> str:
+    return f"{count:g} {what}{'' if count == 1 else 's'}"
 
 
 def _secrets(section: Any, key: str) -> Iterator[tuple[str, SecretRef]]:
