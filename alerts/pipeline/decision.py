@@ -53,8 +53,3 @@ class Decision:
             )
         except (KeyError, TypeError, ValueError):
             return None
-
-
-def moment(at: datetime) -> str:
-    """``2026-11-21 09:00 UTC``."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"

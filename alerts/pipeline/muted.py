@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from alerts.pipeline.case import Case
-from alerts.pipeline.decision import Decision, Outcome, moment
+from alerts.pipeline.decision import Decision, Outcome
 from alerts.silences.silence import SilenceKind, find
+from alerts.silences.words import at_minute
 
 _NAMES = {SilenceKind.SILENCE: "silence", SilenceKind.MAINTENANCE: "maintenance window"}
 
@@ -21,7 +22,7 @@ def quiet(case: Case, *, stage: str, kind: SilenceKind, what: str) -> tuple[Deci
         reason = f"no {_NAMES[kind]} matches it"
         return Decision(stage=stage, outcome=Outcome.PASS, reason=reason), case
     until = silence.until(case.at)
-    ends = f" until {moment(until)}" if until else ""
+    ends = f" until {at_minute(until)}" if until else ""
     reason = f"{what} {silence.name}{ends}"
     decision = Decision(stage=stage, outcome=Outcome.STOP, reason=reason, until=until)
     return decision, replace(case, silence=silence)
