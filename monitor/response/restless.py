@@ -72,8 +72,7 @@ def _rows(session: Session, ticks: Sequence[int]) -> Iterator[Row]:
             .where(SignalPointRow.tick_id.between(some[0], some[-1]))
             .order_by(SignalPointRow.tick_id)
         )
-        for tick, model, deployment, values in found:
-            yield tick, model, deployment, values
+        yield from ((tick, model, name, values) for tick, model, name, values in found)
 
 
 def day_evidence(rows: Iterable[Row]) -> dict[StreamKey, float]:
