@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -90,7 +90,8 @@ class Notice:
 class Case:
     """One alert, or one piece of news of an incident, and what was decided of it so far.
 
-    ``told``: receivers that were told of the incident's trigger. ``whole``: the open incident that
+    ``told``: receivers that were told of the incident's trigger, ``unreached`` those of them that
+    nothing has reached. ``whole``: the open incident that
     it is a part of, and ``whole_told`` those that were told of that. ``also``: labels of further
     models that feel the same fault. ``before``: what each stage decided last time.
 
@@ -105,6 +106,7 @@ class Case:
     incident: Incident | None = None
     event: MessageEvent = MessageEvent.TRIGGER
     told: tuple[str, ...] = ()
+    unreached: Collection[str] = ()
     whole: Incident | None = None
     whole_told: tuple[str, ...] = ()
     also: tuple[Mapping[str, str], ...] = ()

@@ -15,7 +15,7 @@ class Deliver:
     """One notice per receiver.
 
     * What quietens goes to those who were told of the trigger, and to nobody else.
-    * Whoever is new to an incident gets its trigger, whatever the news is.
+    * Whoever is new to an incident, or was never reached, gets its trigger, whatever the news is.
     * Whoever knows of it through the incident that it is a part of gets nothing more.
     """
 
@@ -28,7 +28,9 @@ class Deliver:
         known: list[str] = []
         knowing = _knowing(case)
         for receiver in dict.fromkeys((*case.receivers, *case.told)):
-            if receiver in case.told:
+            if receiver in case.unreached:
+                notices.append(_notice(receiver, MessageEvent.TRIGGER, "nothing reached it"))
+            elif receiver in case.told:
                 why = "was told of it" if receiver not in case.receivers else "routed"
                 notices.append(_notice(receiver, case.event, why))
             elif receiver in knowing:

@@ -87,6 +87,7 @@ class Announcer:
             incident=incident,
             event=event,
             told=facts.told(session, incident.id),
+            unreached=facts.unreached(session, incident.id),
             whole=whole,
             whole_told=facts.told(session, whole.id) if whole else (),
             also=tuple(self._also(incident)),

@@ -106,7 +106,7 @@ class Escalations:
         data = {"policy": policy.name, "step": taken + 1, "receivers": list(step.receivers)}
         entry = TimelineEntry(at=now, kind="escalated", actor="vigil", text=text, data=data)
         record.note(session, incident.id, entry)
-        told = facts.told(session, incident.id)
+        told = set(facts.told(session, incident.id)) - facts.unreached(session, incident.id)
         notices = [
             Notice(
                 receiver=name,

@@ -83,6 +83,17 @@ def told(session: Session, incident_id: int) -> tuple[str, ...]:
     return tuple(knowing)
 
 
+def unreached(session: Session, incident_id: int) -> frozenset[str]:
+    """Receivers that should know of an incident and do not: all that was sent was given up."""
+    rows = session.execute(
+        select(OutboxRow.receiver, OutboxRow.state).where(OutboxRow.incident_id == incident_id)
+    )
+    states: dict[str, set[str]] = {}
+    for receiver, state in rows:
+        states.setdefault(receiver, set()).add(state)
+    return frozenset(name for name, found in states.items() if found <= {"dead", "withdrawn"})
+
+
 def decisions(session: Session, incident_ids: list[int]) -> dict[int, dict[str, Decision]]:
     """The last decision of each stage, by incident."""
     found: dict[int, dict[str, Decision]] = {each: {} for each in incident_ids}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from rsp_routes import escalations, follow, held, row_of, silence, told
 from rsp_stage import Stage
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from alerts.types import Incident, MessageEvent
 from monitor.response import people
+from monitor.store.tables import OutboxRow
 
 TRIGGER = MessageEvent.TRIGGER
 
@@ -128,3 +131,19 @@ def test_the_receipt_of_the_first_round_is_kept(lone_stage: Stage, notes):
     box.deliver_due()
     assert [message.event.value for message, _, _ in notes.told] == ["trigger", "resolve"]
     assert notes.told[-1][1] == {"message_id": notes.told[0][0].id}
+
+
+def test_whom_nothing_reached_gets_the_page_with_the_next_news(stage: Stage):
+    """The page was given up. News as such would be shown to nobody; the end is told as ever."""
+    follow(stage)
+    incident = stage.tell(stage.incident(), TRIGGER)
+    with stage.services.sessions.begin() as session:
+        session.get_one(OutboxRow, row_id(session)).state = "dead"
+    stage.tell(incident, MessageEvent.UPDATE)
+    assert told(stage) == [("pager", "trigger"), ("pager", "trigger")]
+    resolve(stage, incident)
+    assert told(stage)[2:] == [("pager", "resolve")]
+
+
+def row_id(session: Session) -> int:
+    return session.scalars(select(OutboxRow.id)).one()
