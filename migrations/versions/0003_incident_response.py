@@ -41,6 +41,7 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("repeat_of", BIG, nullable=True))
     op.add_column("outbox", sa.Column("reason", sa.Text(), nullable=False, server_default=""))
     op.add_column("outbox", sa.Column("fallback_of", BIG, nullable=True))
+    op.create_index(op.f("ix_outbox_event_state"), "outbox", ["event", "state"], unique=False)
     op.create_table(
         "escalations",
         *_of_incident("escalations"),
@@ -162,6 +163,7 @@ def downgrade() -> None:
         "escalations",
     ):
         op.drop_table(table)
+    op.drop_index(op.f("ix_outbox_event_state"), table_name="outbox")
     op.drop_column("outbox", "fallback_of")
     op.drop_column("outbox", "reason")
     op.drop_column("incidents", "repeat_of")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from monitor.store.tables.base import Base, BigId
@@ -40,6 +40,7 @@ class OutboxRow(Base):
     receipt: Mapped[dict[str, Any]] = mapped_column(default=dict)
     reason: Mapped[str] = mapped_column(Text, default="")  # why this receiver
     fallback_of: Mapped[int | None] = mapped_column(BigId)  # the message it stands in for
+    __table_args__ = (Index(None, "event", "state"),)
 
 
 class ReceiverRow(Base):
