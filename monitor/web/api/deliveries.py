@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from monitor.response import letters
+from monitor.response.letters import ReceiverStanding
 from monitor.web.access import RowId
 from monitor.web.api.answers import Answer
 from monitor.web.auth import Operator, Reader, services_of
@@ -33,23 +34,6 @@ class DeliveryOut(Answer):
     fallback_of: int | None
 
 
-class ReceiverOut(Answer):
-    """How a receiver fares. ``state``: up, busy, down or trying."""
-
-    receiver: str
-    kind: str
-    state: str
-    failures: int
-    down_since: datetime | None
-    open_until: datetime | None
-    last_delivered_at: datetime | None
-    last_error: str
-    waiting: int
-    dead: int
-    fallback: str
-    per_minute: int | None
-
-
 @router.get("/deliveries")
 def list_deliveries(
     request: Request,
@@ -65,12 +49,13 @@ def list_deliveries(
 
 
 @router.get("/receivers")
-def list_receivers(request: Request, actor: Reader) -> list[ReceiverOut]:
+def list_receivers(request: Request, actor: Reader) -> list[ReceiverStanding]:
     """Every receiver: whether it is up, since when not, and what waits for it."""
     services = services_of(request)
     with services.sessions() as session:
-        found = letters.standings(session, services.settings.receivers, now=services.clock.now())
-    return [ReceiverOut.model_validate(one) for one in found]
+        return list(
+            letters.standings(session, services.settings.receivers, now=services.clock.now())
+        )
 
 
 @router.post("/deliveries/{delivery_id}/resend", responses={404: {}, 409: {}})
