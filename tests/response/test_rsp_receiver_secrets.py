@@ -86,11 +86,10 @@ def test_a_secret_is_seen_nowhere_whatever_fails(
     )
 
 
-@pytest.mark.parametrize("made", KINDS, indirect=True)
+@pytest.mark.parametrize("made", [kind for kind in KINDS if kind != "webhook"], indirect=True)
 def test_the_search_would_find_a_secret(made: Rig, make_seen: Any) -> None:
-    """The stub did get it, so what is searched for is what was sent."""
-    if made.kind == "webhook":
-        pytest.skip("its secret signs, and is never sent")
+    """The stub did get it, so what is searched for is what was sent. The webhook's secret signs,
+    and is never sent."""
     with made.running() as notifier:
         notifier.deliver(make_seen, thread={})
     sent = "".join(

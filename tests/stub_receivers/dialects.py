@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from abc import ABC, abstractmethod
 from typing import Any
 
 from slack_sdk.models.blocks import Block
@@ -15,7 +16,7 @@ LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-class Shown:
+class Shown(ABC):
     """``shown`` is what people see, in order; ``refused`` why a request was turned down."""
 
     def __init__(self) -> None:
@@ -29,8 +30,8 @@ class Shown:
             self.refused.append(str(error))
             return as_json({"message": str(error)[:200]}, 400)
 
-    def take(self, request: Request) -> Reply:
-        raise NotImplementedError
+    @abstractmethod
+    def take(self, request: Request) -> Reply: ...
 
 
 def _text(value: Any, most: int, what: str) -> str:
