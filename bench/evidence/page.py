@@ -112,7 +112,8 @@ def _delay(part: dict[str, Any], _: dict[str, Any]) -> str:
         "Windows of one minute from the fault to the crossing; beside it, to the page (which also\n"
         "needs an effect beyond the tolerance: 0.25 sigma is below it by design), the best fixed\n"
         "window in hindsight, and on exchangeable traffic the oracle log(A) / KL. The window's\n"
-        "threshold is the largest value of each signal in two healthy weeks: 13 times our budget.\n"
+        "threshold is the largest value of each signal in two healthy weeks: over ten times\n"
+        "our budget.\n"
     )
     if "note" in part:
         text.append(f"{part['note']}\n")
