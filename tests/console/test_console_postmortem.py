@@ -14,8 +14,11 @@ from console_world import NOW, ONSET, Fleet
 from dashboards.console.readmodels.postmortem import PostMortem
 from monitor.postmortem.export import files, page, write
 from monitor.postmortem.gather import postmortem
+from monitor.postmortem.impact import impact_of
 from monitor.postmortem.markdown import markdown, plain
-from monitor.response import followups
+from monitor.response import followups, record
+from monitor.settings.schema import WatchedModel
+from monitor.store.tables import LabelRow
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +119,34 @@ def test_the_console_and_the_incident_page_lead_to_it(client: TestClient, fleet:
     assert answer.status_code == 200
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert client.get("/incidents/99999/export").status_code == 404
+
+
+def test_the_cost_is_that_of_wrong_answers_beyond_the_usual(fleet: Fleet) -> None:
+    """Share wrong since the onset less that of before, times inferences, times the price of one."""
+    with fleet.sessions() as session:
+        incident = record.get(session, fleet.incidents["input_fault"])
+        cell = dict(incident.slice.pairs)
+        for n, (hours, wrong) in enumerate([(-2, False)] * 10 + [(0, True)] * 4 + [(0, False)] * 4):
+            session.add(
+                LabelRow(
+                    record_id=f"cost-{n}",
+                    model=incident.model,
+                    version=incident.model_version,
+                    deployment=incident.deployment,
+                    cell=cell,
+                    prediction=1,
+                    confidence=0.9,
+                    label=2 if wrong else 1,
+                    predicted_at=ONSET + timedelta(hours=hours, seconds=1),
+                    arrived_at=NOW,
+                )
+            )
+        session.flush()
+        watched = WatchedModel(name=incident.model, error_cost=0.5, currency="EUR")
+        told = impact_of(session, incident, watched, now=NOW)
+        session.rollback()
+    assert (told.labelled, told.wrong) == (8, 4)
+    usual = told.wrong_before / told.labelled_before
+    assert 0 < usual < 0.5
+    assert told.cost == pytest.approx((0.5 - usual) * told.inferences * 0.5)
+    assert told.currency == "EUR"
