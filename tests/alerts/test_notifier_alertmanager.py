@@ -20,7 +20,9 @@ from stub_receivers import ReceiverServer
 from alerts.notifiers.alertmanager import AlertmanagerNotifier
 from alerts.notifiers.protocol import Told
 from alerts.types import DeliveryOutcome, MessageEvent, Severity
+from monitor.settings.schema import Settings
 from monitor.standins.reply import Reply
+from monitor.watch.heartbeat import Heartbeat
 from vigil.clock import SystemClock
 from vigil.types import Slice
 
@@ -247,3 +249,22 @@ def test_a_test_page_is_told_and_ends_by_itself(
     until(lambda: clean.told)
     found = server.get("/api/v2/alerts", params={"filter": 'incident="incident-7-test-1"'}).json()
     assert datetime.fromisoformat(found[0]["endsAt"]) < datetime.now(tz=UTC) + timedelta(minutes=3)
+
+
+def test_the_sign_of_life_fires_while_it_beats_and_ends_when_it_stops(
+    server: httpx.Client, now: datetime
+) -> None:
+    """A dead service says nothing: its alert is over three beats later, and that is missed."""
+    settings = Settings.model_validate(
+        {
+            "receivers": {"am": {"kind": "alertmanager", "url": str(server.base_url)}},
+            "heartbeat": {"every_s": 0.5, "receivers": ["am"]},
+        }
+    )
+    heartbeat = Heartbeat(settings)
+    assert heartbeat.beat_due(SystemClock().now(), installation="here", started_at=now) == 1
+    wanted = {"filter": 'alertname="VigilAlive"'}
+    (alive,) = until(lambda: server.get("/api/v2/alerts", params=wanted).json())
+    assert (alive["labels"]["installation"], alive["status"]["state"]) == ("here", "active")
+    until(lambda: server.get("/api/v2/alerts", params=wanted).json() == [])
+    heartbeat.close()
