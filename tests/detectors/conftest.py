@@ -134,19 +134,30 @@ class Fleet:
         return Outcomes.of(KEYS, cells, batch.probabilities.max(axis=1), right)
 
 
+@pytest.fixture
+def fleet(request: pytest.FixtureRequest) -> Fleet:
+    """The fleet, with draws of this test's own: none depends on which tests ran before it."""
+    fleet = Fleet()
+    fleet.rng = np.random.default_rng([1, *request.node.name.encode()])
+    return fleet
+
+
 @pytest.fixture(scope="session")
-def fleet() -> Fleet:
+def lasting_fleet() -> Fleet:
+    """The same fleet for fixtures that outlive a test and bring a generator of their own."""
     return Fleet()
 
 
 @pytest.fixture(scope="session")
-def baseline(fleet: Fleet) -> Baseline:
-    return fleet.baseline()
+def baseline() -> Baseline:
+    return Fleet().baseline()
 
 
 @pytest.fixture(scope="session")
-def learned(fleet: Fleet, baseline: Baseline) -> bytes:
+def learned(baseline: Baseline) -> bytes:
     """An engine that has learned 1000 healthy windows of the fleet, as bytes."""
+    fleet = Fleet()
+    fleet.rng = np.random.default_rng(2)
     engine = FleetEvidence(20_000, 200)
     engine.learn([fleet.scores(baseline) for _ in range(1000)])
     return engine.to_bytes()

@@ -61,12 +61,12 @@ def window(fleet, baseline, rng, *, shift=0.0, independent=False) -> Summary:
 
 
 @pytest.fixture(scope="module")
-def healthy(fleet, baseline):
+def healthy(lasting_fleet, baseline):
     """What an engine learns of such windows: the variance of scores beyond sampling."""
     rng = np.random.default_rng(1)
     scores, noises = {s: [] for s in SIGNALS}, {s: [] for s in SIGNALS}
     for _ in range(250):
-        part = Part(baseline=baseline, summary=window(fleet, baseline, rng))
+        part = Part(baseline=baseline, summary=window(lasting_fleet, baseline, rng))
         batch = score([part], "digits", "production", slices=[PIECE])
         for stream, value, noise in zip(batch.streams, batch.score, batch.noise, strict=True):
             if stream.signal in scores:
