@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from monitor.settings.schema import Relabel, Service, Settings
+from monitor.settings.labelling import Relabel
+from monitor.settings.schema import Service, Settings
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -25,12 +25,13 @@ from monitor.settings.fields import (
     SecretRef,
     Section,
     Share,
-    Switch,
     Wait,
     Window,
     slice_name,
 )
+from monitor.settings.labelling import Relabel
 from monitor.settings.receivers import Receiver
+from monitor.settings.rollback import Replay, Rollback
 
 
 class Service(Section):
@@ -93,29 +94,6 @@ class Audit(Section):
     """``every_days``: how often stored windows are replayed against the budget; 0 never does."""
 
     every_days: Annotated[float, Field(ge=0, le=36_500, strict=True)] = 7.0
-
-
-class Rollback(Section):
-    target: Literal["none", "registry", "webhook"] = "none"
-    registry: Path | None = None
-    url: HttpAddress | None = None
-    secret: SecretRef | None = None
-    automatic: Switch = False
-    dry_run: Switch = False
-    cooldown_s: Wait = 3600.0
-    max_per_day: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 3
-    approval_expires_s: Seconds = 3600.0
-
-
-class Replay(Section):
-    url: HttpAddress | None = None
-    secret: SecretRef | None = None
-    timeout_s: Seconds = 10.0
-
-
-class Relabel(Section):
-    folder: str | None = None
-    budget: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 100
 
 
 class Guardrail(Section):

@@ -15,8 +15,9 @@ from monitor.response import record
 from monitor.schedule.drift import DRIFT, DriftTrack, cause_of
 from monitor.settings.alerting import Route
 from monitor.settings.fields import SecretRef
+from monitor.settings.labelling import Relabel
 from monitor.settings.receivers import ConsoleReceiver, PagerDutyReceiver
-from monitor.settings.schema import Checks, Guardrail, Relabel
+from monitor.settings.schema import Checks, Guardrail
 from monitor.store.tables import ActionRow, OutboxRow, StateRow, TickRow, VerdictRow
 from vigil.clock import ManualClock
 from vigil.summarise import summarise

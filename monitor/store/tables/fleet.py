@@ -31,7 +31,11 @@ class BaselineRow(Base):
 
 
 class ReleaseRow(Base):
-    """Which version serves, since when, as announced or as windows showed it."""
+    """Which version serves, since when, as announced, as windows or the registry showed it.
+
+    ``share`` of the traffic. ``preprocessing``, ``hardware`` and ``schema_version`` are empty where
+    nobody said.
+    """
 
     __tablename__ = "releases"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -40,10 +44,14 @@ class ReleaseRow(Base):
     version: Mapped[str] = mapped_column(String(200))
     previous: Mapped[str | None] = mapped_column(String(200))
     started_at: Mapped[datetime]
-    origin: Mapped[str] = mapped_column(String(20))  # announced | observed | rollback
+    origin: Mapped[str] = mapped_column(String(20))  # announced | observed | rollback | registry
     actor: Mapped[str] = mapped_column(String(200), default="")
     known_good: Mapped[bool] = mapped_column(default=False)
     note: Mapped[str] = mapped_column(Text, default="")
+    share: Mapped[float] = mapped_column(default=1.0)
+    preprocessing: Mapped[str] = mapped_column(String(200), default="")
+    hardware: Mapped[str] = mapped_column(String(200), default="")
+    schema_version: Mapped[str] = mapped_column(String(200), default="")
     __table_args__ = (Index(None, "model", "deployment", "started_at"),)
 
 
@@ -70,6 +78,9 @@ class WindowRow(Base):
     counter_high: Mapped[int] = mapped_column(BigInteger, default=0)
     sample_part: Mapped[str | None] = mapped_column(Text)
     judged_by: Mapped[int | None] = mapped_column(BigId, index=True)
+    preprocessing: Mapped[str] = mapped_column(String(200), default="")
+    hardware: Mapped[str] = mapped_column(String(200), default="")
+    schema_version: Mapped[str] = mapped_column(String(200), default="")
     blob: Mapped[bytes | None] = mapped_column(deferred=True)  # summary; see store.windows
     ledger: Mapped[bytes | None] = mapped_column(deferred=True)
     __table_args__ = (
