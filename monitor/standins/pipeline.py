@@ -74,9 +74,13 @@ class PipelineStandIn:
             from_version, to_version = plan["from_version"], plan["to_version"]
         except (KeyError, TypeError):
             return as_json({"text": "expected action, plan_id and plan"}, 400)
-        if action not in ("dry_run", "execute", "status"):
+        if action not in ("dry_run", "execute", "status", "verify"):
             return as_json({"text": f"action: {action!r}"}, 400)
-        state, text = self._judge(key, plan_id, from_version, to_version)
+        if action == "verify":
+            now = self.serving(*key)
+            state, text = "executed" if now == to_version else "conflict", f"{now} serves"
+        else:
+            state, text = self._judge(key, plan_id, from_version, to_version)
         if action == "execute" and state == "ready":
             self.promote(*key, to_version)
             self._done[plan_id] = to_version

@@ -64,6 +64,19 @@ def test_a_plan_is_rehearsed_then_carried_out(target):
     assert target.status(PLAN).state is TargetState.EXECUTED
 
 
+def test_what_serves_is_verified_whoever_put_it_there(target):
+    """``status`` tells what came of the plan, ``verify`` what serves now."""
+    target, serve = target
+    assert target.verify(PLAN).state is TargetState.CONFLICT
+    target.execute(PLAN)
+    assert target.verify(PLAN).state is TargetState.EXECUTED
+    serve("v3")
+    assert target.status(PLAN).state is TargetState.EXECUTED
+    assert target.verify(PLAN).state is TargetState.CONFLICT
+    serve("v1")
+    assert target.verify(PLAN).state is TargetState.EXECUTED
+
+
 def test_a_plan_sent_twice_happens_once(target):
     """Even after people moved on: the second sending does not roll back what came later."""
     target, serve = target
@@ -172,6 +185,15 @@ def test_only_a_stated_success_is_a_success(reply, state):
     assert report.state is state
     assert "abc" not in report.text
     assert SECRET not in report.text
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 422, 500])
+def test_a_receiver_that_cannot_verify_leaves_it_to_the_windows(code):
+    """Receivers written before ``verify`` refuse the action: that says nothing of what serves."""
+    refusing = webhook_answering(httpx.Response(code, json={"text": "action: 'verify'"}))
+    assert refusing.verify(PLAN).state is TargetState.UNCLEAR
+    gave_up = webhook_answering(httpx.Response(200, json={"state": "failed"}))
+    assert gave_up.verify(PLAN).state is TargetState.FAILED
 
 
 def test_the_signature_covers_time_and_body():

@@ -56,3 +56,12 @@ class RollbackTarget(Protocol):
     def status(self, plan: RollbackPlan) -> TargetReport:
         """How the plan stands; changes nothing."""
         ...
+
+    def verify(self, plan: RollbackPlan) -> TargetReport:
+        """What the system itself says serves now, whoever put it there; changes nothing.
+
+        ``executed``: ``to_version`` serves, all of it. ``pending``: it is on its way.
+        ``conflict``: something else serves. ``failed``: it will not come (a rollout that gave up).
+        ``unclear``: the system can't tell, or doesn't answer; the windows have to decide.
+        """
+        ...

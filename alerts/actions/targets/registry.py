@@ -162,6 +162,14 @@ class LocalRegistry:
             state=TargetState.READY, text=f"{plan.from_version} serves; {plan.to_version} would"
         )
 
+    def verify(self, plan: RollbackPlan) -> TargetReport:
+        try:
+            now = self.serving(plan.model, plan.deployment)
+        except RegistryError as error:
+            return TargetReport(state=TargetState.UNCLEAR, text=str(error))
+        state = TargetState.EXECUTED if now == plan.to_version else TargetState.CONFLICT
+        return TargetReport(state=state, text=f"{now} serves by the registry")
+
     @staticmethod
     def _executed(plan: RollbackPlan, promotion: Promotion) -> TargetReport:
         return TargetReport(

@@ -1,8 +1,9 @@
 """A rollback through the user's own pipeline: a signed POST that a few lines can receive.
 
-Request: ``POST {url}`` with the JSON body ``{"action": "dry_run" | "execute" | "status",
-"plan_id": ..., "plan": {...}}``, signed as ``alerts.actions.signing`` says, ``Idempotency-Key``
-equal to the plan's id.
+Request: ``POST {url}`` with the JSON body ``{"action": "dry_run" | "execute" | "status"
+| "verify", "plan_id": ..., "plan": {...}}``, signed as ``alerts.actions.signing`` says,
+``Idempotency-Key`` equal to the plan's id. ``status`` asks what came of the plan, ``verify`` what
+serves now; a receiver that doesn't know ``verify`` refuses it, which is *unclear*.
 
 Reply: 200 with ``{"state": "ready" | "pending" | "executed" | "conflict" | "failed", "text": ...,
 "serving": version}``. Another state, or a 2xx without one, is *unclear*, never a success. 401, 403,
@@ -14,6 +15,7 @@ reference receiver.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -44,6 +46,13 @@ class SignedWebhook(SignedHttp):
     def status(self, plan: RollbackPlan) -> TargetReport:
         return self._send("status", plan)
 
+    def verify(self, plan: RollbackPlan) -> TargetReport:
+        report = self._send("verify", plan)
+        refused = not report.receipt.get("status", "").startswith("2")
+        if report.state is TargetState.FAILED and refused:
+            return replace(report, state=TargetState.UNCLEAR)
+        return report
+
     def _send(self, action: str, plan: RollbackPlan) -> TargetReport:
         envelope = {"action": action, "plan_id": plan.id, "plan": plan.to_json()}
         body = json.dumps(envelope, sort_keys=True).encode()
@@ -68,7 +77,7 @@ def _report(reply: httpx.Response, host: str) -> TargetReport:
         return TargetReport(state=TargetState.UNCLEAR, text=text)
     if not 200 <= code < 300:
         text = f"{host} refused with {code}. {said}".strip()
-        return TargetReport(state=TargetState.FAILED, text=text)
+        return TargetReport(state=TargetState.FAILED, text=text, receipt={"status": str(code)})
     state = plain.get("state") if isinstance(plain, dict) else None
     if state not in _STATES:
         text = f"{host} answered {code} without a state that is known: {state!r:.60}"
