@@ -27,7 +27,7 @@ STATED = {
 
 
 def main(options: Options) -> None:
-    trials = 3 if options.quick else 60
+    trials = 3 if options.quick else 200
     found: list[dict[str, Any]] = []
     for (shift, streams), (stated, window) in STATED.items():
         lengths = [run_length(shift=shift, streams=streams, seed=1000 + k) for k in range(trials)]
