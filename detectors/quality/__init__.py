@@ -1,0 +1,1 @@
+"""How good a model and its labels are, from labelled records; intervals respect the sampling."""
