@@ -15,6 +15,9 @@ EXPLAINED = 0.5
 """A slice explains a drift where its Jaccard index is at least so much; only where none does, a
 leaf cell of three or four keys is named."""
 
+COMPARABLE = 0.5
+"""A leaf cell drifts with the others where its effect is at least half of the largest one."""
+
 _TIE = 1e-9
 
 LeafEffects = Mapping[tuple[str, ...], tuple[bool, float]]
@@ -63,6 +66,32 @@ def name_slice(leaf_effects: LeafEffects, keys: Sequence[str]) -> Slice:
     if len(keys) > MOST_FIELDS and index < EXPLAINED:
         best, index = _better(best, index, cells, keys, drifts, weight, len(keys))
     return best
+
+
+def name_by_size(
+    sizes: Mapping[tuple[str, ...], float],
+    records: Mapping[tuple[str, ...], float],
+    keys: Sequence[str],
+) -> Slice:
+    """``name_slice`` from how far each leaf cell drifts.
+
+    A cell drifts where it does at least half as much as the one that drifts most. It weighs its
+    records times its drift; one that does not drift, its records times the usual drift.
+
+    Args:
+        sizes: leaf cell to its drift in tolerances; 0 where it does not.
+        records: of the same cells.
+    """
+    largest = max(sizes.values(), default=0.0)
+    drifts = {cell: one > 0 and one >= COMPARABLE * largest for cell, one in sizes.items()}
+    usual = sum(sizes[cell] for cell in sizes if drifts[cell]) / max(sum(drifts.values()), 1)
+    return name_slice(
+        {
+            cell: (drifts[cell], records[cell] * (sizes[cell] if drifts[cell] else usual))
+            for cell in sizes
+        },
+        keys,
+    )
 
 
 def _better(

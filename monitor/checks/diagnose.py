@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from detectors.attribution import name_slice
+from detectors.attribution import name_by_size
 from detectors.cause import CauseFacts, DriftFact, ReleaseFact, classify
 from detectors.direction import changes
 from detectors.frame import Part
@@ -30,8 +30,6 @@ AROUND = 6
 """So many drifts of other slices are shown beside those of the named one."""
 
 FEWEST_RECORDS = 15
-COMPARABLE = 0.5
-"""A leaf cell drifts with the others where its effect is at least half of the largest one."""
 
 _LEADS = 3
 
@@ -134,16 +132,7 @@ def _named_slice(scene: Scene) -> Slice:
         if _likely(effect):
             cell = streams[stream]
             size[cell] = max(size[cell], effect.value / max(effect.tolerance, 1e-9))
-    largest = max(size.values())
-    drifts = {cell: one > 0 and one >= COMPARABLE * largest for cell, one in size.items()}
-    usual = sum(size[cell] for cell in size if drifts[cell]) / max(sum(drifts.values()), 1)
-    return name_slice(
-        {
-            cell: (drifts[cell], weights[cell] * (size[cell] if drifts[cell] else usual))
-            for cell in weights
-        },
-        keys,
-    )
+    return name_by_size(size, weights, keys)
 
 
 def _likely(effect: Effect) -> bool:

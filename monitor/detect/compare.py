@@ -17,16 +17,12 @@ from monitor.detect.errors import DetectError
 from monitor.detect.holm import holm
 from monitor.detect.report import ColumnFinding, Judged, Report, outcome_of, worst_first
 from monitor.detect.shapes import Shape, histogram, points, shares
+from monitor.detect.slices import Rows, slices_of, worst_slice
+from monitor.detect.where import lives_in
 from monitor.detect.words import sentence
 from vigil.errors import VigilError
 from vigil.types import WHOLE, Outcome, Slice
 
-Rows = NDArray[np.bool_]
-
-LEAST_RECORDS = 20
-"""A slice with fewer rows than this on a side is not compared."""
-MOST_SLICES = 40
-"""Of each key, the most frequent values."""
 MOST_VECTORS = 2000
 """Rows of vectors a side: their tests take the square of this, times the permutations."""
 
@@ -106,7 +102,7 @@ def compare_tables(
     if not found:
         raise DetectError(_nothing(names, before, now, paired.schema, gone))
     said = [*notes, *paired.notes]
-    slices, remarks = _slices(before, now, by)
+    slices, remarks = slices_of(before, now, by)
     said += remarks
     found += [
         replace(place, slice=piece, rows=rows)
@@ -135,6 +131,12 @@ def compare_tables(
         for name, reason in paired.mismatched.items()
     ]
     on_slices = worst_first([one for one in findings if not one.slice.is_whole])
+    inside = lives_in(
+        [(place.pair, one) for place, one in zip(found, findings, strict=False)],
+        before,
+        now,
+        by,
+    )
     report = Report(
         reference=names[0],
         current=names[1],
@@ -143,7 +145,8 @@ def compare_tables(
         tests=tests,
         columns=worst_first([one for one in findings if one.slice.is_whole]),
         slices=on_slices,
-        worst_slice=_worst(on_slices),
+        worst_slice=worst_slice(on_slices),
+        lives_in=inside,
         schema=paired.schema,
         left_out=gone,
         notes=tuple(said),
@@ -216,45 +219,6 @@ def _check_tolerances(tolerances: Mapping[str, float], places: Sequence[_Place])
             )
         if not 0 <= value < float("inf"):
             raise DetectError(f"--tolerance {name}: expected a number from 0, found {value:g}")
-
-
-def _slices(
-    before: Mapping[str, NDArray[Any]], now: Mapping[str, NDArray[Any]], by: Sequence[str]
-) -> tuple[list[tuple[Slice, tuple[Rows, Rows]]], list[str]]:
-    """Every value of each key that is frequent enough on both sides; what is left out, in words."""
-    found: list[tuple[Slice, tuple[Rows, Rows]]] = []
-    remarks: list[str] = []
-    for key in dict.fromkeys(by):
-        x, y = before[key].astype(str), now[key].astype(str)
-        counts = {
-            str(value): (int((x == value).sum()), int((y == value).sum()))
-            for value in np.unique(np.concatenate([np.unique(x), np.unique(y)]))
-        }
-        only = {
-            "reference": [value for value, (_, there) in counts.items() if not there],
-            "current table": [value for value, (there, _) in counts.items() if not there],
-        }
-        for side, values in only.items():
-            if values:
-                remarks.append(f"{key}: only in the {side}: {_some(values)}")
-        shared = {value: pair for value, pair in counts.items() if min(pair)}
-        thin = [value for value, pair in shared.items() if min(pair) < LEAST_RECORDS]
-        if thin:
-            remarks.append(f"{key}: fewer than {LEAST_RECORDS} rows on a side: {_some(thin)}")
-        usable = [value for value in shared if value not in set(thin)]
-        usable.sort(key=lambda value: -shared[value][1])
-        if len(usable) > MOST_SLICES:
-            remarks.append(
-                f"{key}: the {MOST_SLICES} most frequent of {len(usable)} values are compared"
-            )
-        for value in usable[:MOST_SLICES]:
-            found.append((Slice(((key, value),)), (x == value, y == value)))
-    return found, remarks
-
-
-def _some(values: Sequence[str], most: int = 8) -> str:
-    more = f" and {len(values) - most} more" if len(values) > most else ""
-    return ", ".join(values[:most]) + more
 
 
 def _judge(
@@ -385,16 +349,3 @@ def _shape(place: _Place, seed: int) -> Shape | None:
             return points(*sides, seed)
         case _:
             return None
-
-
-def _worst(findings: Sequence[ColumnFinding]) -> Slice | None:
-    """The slice with most drifted columns; of those, the one with the strongest."""
-    drifted = [one for one in findings if one.outcome is Outcome.DRIFTED]
-    if not drifted:
-        return None
-    count = {one.slice: 0 for one in drifted}
-    strongest = {one.slice: 0.0 for one in drifted}
-    for one in drifted:
-        count[one.slice] += 1
-        strongest[one.slice] = max(strongest[one.slice], one.severity)
-    return max(count, key=lambda piece: (count[piece], strongest[piece]))

@@ -77,6 +77,8 @@ class Report:
         columns: the whole tables, column by column, worst first.
         slices: the same on each slice, worst first.
         worst_slice: the slice with the most severe drift; None where none drifted.
+        lives_in: the slice of up to two fields that covers the drift best; None where it is
+            everywhere, or nothing drifted.
         schema: differences of the two schemas, in sentences.
         left_out: columns that were not compared, and why.
         notes: whatever else was decided for the reader: samples drawn, slices not shown.
@@ -92,6 +94,7 @@ class Report:
     columns: tuple[ColumnFinding, ...]
     slices: tuple[ColumnFinding, ...] = ()
     worst_slice: Slice | None = None
+    lives_in: Slice | None = None
     schema: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ WORDS = {
 
 def sentence(report: Report) -> str:
     """The answer: what drifted, and where most."""
-    return f"{answer(report)} {worst(report)}".strip()
+    return " ".join(part for part in (answer(report), worst(report), place(report)) if part)
 
 
 def answer(report: Report) -> str:
@@ -55,6 +55,13 @@ def worst(report: Report) -> str:
     more = f" and {len(found) - MOST_OF_SLICE} more" if len(found) > MOST_OF_SLICE else ""
     named = ", ".join(_named(one) for one in found[:MOST_OF_SLICE])
     return f"Worst slice: {report.worst_slice}, {named}{more}."
+
+
+def place(report: Report) -> str:
+    """``It lives in site=north & lens=B``; empty where that is the worst slice, or everywhere."""
+    if report.lives_in is None or report.lives_in == report.worst_slice:
+        return ""
+    return f"It lives in {report.lives_in}."
 
 
 def _all(total: int) -> str:
@@ -112,6 +119,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "columns": [_column(one) for one in report.columns],
         "slices": [_column(one) for one in report.slices],
         "worst_slice": None if report.worst_slice is None else str(report.worst_slice),
+        "lives_in": None if report.lives_in is None else str(report.lives_in),
         "schema": list(report.schema),
         "left_out": dict(report.left_out),
         "notes": list(report.notes),

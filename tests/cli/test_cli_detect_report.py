@@ -14,10 +14,10 @@ from detectors.detector import Takes
 from monitor.detect import compare_tables
 from monitor.detect.about import about
 from monitor.detect.choose import needed
-from monitor.detect.compare import LEAST_RECORDS, MOST_SLICES
 from monitor.detect.errors import DetectError
 from monitor.detect.holm import holm
 from monitor.detect.report import ColumnFinding, Report
+from monitor.detect.slices import LEAST_RECORDS, MOST_SLICES
 from vigil.types import Outcome
 
 Table = dict[str, Any]
@@ -198,6 +198,27 @@ def test_the_worst_slice_is_named() -> None:
     assert {str(one.slice) for one in report.slices} == {f"site={one}" for one in sites}
     # Along itself a key is constant: it is compared as a whole only.
     assert {one.name for one in report.slices} == {"level"}
+    assert report.lives_in is None  # one key has no pairs
+
+
+def test_a_pair_of_fields_is_named() -> None:
+    """A fault of one lens at one site is told as that pair; one of a site alone as the site."""
+    rng = np.random.default_rng(6)
+    sites, lenses = np.array(["east", "north", "south"]), np.array(["A", "B", "C"])
+
+    def table(shift: float, lens: str | None) -> Table:
+        site, glass = rng.choice(sites, 6000), rng.choice(lenses, 6000)
+        bad = (site == "north") & ((glass == lens) | (lens is None))
+        return {"level": rng.normal(size=6000) + shift * bad, "site": site, "lens": glass}
+
+    report = compare_tables(table(0.0, "B"), table(1.5, "B"), by=["site", "lens"])
+    assert report.lives_in is not None
+    assert dict(report.lives_in.pairs) == {"site": "north", "lens": "B"}
+    assert "It lives in" in report.sentence
+    report = compare_tables(table(0.0, None), table(1.5, None), by=["site", "lens"])
+    assert str(report.lives_in) == "site=north"
+    report = compare_tables(table(0.0, "B"), table(0.0, "B"), by=["site", "lens"])
+    assert report.lives_in is None
 
 
 def test_thin_and_one_sided_slices_are_said_not_judged() -> None:
