@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from alerts.actions.guard_facts import GuardFacts
 from alerts.actions.interlock import InterlockOutcome
+from alerts.actions.plan import RollbackPlan
 from vigil.types import Cause
 
 
@@ -33,6 +34,9 @@ class ReasonCode(StrEnum):
     NOT_CAUSED_BY_RELEASE = "not_caused_by_release"
     NO_TARGET_VERSION = "no_target_version"
     NOT_KNOWN_GOOD = "not_known_good"
+    LOOP = "loop"
+    DIFFERENT_SCHEMA = "different_schema"
+    NOT_DEPLOYABLE = "not_deployable"
     ALREADY_SERVING = "already_serving"
     SOMETHING_ELSE_SERVES = "something_else_serves"
     STOPPED = "stopped"
@@ -42,6 +46,8 @@ class ReasonCode(StrEnum):
     # not yet
     BUSY = "busy"
     COOLDOWN = "cooldown"
+    TARGET_AWAY = "target_away"
+    DATA_MISSING = "data_missing"
     FROZEN = "frozen"
     NO_COUNTERFACTUAL = "no_counterfactual"
     PROVISIONAL = "provisional"
@@ -97,6 +103,7 @@ _FUTILE = {
     Cause.UNKNOWN: "its cause is unknown, so a rollback might do harm",
 }
 _APPROVABLE = {
+    ReasonCode.DATA_MISSING,
     ReasonCode.FROZEN,
     ReasonCode.NO_COUNTERFACTUAL,
     ReasonCode.PROVISIONAL,
@@ -157,18 +164,7 @@ def _against(facts: GuardFacts) -> Iterator[Reason]:
     if plan is None:
         yield _refuse(ReasonCode.NO_TARGET_VERSION, "no earlier version is known to go back to")
     else:
-        if not facts.known_good:
-            yield _refuse(
-                ReasonCode.NOT_KNOWN_GOOD,
-                f"{plan.to_version} is not known good: it has not served well here before",
-            )
-        if facts.serving == plan.to_version:
-            yield _refuse(ReasonCode.ALREADY_SERVING, f"{plan.to_version} serves already")
-        elif facts.serving is not None and facts.serving != plan.from_version:
-            yield _refuse(
-                ReasonCode.SOMETHING_ELSE_SERVES,
-                f"{facts.serving} serves now, not {plan.from_version}: someone changed it",
-            )
+        yield from _against_plan(plan, facts)
     if facts.stopped_by is not None:
         yield _refuse(ReasonCode.STOPPED, f"all actions are stopped (by {facts.stopped_by})")
     if not facts.target_configured:
@@ -179,6 +175,35 @@ def _against(facts: GuardFacts) -> Iterator[Reason]:
         yield _refuse(
             ReasonCode.TOO_MANY,
             f"{facts.rollbacks_today} rollbacks in 24 h, at most {facts.max_per_day} are allowed",
+        )
+
+
+def _against_plan(plan: RollbackPlan, facts: GuardFacts) -> Iterator[Reason]:
+    if not facts.known_good:
+        yield _refuse(
+            ReasonCode.NOT_KNOWN_GOOD,
+            f"{plan.to_version} is not known good: it has not served well here before",
+        )
+    if facts.loop is not None:
+        yield _refuse(ReasonCode.LOOP, f"it would go in a circle: {facts.loop}")
+    theirs, ours = facts.schemas
+    if theirs and ours and theirs != ours:
+        yield _refuse(
+            ReasonCode.DIFFERENT_SCHEMA,
+            f"{plan.to_version} has schema {ours}, {plan.from_version} has {theirs}: those who "
+            "send images and read predictions may not fit it",
+        )
+    if facts.undeployable is not None:
+        yield _refuse(
+            ReasonCode.NOT_DEPLOYABLE,
+            f"{plan.to_version} can't be put in service: {facts.undeployable}",
+        )
+    if facts.serving == plan.to_version:
+        yield _refuse(ReasonCode.ALREADY_SERVING, f"{plan.to_version} serves already")
+    elif facts.serving is not None and facts.serving != plan.from_version:
+        yield _refuse(
+            ReasonCode.SOMETHING_ELSE_SERVES,
+            f"{facts.serving} serves now, not {plan.from_version}: someone changed it",
         )
 
 
@@ -215,8 +240,19 @@ def _not_yet(facts: GuardFacts, approval: list[Reason]) -> Iterator[Reason]:
             f"cooldown: the last rollback was {age_s:.0f} s ago, "
             f"{facts.cooldown_s:.0f} s must pass",
         )
+    if facts.target_away is not None:
+        yield _wait(
+            ReasonCode.TARGET_AWAY,
+            f"the target can't say whether it could: {facts.target_away}; asked again",
+        )
     if any(each.code is ReasonCode.APPROVED for each in approval):
         return
+    if facts.data_missing is not None:
+        yield _wait(
+            ReasonCode.DATA_MISSING,
+            f"data is missing ({facts.data_missing}), so nothing would show whether it helped; "
+            "waits for the data, or for approval",
+        )
     if facts.frozen_by is not None:
         yield _wait(ReasonCode.FROZEN, f"{facts.frozen_by}; waits for approval")
     interlock = facts.interlock

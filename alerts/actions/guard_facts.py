@@ -37,6 +37,12 @@ class GuardFacts:
         interlock: none where it was not tried.
         provisional: the verdict has little history behind it.
         frozen_by: the release freeze that the model is under, in words; none where there is none.
+        undeployable: why the target can't put the version in service, as it says itself; none where
+            it can or was not asked. ``target_away``: why it can't be asked just now.
+        schemas: of the input and output that both versions, serving first, were built for; empty
+            where nobody said.
+        loop: the earlier rollback that took the target version out of service, in words.
+        data_missing: what of this traffic does not arrive, in words.
     """
 
     now: datetime
@@ -58,5 +64,10 @@ class GuardFacts:
     interlock: Interlock | None = None
     provisional: bool = False
     frozen_by: str | None = None
+    undeployable: str | None = None
+    target_away: str | None = None
+    schemas: tuple[str, str] = ("", "")
+    loop: str | None = None
+    data_missing: str | None = None
     approval: Approval | None = None
     approval_expires_s: float = 3600.0

@@ -121,11 +121,9 @@ class Responder:
         watched = self._services.settings.model(incident.model, incident.deployment)
         if watched is None:
             return
-        known = session.scalar(
-            select(ActionRow.id).where(ActionRow.incident_id == incident.id).limit(1)
-        )
-        if known is None:
-            rollback_proposal.propose(session, watched, incident, at=at)
+        rollback_proposal.propose(session, watched, incident, at=at)
+        kinds = select(ActionRow.kind).where(ActionRow.incident_id == incident.id)
+        if relabel.KIND not in session.scalars(kinds).all():
             relabel.propose(session, watched, incident, at=at)
 
     def follow_up(

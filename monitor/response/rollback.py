@@ -11,7 +11,7 @@ out yet is withdrawn where something speaks against it by now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -23,29 +23,37 @@ from alerts.actions.interlock import Interlock, InterlockOutcome
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.replay import ReplayClient
 from alerts.actions.targets.protocol import RollbackTarget, TargetReport, TargetState
-from alerts.types import Incident, MessageEvent, Severity, TimelineEntry
+from alerts.types import Incident
 from monitor.response import attempts, record
 from monitor.response.announce import Announcer
 from monitor.response.fence import Fence, unfenced
 from monitor.response.rollback_facts import guard_facts, hold_rollbacks
 from monitor.response.rollback_interlock import Counterfactuals, interlock_from
-from monitor.services import Services
-from monitor.store.commit import once_committed
-from monitor.store.tables import (
-    ActionRow,
-    ReleaseRow,
+from monitor.response.rollback_news import RollbackNews
+from monitor.response.rollback_readiness import (
+    UNKNOWN,
+    Readiness,
+    from_decision,
+    is_due,
+    rehearsed,
 )
+from monitor.services import Services
+from monitor.store.tables import ActionRow, ReleaseRow
 
 _BEFORE_EXECUTION = ("proposed", "waiting")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked:
-    """What the target said, and what the guard held against sending the plan, if anything."""
+    """What the target said, and what the guard held against sending the plan, if anything.
+
+    ``done``: it says that it carried the plan out.
+    """
 
     report: TargetReport
     held: Decision | None = None
     sent: bool = False
+    done: bool = False
 
 
 class Rollbacks:
@@ -59,7 +67,7 @@ class Rollbacks:
         replays: Mapping[tuple[str, str], ReplayClient],
     ) -> None:
         self._services = services
-        self._announcer = announcer
+        self._news = RollbackNews(announcer, services.metrics)
         self._targets = targets
         self._counterfactuals = Counterfactuals(services, replays)
 
@@ -82,7 +90,7 @@ class Rollbacks:
             now = self._services.clock.now()
             incident = record.get(session, row.incident_id)
             sent = bool(row.decision.get("sent"))
-            self._fail(session, row, incident, now, why, critical=sent)
+            self._news.failed(session, row, incident, now, why, critical=sent)
 
     def _decide(self, action_id: int, fence: Fence) -> None:
         now = self._services.clock.now()
@@ -94,7 +102,7 @@ class Rollbacks:
             tried = attempts.is_due(row.decision, attempts.COUNTERFACTUAL, now)
             if known is None or tried:
                 known = self._counterfactuals.of(row, incident)
-        serving = self._serving(incident)
+        ready = self._readiness(row, incident, known)
         with self._services.sessions.begin() as session:
             fence(session)
             hold_rollbacks(session, incident.model, incident.deployment)
@@ -105,7 +113,8 @@ class Rollbacks:
             now = self._services.clock.now()
             if tried:
                 row.decision = attempts.later(row.decision, attempts.COUNTERFACTUAL, now)
-            decision = decide(self._facts(session, row, incident, known, now, serving))
+            row.decision = ready.kept(row.decision)
+            decision = decide(self._facts(session, row, incident, known, now, ready))
             self._record_decision(session, row, incident, decision, known, now)
 
     def _facts(
@@ -115,7 +124,7 @@ class Rollbacks:
         incident: Incident,
         interlock: Interlock | None,
         now: datetime,
-        serving: str | None,
+        ready: Readiness,
     ) -> GuardFacts:
         family = (incident.model, incident.deployment)
         return guard_facts(
@@ -125,13 +134,26 @@ class Rollbacks:
             incident,
             interlock,
             now,
-            serving,
+            ready,
             has_target=family in self._targets,
         )
 
-    def _serving(self, incident: Incident) -> str | None:
+    def _readiness(self, row: ActionRow, incident: Incident, known: Interlock) -> Readiness:
+        """What the target says. It is spared a rehearsal of what is refused in any case."""
         target = self._targets.get((incident.model, incident.deployment))
-        return target.serving(incident.model, incident.deployment) if target else None
+        if target is None:
+            return UNKNOWN
+        now = self._services.clock.now()
+        serving = target.serving(incident.model, incident.deployment)
+        if not row.plan or not is_due(row.decision, now):
+            return from_decision(row.decision, serving)
+        unasked = Readiness(serving=serving, said={})
+        with self._services.sessions() as session:
+            decision = decide(self._facts(session, row, incident, known, now, unasked))
+        if decision.outcome is GuardOutcome.REFUSE:
+            return unasked
+        plan = RollbackPlan.from_json(row.plan)
+        return rehearsed(target, plan, serving=serving, at=now)
 
     def _record_decision(
         self,
@@ -153,13 +175,13 @@ class Rollbacks:
         if decision.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
             row.result = {"text": f"Rollback refused: {decision.text}."}
-            self._count(session, incident, "refused")
-            self._tell(session, incident, now, "rollback_refused", row.result["text"])
+            self._news.count(session, incident, "refused")
+            self._news.tell(session, incident, now, "rollback_refused", row.result["text"])
         elif decision.outcome is GuardOutcome.WAIT:
             row.state = "waiting"
             row.result = {"text": f"Rollback waits: {decision.text}."}
             if before != ("waiting", decision.text) and before[0] != "waiting":
-                self._tell(session, incident, now, "rollback_waits", row.result["text"])
+                self._news.tell(session, incident, now, "rollback_waits", row.result["text"])
         else:
             plan = RollbackPlan.from_json(row.plan)
             row.state = "executing"
@@ -202,7 +224,9 @@ class Rollbacks:
             return _Asked(report=TargetReport(state=TargetState.FAILED, text=text))
         if not dry:
             report = target.status(plan)
-            if report.state in (TargetState.EXECUTED, TargetState.PENDING):
+            if report.state is TargetState.EXECUTED:
+                return _Asked(report=_verified(target, plan, report), sent=True, done=True)
+            if report.state is TargetState.PENDING:
                 return _Asked(report=report, sent=True)
         else:
             report = TargetReport(state=TargetState.READY, text="not sent")
@@ -213,12 +237,17 @@ class Rollbacks:
             incident = record.get(session, row.incident_id)
             known, sent = interlock_from(row), bool(row.decision.get("sent"))
             # What serves is for the target to compare, in the same step in which it changes it.
-            facts = self._facts(session, row, incident, known, self._services.clock.now(), None)
+            facts = self._facts(session, row, incident, known, self._services.clock.now(), UNKNOWN)
             decision = decide(facts)
             if decision.outcome is not GuardOutcome.ALLOW:
                 return _Asked(report=report, held=decision, sent=sent)
             row.decision = {**row.decision, "sent": not dry}
-        return _Asked(report=target.dry_run(plan) if dry else target.execute(plan), sent=True)
+        if dry:
+            return _Asked(report=target.dry_run(plan), sent=True)
+        report = target.execute(plan)
+        done = report.state is TargetState.EXECUTED
+        seen = _verified(target, plan, report) if done else report
+        return _Asked(report=seen, sent=True, done=done)
 
     def _settle(
         self,
@@ -238,15 +267,15 @@ class Rollbacks:
         elif dry and report.state is TargetState.READY:
             row.state, row.finished_at = "done", now
             row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
-            self._end_without_cure(session, incident, now, row.result["text"])
-            self._count(session, incident, "dry_run")
+            self._news.without_cure(session, incident, now, row.result["text"])
+            self._news.count(session, incident, "dry_run")
         elif report.state is TargetState.EXECUTED:
             self._executed(session, row, incident, plan, now)
         elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
-            self._fail(session, row, incident, now, report.text)
+            self._news.failed(session, row, incident, now, report.text, critical=asked.done)
         elif now > self._deadline(row):
             why = f"nothing says that it was carried out, though it may have been: {report.text}"
-            self._fail(session, row, incident, now, why, critical=True)
+            self._news.failed(session, row, incident, now, why, critical=True)
         else:
             row.decision = attempts.later(row.decision, attempts.TARGET, now)
             held = f" (not sent again: {asked.held.text})" if asked.held else ""
@@ -264,10 +293,10 @@ class Rollbacks:
         row.result = {"text": f"Rollback withdrawn before it was carried out: {held.text}."}
         if held.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
-            self._count(session, incident, "refused")
+            self._news.count(session, incident, "refused")
         else:
             row.state = "waiting"
-        self._end_without_cure(session, incident, now, row.result["text"])
+        self._news.without_cure(session, incident, now, row.result["text"])
 
     def _deadline(self, row: ActionRow) -> datetime:
         patience = timedelta(seconds=self._services.settings.checks.unproven_after_s)
@@ -301,84 +330,15 @@ class Rollbacks:
             incident, at=now, actor=row.approved_by or "vigil", text=row.result["text"]
         )
         incident = record.save(session, moved)
-        self._announcer.tell(
-            session,
-            incident,
-            MessageEvent.UPDATE,
-            at=now,
-            note=row.result["text"],
-            change=row.result["text"],
-        )
-        self._count(session, incident, "executed")
-        if incident.onset_at:
-            took = (now - incident.onset_at).total_seconds()
-            metrics = self._services.metrics
-            once_committed(
-                session,
-                lambda: metrics.observe("vigil_time_to_mitigate_seconds", max(0.0, took)),
-            )
+        self._news.rolled_back(session, incident, now, row.result["text"])
 
-    def _fail(
-        self,
-        session: Session,
-        row: ActionRow,
-        incident: Incident,
-        now: datetime,
-        why: str,
-        *,
-        critical: bool = False,
-    ) -> None:
-        began = row.state == "executing"
-        row.state, row.finished_at, row.updated_at = "failed", now, now
-        row.result = {"text": f"Rollback failed: {why}."}
-        if began:
-            self._end_without_cure(session, incident, now, row.result["text"], critical=critical)
-        else:
-            self._tell(session, incident, now, "rollback_failed", row.result["text"])
-        self._count(session, incident, "failed")
 
-    def _end_without_cure(
-        self,
-        session: Session,
-        incident: Incident,
-        now: datetime,
-        text: str,
-        *,
-        critical: bool = False,
-    ) -> None:
-        moved = incidents.mitigation_failed(incident, at=now, actor="vigil", text=text)
-        if not moved.changed:
-            self._tell(session, incident, now, "mitigation_failed", text)
-            return
-        incident = record.save(session, moved)
-        if critical:
-            worse = incidents.fired_again(
-                incident,
-                at=incident.last_firing_at,
-                findings=(),
-                severity=Severity.CRITICAL,
-                reason="its rollback is not known to have been carried out",
-            )
-            incident = record.save(session, worse)
-        self._announcer.tell(session, incident, MessageEvent.UPDATE, at=now, note=text)
-
-    def _tell(
-        self, session: Session, incident: Incident, now: datetime, kind: str, text: str
-    ) -> None:
-        record.note(
-            session, incident.id, TimelineEntry(at=now, kind=kind, actor="vigil", text=text)
-        )
-        touched = record.touch(session, incident)
-        self._announcer.tell(session, touched, MessageEvent.UPDATE, at=now, note=text)
-
-    def _count(self, session: Session, incident: Incident, outcome: str) -> None:
-        metrics = self._services.metrics
-        once_committed(
-            session,
-            lambda: metrics.count(
-                "vigil_rollbacks_total",
-                model=incident.model,
-                deployment=incident.deployment,
-                outcome=outcome,
-            ),
-        )
+def _verified(target: RollbackTarget, plan: RollbackPlan, done: TargetReport) -> TargetReport:
+    """It was carried out: does the target version serve? Where nobody can say, windows will."""
+    seen = target.verify(plan)
+    if seen.state in (TargetState.EXECUTED, TargetState.UNCLEAR, TargetState.READY):
+        return done
+    if seen.state is TargetState.PENDING:
+        return replace(seen, receipt=done.receipt)
+    text = f"it was carried out, but {plan.to_version} does not serve: {seen.text}"
+    return TargetReport(state=TargetState.FAILED, text=text, receipt=done.receipt)

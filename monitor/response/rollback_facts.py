@@ -11,7 +11,9 @@ from alerts.actions.guard_facts import Approval, GuardFacts
 from alerts.actions.interlock import Interlock
 from alerts.actions.plan import RollbackPlan
 from alerts.types import Incident, IncidentState
+from monitor.response.rollback_past import data_missing, loop_of
 from monitor.response.rollback_proposal import KIND, known_good
+from monitor.response.rollback_readiness import Readiness
 from monitor.response.silences import freeze_of
 from monitor.settings.schema import WatchedModel
 from monitor.store.tables import ActionRow, IncidentRow, SwitchRow
@@ -24,7 +26,7 @@ def guard_facts(
     incident: Incident,
     interlock: Interlock | None,
     now: datetime,
-    serving: str | None,
+    ready: Readiness,
     *,
     has_target: bool,
 ) -> GuardFacts:
@@ -32,7 +34,7 @@ def guard_facts(
 
     Args:
         watched: the model's settings; None where it is no longer watched.
-        row: the rollback. ``serving``: the version that the target says serves.
+        row: the rollback. ``ready``: what the target says.
         has_target: a target is configured.
     """
     family = (incident.model, incident.deployment)
@@ -62,7 +64,11 @@ def guard_facts(
         cause=incident.cause,
         plan=plan,
         known_good=plan is not None and known_good(session, plan),
-        serving=serving,
+        serving=ready.serving,
+        undeployable=ready.undeployable,
+        target_away=ready.away,
+        loop=loop_of(session, plan) if plan else None,
+        data_missing=data_missing(session, incident),
         began_with_release=began,
         incident_is_open=incident.state.is_open,
         target_configured=has_target,

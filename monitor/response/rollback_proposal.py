@@ -10,20 +10,34 @@ from sqlalchemy.orm import Session
 from alerts.actions.plan import RollbackPlan
 from alerts.types import Incident
 from monitor.settings.schema import WatchedModel
+from monitor.store import installation
 from monitor.store.tables import ActionRow, IncidentRow, ReleaseRow, WindowRow
 from vigil.types import Cause
 
 KIND = "rollback"
+ROLLBACK = "rollback"
 SERVED_WELL_WINDOWS = 20
+
+_ENDED = ("recovered", "unproven", "failed")
 
 
 def propose(
     session: Session, watched: WatchedModel, incident: Incident, *, at: datetime
 ) -> ActionRow | None:
-    """Note that a rollback is to be considered; None where the model has no target for one."""
+    """Note that a rollback is to be considered; None where the model has no target for one.
+
+    An incident that came back after its rollback gets another one; one that was refused does not.
+    """
     if watched.rollback.target == "none" or incident.cause is Cause.NO_DATA:
         return None
+    earlier = session.scalars(
+        select(ActionRow).where(ActionRow.incident_id == incident.id, ActionRow.kind == KIND)
+    ).all()
+    if earlier and not all(row.state in _ENDED for row in earlier):
+        return None
     target = previous_version(session, incident)
+    if target is None and earlier:
+        return None
     plan = None
     if target is not None:
         plan = RollbackPlan(
@@ -33,6 +47,8 @@ def propose(
             from_version=incident.model_version,
             to_version=target,
             target=watched.rollback.target,
+            installation=installation.of(session),
+            attempt=1 + len(earlier),
         )
     row = ActionRow(
         incident_id=incident.id,
@@ -49,15 +65,18 @@ def propose(
 
 
 def previous_version(session: Session, incident: Incident) -> str | None:
-    """The version that served before the one of the incident, by the record of releases."""
+    """The version that served before the one of the incident, by the record of releases.
+
+    What a rollback took out of service counts last: going back to it would go in a circle.
+    """
     rows = session.scalars(
         select(ReleaseRow)
         .where(ReleaseRow.model == incident.model, ReleaseRow.deployment == incident.deployment)
         .order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc())
     ).all()
-    for row in rows:
-        if row.version == incident.model_version and row.previous:
-            return row.previous
+    theirs = [row for row in rows if row.version == incident.model_version and row.previous]
+    for row in sorted(theirs, key=lambda one: one.origin == ROLLBACK):
+        return row.previous
     return next((row.version for row in rows if row.version != incident.model_version), None)
 
 

@@ -76,6 +76,9 @@ def test_a_bad_release_with_a_better_target_goes():
         ({"target_configured": False}, ReasonCode.NO_TARGET),
         ({"incident_is_open": False}, ReasonCode.INCIDENT_OVER),
         ({"rollbacks_today": 3}, ReasonCode.TOO_MANY),
+        ({"undeployable": "its image is gone"}, ReasonCode.NOT_DEPLOYABLE),
+        ({"schemas": ("boxes-2", "boxes-1")}, ReasonCode.DIFFERENT_SCHEMA),
+        ({"loop": "rollback 3 took v1 out of service"}, ReasonCode.LOOP),
     ],
 )
 def test_each_of_these_refuses_even_an_approved_plan(change, code):
@@ -96,6 +99,7 @@ def test_each_of_these_refuses_even_an_approved_plan(change, code):
         ({"interlock": UNAVAILABLE}, ReasonCode.NO_COUNTERFACTUAL),
         ({"automatic": False}, ReasonCode.NOT_AUTOMATIC),
         ({"provisional": True}, ReasonCode.PROVISIONAL),
+        ({"data_missing": "incident 4: no windows"}, ReasonCode.DATA_MISSING),
     ],
 )
 def test_these_wait_for_a_person_whose_yes_is_enough(change, code):
@@ -135,6 +139,21 @@ def test_one_action_at_a_time_and_a_cooldown_that_ends():
     assert cool.outcome is GuardOutcome.ALLOW
 
 
+def test_a_target_that_cannot_answer_is_waited_for_and_no_approval_helps():
+    """It is asked again by itself; a yes does not make it answer."""
+    yes = Approval(plan_hash=PLAN.hash, by="kim", at=NOW)
+    for facts in (GOOD, replace(GOOD, approval=yes)):
+        decision = decide(replace(facts, target_away="no answer (ReadTimeout)"))
+        assert (decision.outcome, decision.needs_approval) == (GuardOutcome.WAIT, False)
+        assert codes(decision, GuardOutcome.WAIT) == [ReasonCode.TARGET_AWAY]
+
+
+@pytest.mark.parametrize("schemas", [("", ""), ("boxes-2", ""), ("", "boxes-1"), ("a", "a")])
+def test_a_schema_that_nobody_named_or_the_same_one_is_no_hindrance(schemas):
+    """Only two that are known to differ are."""
+    assert decide(replace(GOOD, schemas=schemas)).outcome is GuardOutcome.ALLOW
+
+
 def test_all_reasons_are_told_with_the_most_telling_first():
     """An unfocused lens under two versions: the cause, then the counterfactual, then the rest."""
     decision = decide(
@@ -164,6 +183,32 @@ def test_a_plan_is_known_by_its_content():
     assert RollbackPlan.from_json(PLAN.to_json()).hash == PLAN.hash
     others = {replace(PLAN, **{name: "x"}).hash for name in ("model", "from_version", "target")}
     assert len({PLAN.hash, *others, replace(PLAN, incident_id=8).hash}) == 5
+    again = replace(PLAN, attempt=2)
+    assert RollbackPlan.from_json(again.to_json()) == again
+    assert again.hash != PLAN.hash
+
+
+def test_two_installations_on_one_target_name_their_plans_apart():
+    """Both have an incident 7 of the same release."""
+    mine, theirs = (replace(PLAN, installation=name) for name in ("3f2a", "9c1d"))
+    assert mine.id.startswith("rollback-3f2a-7-")
+    assert mine.id != theirs.id
+
+
+def test_a_plan_of_before_there_were_installations_keeps_its_hash_and_name():
+    """An approval that waited over an upgrade is still one of this plan."""
+    old = {
+        "incident_id": 7,
+        "model": "meter-reader",
+        "deployment": "production",
+        "from_version": "v2",
+        "to_version": "v1",
+        "target": "registry",
+    }
+    plan = RollbackPlan.from_json(old)
+    assert plan == PLAN
+    assert plan.to_json() == old
+    assert plan.id == f"rollback-7-{plan.hash[:16]}"
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ class Scripted:
     def status(self, plan: RollbackPlan) -> TargetReport:
         return self._say("status")
 
+    def verify(self, plan: RollbackPlan) -> TargetReport:
+        return self._say("verify")
+
     @property
     def sent(self) -> int:
         return self.asked.count("execute")
@@ -194,7 +197,8 @@ def test_a_plan_that_was_carried_out_already_is_not_sent_again(lone_stage: Stage
     _, action, target = executing(lone_stage, {"status": TargetState.EXECUTED})
     stop(lone_stage)
     lone_stage.worker.run_due()
-    assert (lone_stage.action(action).state, target.asked) == ("verifying", ["status"])
+    asked = ["dry_run", "status", "verify"]
+    assert (lone_stage.action(action).state, target.asked) == ("verifying", asked)
 
 
 def test_a_rollback_without_an_end_is_asked_after_patiently_and_then_escalated(
