@@ -29,6 +29,7 @@ from monitor.settings.fields import (
     Window,
     slice_name,
 )
+from monitor.settings.gate import Gate
 from monitor.settings.labelling import Relabel
 from monitor.settings.receivers import Receiver
 from monitor.settings.rollback import Replay, Rollback
@@ -123,6 +124,7 @@ class WatchedModel(Section):
     guardrails: tuple[Guardrail, ...] = ()
     replay: Replay = Replay()
     relabel: Relabel = Relabel()
+    gate: Gate = Gate()
 
 
 class Grafana(Section):

@@ -1,0 +1,1 @@
+"""A candidate held against the version that serves, before its release."""
