@@ -1,0 +1,1 @@
+"""Images on their way to people, and their labels on the way back."""
