@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from vigil.batch import RecordBatch
+from vigil.build import NO_BUILD, Build
 from vigil.catalogue import SCALAR_NAMES
 from vigil.conform import Shape
 from vigil.ruler import Ruler
@@ -49,6 +50,7 @@ class Recorder:
         informative_size: records kept by uncertainty.
         keep_thumbnails: whether the samples hold thumbnails.
         late_s: how late a record may be, seconds.
+        build: how the model is run here.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Recorder:
         informative_size: int = 16,
         keep_thumbnails: bool = False,
         late_s: float = 3600.0,
+        build: Build = NO_BUILD,
     ) -> None:
         if not window_s > 0:
             raise ValueError(f"window_s: expected more than 0, found {window_s}")
@@ -77,6 +80,7 @@ class Recorder:
         self._sizes = (sample_size, informative_size)
         self._keep_thumbnails = keep_thumbnails
         self._late_s = late_s
+        self._build = build
         self._open: dict[tuple[str, int], _Open] = {}
         self._dropped: Counter[str] = Counter()
         self._sequence = 0
@@ -203,6 +207,7 @@ class Recorder:
             informative=part.informative,
             ledger=part.ledger(),
             dropped=dropped,
+            build=self._build,
         )
 
 

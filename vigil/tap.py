@@ -18,6 +18,7 @@ from typing import Any
 
 from vigil.arguments import keys_of, name_of, seconds_of, usable_name, whole_of
 from vigil.batch import Metadata
+from vigil.build import Build
 from vigil.clock import Clock, SystemClock
 from vigil.intake import Call, Intake, bytes_of, copied, copied_metadata, rows_of
 from vigil.pipeline import Pipeline
@@ -58,6 +59,8 @@ class Tap:
         queue_records, queue_bytes: bounds of what waits to be measured.
         clock: gives the time of each record.
         transport: the way to the service; by default HTTP.
+        preprocessing, hardware, schema: how this process runs the model, in names of yours
+            (``vigil.build``), at most 200 characters each.
 
     Raises:
         ValueError: a name, a URL, a token or a number that can't be used.
@@ -82,6 +85,9 @@ class Tap:
         queue_bytes: int = DEFAULT_QUEUE_BYTES,
         clock: Clock | None = None,
         transport: Transport | None = None,
+        preprocessing: str = "",
+        hardware: str = "",
+        schema: str = "",
     ) -> None:
         if outputs_are not in ("probabilities", "logits"):
             raise ValueError(f"outputs_are: expected probabilities or logits, found {outputs_are}")
@@ -93,6 +99,7 @@ class Tap:
         self._sample_size = whole_of("sample_size", sample_size, least=0)
         self._thumbnails = thumbnails
         self._outputs_are = outputs_are
+        self.build = Build.of(preprocessing=preprocessing, hardware=hardware, schema=schema)
         self._queue = (
             whole_of("queue_records", queue_records, least=1),
             whole_of("queue_bytes", queue_bytes, least=1),
@@ -149,6 +156,7 @@ class Tap:
             sample_size=self._sample_size,
             informative_size=self._sample_size // 2,
             keep_thumbnails=self._thumbnails,
+            build=self.build,
         )
 
     def record(

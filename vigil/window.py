@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil import wire
+from vigil.build import NO_BUILD, Build
 from vigil.errors import FormatVersionError, ShapeError, WireError
 from vigil.sample import Sample
 from vigil.summary import SUMMED, Summary
@@ -64,7 +65,7 @@ class Window:
     (``source``, ``boot``, ``sequence``) identifies it: sent twice, it counts once. ``start`` and
     ``end`` are aware UTC. ``ruler`` is the id of the ruler it was measured with. ``dropped`` counts
     records that were not summarised, by reason. A window without records is a heartbeat; the
-    ``final`` one says that the source stops on purpose.
+    ``final`` one says that the source stops on purpose. ``build`` is how the version is run there.
     """
 
     source: str
@@ -80,6 +81,7 @@ class Window:
     ledger: Ledger = EMPTY_LEDGER
     dropped: Mapping[str, int] = field(default_factory=dict)
     final: bool = False
+    build: Build = NO_BUILD
 
     def __post_init__(self) -> None:
         as_utc(self.start, what="window.start")
@@ -113,6 +115,7 @@ class Window:
             "sample": self.sample.header(),
             "informative": self.informative.header(),
             "ids": list(self.ledger.ids),
+            **({"build": self.build.to_json()} if self.build != NO_BUILD else {}),
         }
         arrays: dict[str, NDArray[Any]] = {
             **self.summary.to_arrays(),
@@ -159,6 +162,7 @@ class Window:
                 ),
                 dropped={str(k): int(v) for k, v in header["dropped"].items()},
                 final=bool(header.get("final", False)),
+                build=Build.from_json(header.get("build", {})),
             )
         except wire.UNREADABLE as error:
             raise WireError(f"not a window: {error!r}") from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from monitor.ingest.shapes import sample_problem
 from vigil.arguments import NAME_LIMIT
+from vigil.build import fits
 from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT, Ints, Layout, Summary
 from vigil.window import Ledger, Window
 
@@ -110,6 +111,13 @@ def _names(window: Window) -> Refused | None:
             return Refused(
                 reason=Refusal.BAD_NAME,
                 detail=f"{what}: expected 1 to {limit} printable characters, found {text!r:.80}",
+            )
+    for what, text in window.build.items():
+        if not fits(text):
+            return Refused(
+                reason=Refusal.BAD_NAME,
+                detail=f"{what}: expected at most {NAME_LIMIT} printable characters, "
+                f"found {text!r:.80}",
             )
     return None
 

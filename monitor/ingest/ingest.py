@@ -285,6 +285,9 @@ def _row(item: _Taken, *, origin: str, now: datetime, part: str | None) -> dict[
         "counter_high": int(ledger.counter.max()) if len(ledger) else -1,
         "sample_part": part if sampled else None,
         "judged_by": None,
+        "preprocessing": window.build.preprocessing,
+        "hardware": window.build.hardware,
+        "schema_version": window.build.schema,
         "blob": pack_summary(window.summary, window.dropped),
         "ledger": pack_ledger(ledger, layout.keys, window.summary.cells),
     }

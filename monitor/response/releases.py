@@ -13,6 +13,7 @@ from monitor.response.silences import freeze_of
 from monitor.settings.schema import Settings
 from monitor.store import releases
 from monitor.store.tables import ReleaseRow
+from vigil.build import NO_BUILD, Build
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,8 @@ def announce(
     at: datetime,
     known_good: bool = False,
     note: str = "",
+    share: float = 1.0,
+    build: Build = NO_BUILD,
 ) -> Announced:
     """This version serves from ``at`` on (``monitor.store.releases``).
 
@@ -53,6 +56,8 @@ def announce(
         known_good=known_good,
         note=note,
         frozen_by=frozen_by,
+        share=share,
+        build=build,
     )
     release_news.queue(session, settings, row, at=at)
     if frozen_by is None:

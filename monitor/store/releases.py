@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from monitor.store.audit import record
 from monitor.store.tables import ReleaseRow
+from vigil.build import NO_BUILD, Build
 
 ANNOUNCED, OBSERVED = "announced", "observed"
 
@@ -25,12 +26,14 @@ def announce(
     known_good: bool = False,
     note: str = "",
     frozen_by: str | None = None,
+    share: float = 1.0,
+    build: Build = NO_BUILD,
 ) -> ReleaseRow:
     """This version serves from ``at`` on.
 
     Announcing what serves already makes no second release: an observed one becomes announced, and
-    ``known_good`` and ``note`` are taken over. ``frozen_by``: the freeze that it came in, for the
-    audit.
+    ``known_good``, ``note``, ``build`` and ``share`` are taken over. ``share`` of the traffic: the
+    rest stays with what served before. ``frozen_by``: the freeze that it came in, for the audit.
     """
     serving = current(session, model, deployment, at)
     if serving is not None and serving.version == version:
@@ -39,6 +42,7 @@ def announce(
         row.known_good = row.known_good or known_good
         row.note = note or row.note
         row.actor = row.actor or actor
+        row.share = share
     else:
         row = ReleaseRow(
             model=model,
@@ -50,8 +54,12 @@ def announce(
             actor=actor,
             known_good=known_good,
             note=note,
+            share=share,
         )
         session.add(row)
+    row.preprocessing = build.preprocessing or row.preprocessing or ""
+    row.hardware = build.hardware or row.hardware or ""
+    row.schema_version = build.schema or row.schema_version or ""
     record(
         session,
         what="release announced",
@@ -59,6 +67,8 @@ def announce(
         actor=actor,
         at=at,
         known_good=known_good,
+        **({"share": share} if share < 1.0 else {}),
+        **build.to_json(),
         **({"during": frozen_by} if frozen_by else {}),
     )
     session.flush()

@@ -399,3 +399,17 @@ def test_importing_the_tap_loads_neither_torch_nor_a_server_library():
         check=True,
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_a_tap_says_how_it_runs_the_model(transport, clock):
+    """In heartbeats too."""
+    said = {"preprocessing": "resize-224", "hardware": "L4", "schema": "boxes-2"}
+    with Tap("reader", "v1", transport=transport, clock=clock, **said) as one:
+        one.record(**arrays(2))
+    assert {tuple(window.build.items()) for window in arrived(transport)} == {tuple(said.items())}
+
+
+@pytest.mark.parametrize("value", ["x" * 201, "a\nb", None, 7])
+def test_a_build_that_the_service_would_refuse_is_refused_at_the_start(transport, value):
+    with pytest.raises(ValueError, match="hardware: expected at most 200 printable"):
+        Tap("reader", "v1", transport=transport, hardware=value)

@@ -80,6 +80,10 @@ class ReleaseOut(Answer):
     actor: str
     known_good: bool
     note: str
+    share: float
+    preprocessing: str
+    hardware: str
+    schema_version: str
 
 
 class ReleaseAnnouncedOut(ReleaseOut):

@@ -29,3 +29,4 @@ def printable(text: str) -> str:
 
 Note = Annotated[str, Field(max_length=2000), AfterValidator(storable)]
 Version = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(printable)]
+BuildName = Annotated[str, Field(max_length=200), AfterValidator(printable)]
