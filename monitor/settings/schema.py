@@ -32,6 +32,7 @@ from monitor.settings.fields import (
 from monitor.settings.gate import Gate
 from monitor.settings.labelling import Relabel
 from monitor.settings.receivers import Receiver
+from monitor.settings.retraining import Retraining
 from monitor.settings.rollback import Replay, Rollback
 
 
@@ -124,6 +125,7 @@ class WatchedModel(Section):
     guardrails: tuple[Guardrail, ...] = ()
     replay: Replay = Replay()
     relabel: Relabel = Relabel()
+    retraining: Retraining = Retraining()
     gate: Gate = Gate()
 
 
