@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from monitor.settings.addresses import is_storable, listen_address
 from monitor.settings.crosscheck_alerting import cross_check_alerting
+from monitor.settings.crosscheck_retraining import retraining_problems
 from monitor.settings.fields import SecretRef, Section
 from monitor.settings.problem import Problem
 from monitor.settings.schema import Service, Settings, WatchedModel
@@ -87,6 +88,7 @@ def _models(settings: Settings) -> Iterator[Problem]:
                     found=repr(signal),
                 )
         yield from _actions(model, path)
+        yield from retraining_problems(model.retraining, (*path, "retraining"))
 
 
 def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Problem]:

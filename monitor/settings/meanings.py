@@ -84,10 +84,10 @@ MEANINGS: dict[str, str] = {
     "models[].gate.cost_rise": "rise of the mean `cost` that is acceptable",
     "models[].gate.cost_budget": "what an answer may cost; unset: no budget",
     "models[].relabel.folder": "where queued images and their list are exported",
-    "models[].retraining.datasets": "where frozen datasets are written: a folder, or any fsspec URL; "
-    "unset: beside the samples",
-    "models[].retraining.hook": "who trains: a signed webhook, a GitHub Actions workflow, an Airflow DAG "
-    "or an Argo workflow template; `none`: people do",
+    "models[].retraining.datasets": "where datasets are written: a folder or an fsspec "
+    "URL; unset: beside the samples",
+    "models[].retraining.hook": "who trains: a signed webhook, a GitHub Actions "
+    "workflow, an Airflow DAG, an Argo workflow template; `none`: people do",
     "models[].retraining.url": "the webhook, or the server's API; GitHub's own where unset",
     "models[].retraining.secret": "signs the webhook's body, or is the API's token or password",
     "models[].retraining.user": "Airflow: the account, for basic authentication; empty: a token",
@@ -97,16 +97,17 @@ MEANINGS: dict[str, str] = {
     "models[].retraining.dag": "Airflow: the DAG's id",
     "models[].retraining.namespace": "Argo: where the workflow runs",
     "models[].retraining.template": "Argo: the workflow template's name",
-    "models[].retraining.automatic": "whether a proposal that a rule made waits for no one",
-    "models[].retraining.after_labels": "propose when an incident's images got so many labels; unset: "
-    "never",
-    "models[].retraining.accuracy_below": "propose when the accuracy is surely below this; unset: never",
-    "models[].retraining.older_than_days": "propose when the version served so long, and labels came; "
-    "unset: never",
-    "models[].retraining.labels_of_days": "a dataset holds the labels of predictions of so many days",
+    "models[].retraining.automatic": "whether what a rule proposed waits for no one",
+    "models[].retraining.after_labels": "propose when an incident's images got so many "
+    "labels; unset: never",
+    "models[].retraining.accuracy_below": "propose when the accuracy is surely below; unset: never",
+    "models[].retraining.older_than_days": "propose when a version served so long and labels "
+    "came; unset: never",
+    "models[].retraining.labels_of_days": "a dataset holds the labels of predictions of so "
+    "many days",
     "models[].retraining.rest_days": "after a proposal, rules propose nothing for so long",
-    "models[].retraining.judge_after_labels": "the new version is judged once, when it has so many labels "
-    "on the incident's slice ...",
+    "models[].retraining.judge_after_labels": "the new version is judged once it has so many "
+    "labels on the incident's slice ...",
     "models[].retraining.judge_within_days": "... or so long after its release, with what there is",
     "models[].retraining.least_gain": "a rise of accuracy that is surely less than this is no help",
     "models[].relabel.budget": "images queued for one incident, at most",
