@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,7 +47,7 @@ class NotDelivered(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """``body`` is cut at 256 KiB."""
+    """``body`` is cut at 256 KiB, or as far as the client was told to read."""
 
     status: int
     body: bytes
@@ -80,6 +81,11 @@ class ReceiverHttp:
     headers: of every request.
     timeout_s: for connecting, and for each silence.
     clock: dates what ``Retry-After`` says.
+    ca_file: certificates (PEM) to trust beside the usual ones.
+    most_answer: bytes of an answer that are read.
+
+    Raises:
+        OSError: ``ca_file`` can't be read, or holds no certificate.
     """
 
     def __init__(
@@ -90,15 +96,18 @@ class ReceiverHttp:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
         clock: Clock | None = None,
+        ca_file: Path | None = None,
+        most_answer: int = MOST_ANSWER,
     ) -> None:
         self.kind = kind
         self._hidden = hidden
         self._clock = clock or SystemClock()
         self._timeout_s = timeout_s
+        self._most_answer = most_answer
         self._client = httpx.Client(
             timeout=timeout_s,
             follow_redirects=False,
-            verify=_trusted(),
+            verify=_trusted(ca_file),
             headers={"User-Agent": "vigil", "Accept-Encoding": "identity", **(headers or {})},
         )
 
@@ -133,7 +142,7 @@ class ReceiverHttp:
         if plain is not None:
             content = json.dumps(plain).encode()
         if content is not None:
-            sent["Content-Type"] = "application/json"
+            sent.setdefault("Content-Type", "application/json")
         try:
             with (
                 _unlogged(),
@@ -170,8 +179,8 @@ class ReceiverHttp:
         try:
             for piece in reply.iter_raw():
                 body += piece
-                if len(body) >= MOST_ANSWER:
-                    return body[:MOST_ANSWER], True
+                if len(body) >= self._most_answer:
+                    return body[: self._most_answer], True
                 if time.monotonic() > ends:
                     return body, False
         except httpx.HTTPError:
@@ -212,9 +221,12 @@ class ReceiverHttp:
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
     """The certificates that are trusted: slow to read, so they are read once."""
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 def _why(error: httpx.TransportError) -> str:

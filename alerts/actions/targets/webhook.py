@@ -14,7 +14,6 @@ reference receiver.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,7 @@ import httpx
 
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.signed_http import SignedHttp
+from alerts.actions.targets.envelope import envelope
 from alerts.actions.targets.protocol import TargetReport, TargetState
 
 _STATES = {each.value for each in TargetState} - {TargetState.UNCLEAR.value}
@@ -54,8 +54,7 @@ class SignedWebhook(SignedHttp):
         return report
 
     def _send(self, action: str, plan: RollbackPlan) -> TargetReport:
-        envelope = {"action": action, "plan_id": plan.id, "plan": plan.to_json()}
-        body = json.dumps(envelope, sort_keys=True).encode()
+        body = envelope(action, plan)
         headers = {"Content-Type": "application/json", "Idempotency-Key": plan.id}
         try:
             reply = self._post(body, headers)

@@ -1,0 +1,109 @@
+"""A rollback of a Kubernetes Deployment: its pod template becomes that of an earlier replica set.
+
+The API server has no request for this. The template of the newest replica set that serves the
+version is put back by one JSON patch, which also notes the plan in an annotation and holds only
+for the resource version that was read: it is compared and set in one step. A paused Deployment is
+refused, as ``kubectl rollout undo`` does. Where a tool keeps the Deployment as a repository says
+(Argo CD, Flux), it would undo the rollback: use the webhook and let the pipeline change that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alerts.actions.plan import RollbackPlan
+from alerts.actions.targets.kubernetes_api import (
+    DEPLOYMENTS,
+    JSON_PATCH,
+    KubernetesApi,
+    version_of,
+)
+from alerts.actions.targets.pod_template import VersionPlace
+from alerts.actions.targets.protocol import TargetState
+from alerts.actions.targets.replica_sets import latest_of, mark_on, undo_patch
+from alerts.actions.targets.situation import Arrival, Situation
+from alerts.actions.targets.system_target import (
+    ChangedMeanwhileError,
+    StoppedError,
+    SystemTarget,
+)
+
+REVISION = "deployment.kubernetes.io/revision"
+HASH_LABEL = "pod-template-hash"
+
+
+class DeploymentTarget(SystemTarget):
+    """Args:
+    api: of the namespace.
+    name: of the Deployment.
+    place: where its pod template says which version it serves.
+    """
+
+    kind = "deployment"
+
+    def __init__(self, api: KubernetesApi, name: str, place: VersionPlace) -> None:
+        self._api = api
+        self._name = name
+        self._place = place
+
+    def close(self) -> None:
+        self._api.close()
+
+    def _serving(self) -> str | None:
+        return self._place.version_in(self._get()["spec"]["template"])
+
+    def _read(self, plan: RollbackPlan) -> Situation:
+        found = self._get()
+        serving = self._place.version_in(found["spec"]["template"])
+        obstacle = ""
+        if serving == plan.from_version:
+            obstacle = "" if self._earlier(found, plan) else self._none_left(plan)
+            if found["spec"].get("paused"):
+                obstacle = f"Deployment {self._name} is paused; resume it first"
+        arrival, text = rollout(found)
+        return Situation(
+            serving=serving,
+            mark=mark_on(found, plan.id),
+            arrival=arrival,
+            arrival_text=text,
+            obstacle=obstacle,
+            token=version_of(found),
+        )
+
+    def _change(self, plan: RollbackPlan, was: Situation, *, rehearse: bool) -> None:
+        found = self._get()
+        if version_of(found) != was.token:
+            raise ChangedMeanwhileError
+        earlier = self._earlier(found, plan)
+        if earlier is None:
+            raise StoppedError.of(TargetState.FAILED, self._none_left(plan))
+        patch = undo_patch(found, earlier, plan.id, HASH_LABEL)
+        self._api.patch(DEPLOYMENTS, found, patch, content_type=JSON_PATCH, rehearse=rehearse)
+
+    def _get(self) -> dict[str, Any]:
+        return self._api.get(DEPLOYMENTS, self._name)
+
+    def _earlier(self, found: dict[str, Any], plan: RollbackPlan) -> dict[str, Any] | None:
+        sets = self._api.owned_by(found)
+        return latest_of(sets, plan.to_version, self._place, REVISION)
+
+    def _none_left(self, plan: RollbackPlan) -> str:
+        return f"no replica set of {self._name} with {plan.to_version} is left"
+
+
+def rollout(deployment: dict[str, Any]) -> tuple[Arrival, str]:
+    """How far the pods of the template have come, as ``kubectl rollout status`` judges it."""
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
+        return Arrival.UNDER_WAY, "the controller has not seen it yet"
+    for condition in status.get("conditions") or ():
+        if condition.get("reason") == "ProgressDeadlineExceeded":
+            return Arrival.GAVE_UP, "its progress deadline is over"
+    wanted = spec.get("replicas", 1)
+    updated, there = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    available = status.get("availableReplicas", 0)
+    if updated < wanted or available < updated:
+        return Arrival.UNDER_WAY, f"{min(updated, available)} of {wanted} pods"
+    if there > updated:
+        return Arrival.UNDER_WAY, f"{there - updated} old pods are still there"
+    return Arrival.COMPLETE, f"{updated} of {wanted} pods"
