@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from monitor.settings.labelling import Relabel
+from monitor.settings.retraining import Retraining
 from monitor.settings.schema import Service, Settings
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,7 +43,8 @@ def _value(section: BaseModel, name: str, value: Any, folder: Path) -> Any:
     if isinstance(section, Service) and name == "database":
         return _database(value, folder)
     is_folder = (isinstance(section, Service) and name == "samples") or (
-        isinstance(section, Relabel) and name == "folder"
+        (isinstance(section, Relabel) and name == "folder")
+        or (isinstance(section, Retraining) and name == "datasets")
     )
     if is_folder and value is not None and "://" not in value:
         return str(folder / value)
