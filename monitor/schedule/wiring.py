@@ -9,9 +9,6 @@ from sqlalchemy import select
 
 from alerts.actions.label_queue import FolderLabelQueue, LabelQueue
 from alerts.actions.replay import ReplayClient
-from alerts.actions.targets.protocol import RollbackTarget
-from alerts.actions.targets.registry import LocalRegistry
-from alerts.actions.targets.webhook import SignedWebhook
 from alerts.labels import labels_of
 from alerts.notifiers.console import ConsoleNotifier
 from alerts.notifiers.slack_upload import SlackUpload
@@ -35,10 +32,11 @@ from monitor.response.reminders import Reminders
 from monitor.response.rollback import Rollbacks
 from monitor.response.rules import rules_of
 from monitor.response.worker import ActionWorker
+from monitor.rollback_targets import rollback_targets
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
 from monitor.settings.receivers import ConsoleReceiver, SlackReceiver
-from monitor.settings.schema import Settings, WatchedModel
+from monitor.settings.schema import Settings
 from monitor.settings.secrets import read_secret
 from monitor.store.tables import TickRow
 from monitor.watch.job_log import JobLog
@@ -161,30 +159,6 @@ def _check_window_length(services: Services) -> None:
         expected=f"{counted_s:g}, by which this database counts (or a new database)",
         found=f"{window_s:g}",
     )
-
-
-def rollback_targets(settings: Settings) -> dict[Family, RollbackTarget]:
-    """The target of each model that has one."""
-    targets = {}
-    for watched in settings.models:
-        target = _target(watched)
-        if target is not None:
-            targets[watched.name, watched.deployment] = target
-    return targets
-
-
-def _target(watched: WatchedModel) -> RollbackTarget | None:
-    rules, key = watched.rollback, f"models.{watched.name}.rollback"
-    if rules.target == "registry":
-        if rules.registry is None:
-            raise ConfigError("vigil.toml", f"{key}.registry", expected="a file", found="nothing")
-        return LocalRegistry(rules.registry)
-    if rules.target == "webhook":
-        if rules.url is None or rules.secret is None:
-            raise ConfigError("vigil.toml", key, expected="url and secret", found="not both")
-        secret = read_secret(rules.secret, key=f"{key}.secret")
-        return SignedWebhook(rules.url, secret.reveal())
-    return None
 
 
 def replays(settings: Settings) -> dict[Family, ReplayClient]:

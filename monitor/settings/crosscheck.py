@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from monitor.settings.addresses import is_storable, listen_address
+from monitor.settings.addresses import is_private_way, is_storable, listen_address
 from monitor.settings.crosscheck_alerting import cross_check_alerting
 from monitor.settings.crosscheck_retraining import retraining_problems
 from monitor.settings.fields import SecretRef, Section
 from monitor.settings.problem import Problem
+from monitor.settings.rollback import NEEDED, Api
 from monitor.settings.schema import Service, Settings, WatchedModel
 from vigil.catalogue import CATALOGUE
 
@@ -93,22 +94,25 @@ def _models(settings: Settings) -> Iterator[Problem]:
 
 def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Problem]:
     rollback = model.rollback
-    needed = {
-        "none": (),
-        "registry": ("registry",),
-        "webhook": ("url", "secret"),
-    }[rollback.target]
-    for name in needed:
+    for name in NEEDED[rollback.target]:
         if getattr(rollback, name) is None:
             yield Problem(
                 path=(*path, "rollback", name),
                 expected=f'a value, because target = "{rollback.target}"',
                 found="none",
             )
+    for name in ("mlflow", "kubernetes", "triton"):
+        api: Api | None = getattr(rollback, name)
+        if api is not None and api.token is not None and not is_private_way(api.url):
+            yield Problem(
+                path=(*path, "rollback", name, "url"),
+                expected="an https address (http only to this machine), because a token is sent",
+                found=repr(api.url),
+            )
     if rollback.automatic and rollback.target == "none":
         yield Problem(
             path=(*path, "rollback", "target"),
-            expected="registry or webhook, because automatic = true",
+            expected="a target, because automatic = true",
             found="none",
         )
     if model.relabel.folder is not None and not is_storable(model.relabel.folder):
