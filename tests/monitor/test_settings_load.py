@@ -93,8 +93,8 @@ def test_paths_are_beside_the_file() -> None:
         ),
         (
             "[[models]]\nname = 'a'\n[[models]]\nname = 'b'\n[models.rollback]\ntarget = 'k8s'",
-            "line 6: models[1].rollback.target: expected 'none', 'registry' or 'webhook', "
-            "found 'k8s'",
+            "line 6: models[1].rollback.target: expected 'none', 'registry', 'webhook', 'mlflow', "
+            "'deployment', 'argo-undo', 'argo-abort', 'kserve', 'triton' or 'command', found 'k8s'",
         ),
         (
             "[[models]]\nname = 'a'\nkeys = ['1', '2', '3', '4', '5']",
@@ -136,13 +136,35 @@ def test_paths_are_beside_the_file() -> None:
             "line 3: models[0].keys: expected each key once, found k 2 times",
         ),
         (
+            "[[models]]\nname = 'a'\n[models.rollback]\ntarget = 'kserve'",
+            'line 3: models[0].rollback.kubernetes: expected a value, because target = "kserve", '
+            "found none",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.rollback.kubernetes]\nname = 'a'\n"
+            "url = 'http://k8s.example'\ntoken = { env = 'T' }",
+            "line 5: models[0].rollback.kubernetes.url: expected an https address (http only to "
+            "this machine), because a token is sent, found 'http://k8s.example'",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.rollback.kubernetes]\nname = 'a'\nversion_at = 'tag'",
+            "line 5: models[0].rollback.kubernetes.version_at: expected label:KEY, "
+            "annotation:KEY, env:NAME or image:CONTAINER, found 'tag'",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.rollback.triton]\nmodel = 'a'\n"
+            "url = 'http://t'\nversions = 'v'",
+            "line 6: models[0].rollback.triton.versions: expected {number}, or a name around it, "
+            "found 'v'",
+        ),
+        (
             "[[models]]\nname = 'a'\n[models.rollback]\ntarget = 'registry'",
             'line 3: models[0].rollback.registry: expected a value, because target = "registry", '
             "found none",
         ),
         (
             "[[models]]\nname = 'a'\n[models.rollback]\nautomatic = true",
-            "line 3: models[0].rollback.target: expected registry or webhook, because "
+            "line 3: models[0].rollback.target: expected a target, because "
             "automatic = true, found none",
         ),
         (
