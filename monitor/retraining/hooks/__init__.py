@@ -1,0 +1,1 @@
+"""Who trains: the systems that a retraining is asked of."""

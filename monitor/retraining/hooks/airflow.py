@@ -1,0 +1,64 @@
+"""An Airflow DAG, through the REST API: ``/api/v1`` of Airflow 2, ``/api/v2`` of Airflow 3.
+
+``POST {url}/dags/{dag}/dagRuns {"dag_run_id": our id, "conf": {...}}``: a run id is taken once, the
+same again is a 409, which here means accepted. Airflow 3 asks for ``logical_date``, null for a run
+outside the schedule. With an account it is basic authentication (Airflow 2), else a bearer token.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import quote
+
+from monitor.retraining.hooks.http import Reply, Server
+from monitor.retraining.hooks.protocol import HookReport, HookState, Order
+
+
+class AirflowHook(Server):
+    """Has a DAG train."""
+
+    kind = "airflow"
+    is_keyed = True
+
+    def __init__(
+        self, url: str, *, dag: str, secret: str, user: str = "", timeout_s: float = 15.0
+    ) -> None:
+        credentials = f"Bearer {secret}"
+        if user:
+            credentials = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+        super().__init__(url, {"Authorization": credentials}, timeout_s=timeout_s)
+        self._path = f"/dags/{quote(dag, safe='')}/dagRuns"
+        self._dated = url.rstrip("/").endswith("/v2")
+
+    def send(self, order: Order) -> HookReport:
+        body: dict[str, Any] = {"dag_run_id": order.id, "conf": order.to_json()}
+        if self._dated:
+            body["logical_date"] = None
+        reply = self.ask("POST", self._path, json=body)
+        if isinstance(reply, HookReport):
+            return reply
+        if reply.status == 409:
+            return self.look(order)
+        return self._report(reply, order)
+
+    def look(self, order: Order) -> HookReport:
+        reply = self.ask("GET", f"{self._path}/{quote(order.id, safe='')}")
+        if isinstance(reply, HookReport):
+            return reply
+        if reply.status == 404:
+            text = f"{self.host}: there is no run {order.id}"
+            return HookReport(state=HookState.ABSENT, text=text)
+        return self._report(reply, order)
+
+    def _report(self, reply: Reply, order: Order) -> HookReport:
+        if not reply.is_success:
+            return self.refusal(reply, str(reply.body.get("detail", "")))
+        if reply.body.get("dag_run_id") != order.id:
+            text = f"{self.host} answered {reply.status} without the run"
+            return HookReport(state=HookState.UNCLEAR, text=text)
+        return HookReport(
+            state=HookState.ACCEPTED,
+            text=f"run {order.id} is {reply.body.get('state')}",
+            receipt={"run": order.id},
+        )
