@@ -1,7 +1,8 @@
 """Deletes one record everywhere, because the person on the picture asked for it.
 
 Sums stay as they are: nobody can be read out of a count. Baselines are immutable: build a new one
-where its sample holds the record. Exported re-label folders are named in the answer.
+where its sample holds the record. Its label tasks are taken out of their queues, as soon as those
+answer.
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from monitor.ingest.labels import find_places
+from monitor.labelling import withdrawing
 from monitor.services import Services
 from monitor.store import audit
-from monitor.store.tables import LabelRow, LedgerIdRow, RelabelItemRow, WindowRow
+from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger, unpack_ledger
 from vigil.window import Ledger
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forgotten:
-    """What was deleted. ``actions``: re-label actions whose exports held the record."""
+    """What was deleted. ``tasks``: label tasks that are taken out of their queues."""
 
     ledger: bool
     sampled: int
     labels: int
-    actions: tuple[int, ...]
+    tasks: int
 
 
 def forget(services: Services, record_id: str, *, actor: str) -> Forgotten:
@@ -51,21 +53,16 @@ def forget(services: Services, record_id: str, *, actor: str) -> Forgotten:
         labels = session.scalars(
             delete(LabelRow).where(LabelRow.record_id == record_id).returning(LabelRow.id)
         ).all()
-        actions = session.scalars(
-            delete(RelabelItemRow)
-            .where(RelabelItemRow.record_id == record_id)
-            .returning(RelabelItemRow.action_id)
-        ).all()
+        now = services.clock.now()
+        tasks = withdrawing.forget(session, services.samples, record_id, at=now)
         audit.record(
             session,
             what="record forgotten",
             subject=hashlib.sha256(record_id.encode()).hexdigest(),
             actor=actor,
-            at=services.clock.now(),
+            at=now,
         )
-    return Forgotten(
-        ledger=in_ledger, sampled=sampled, labels=len(labels), actions=tuple(sorted(set(actions)))
-    )
+    return Forgotten(ledger=in_ledger, sampled=sampled, labels=len(labels), tasks=len(tasks))
 
 
 def _strike(session: Session, window_id: int, record_id: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from monitor.labelling import pictures
 from monitor.settings.schema import Retention
 from monitor.store.database import Sessions
 from monitor.store.samples import SampleStore
@@ -17,6 +18,7 @@ from monitor.store.tables import (
     InboundEventRow,
     IncidentRow,
     LabelRow,
+    LabelTaskRow,
     LedgerIdRow,
     OutboxRow,
     RejectionRow,
@@ -48,9 +50,9 @@ class Swept:
 def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: datetime) -> Swept:
     """One round of retention. Killed in the middle, the next round goes on.
 
-    Labels, ticks with their verdicts and points, resolved incidents with all that belongs to them,
-    silences that are over and rejections are kept ``history_days``, sources as long as windows; the
-    audit is kept for ever.
+    Labels and their tasks, ticks with their verdicts and points, resolved incidents with all that
+    belongs to them, silences that are over and rejections are kept ``history_days``, sources as
+    long as windows, what label tasks look like as long as samples; the audit is kept for ever.
     """
     ledgers = _forget_ledgers(sessions, now - timedelta(days=keep.ledger_days))
     windows = _delete(sessions, WindowRow, WindowRow.end_at < now - _days(keep.windows_days))
@@ -74,6 +76,8 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
         & OutboxRow.incident_id.is_(None),
     )
     _delete(sessions, SilenceRow, SilenceRow.ends_at < old)
+    _delete_pictures(sessions, samples, now - _days(keep.samples_days))
+    _delete(sessions, LabelTaskRow, LabelTaskRow.picked_at < old)
     with sessions.begin() as session:
         session.execute(delete(RejectionRow).where(RejectionRow.hour < old))
         silent = now - _days(keep.windows_days)
@@ -113,6 +117,22 @@ def _forget_ledgers(sessions: Sessions, before: datetime) -> int:
         return len(ids)
 
     return _repeat(sessions, step)
+
+
+def _delete_pictures(sessions: Sessions, samples: SampleStore, before: datetime) -> None:
+    """Of batches that were picked so long ago."""
+    with sessions() as session:
+        batches = session.scalars(
+            select(LabelTaskRow.batch)
+            .where(LabelTaskRow.picked_at < before, LabelTaskRow.looks != "")
+            .distinct()
+        ).all()
+    for batch in batches:
+        pictures.delete(samples, batch)
+        with sessions.begin() as session:
+            session.execute(
+                update(LabelTaskRow).where(LabelTaskRow.batch == batch).values(looks="")
+            )
 
 
 def _repeat(sessions: Sessions, step: Callable[[Session], int]) -> int:

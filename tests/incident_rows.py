@@ -1,11 +1,11 @@
-"""An incident as the database keeps it, for tests that only need one to be there."""
+"""Incidents and label tasks as the database keeps them, for tests that only need some."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from monitor.store.tables import IncidentRow
+from monitor.store.tables import IncidentRow, LabelTaskRow
 
 
 def incident_row(at: datetime, **changed: Any) -> IncidentRow:
@@ -30,3 +30,23 @@ def incident_row(at: datetime, **changed: Any) -> IncidentRow:
         "runbook": cause,
     }
     return IncidentRow(**(values | family))
+
+
+def task_row(**changed: Any) -> LabelTaskRow:
+    """A task of ``reader`` v1 in production, picked and not sent yet."""
+    values: dict[str, Any] = {
+        "queue": "memory",
+        "batch": "batch",
+        "model": "reader",
+        "version": "v1",
+        "deployment": "production",
+        "slice": "",
+        "record_id": "r1",
+        "rank": 1,
+        "score": 0.5,
+        "reason": "uncertain",
+        "state": "picked",
+        "picked_at": datetime(2026, 11, 21, 12, tzinfo=UTC),
+        "data": {},
+    }
+    return LabelTaskRow(**(values | changed))

@@ -122,8 +122,26 @@ def upgrade() -> None:
         sa.Column("read_at", TIME, nullable=False),
         sa.Column("changed_at", TIME, nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("mismatches", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("model", "deployment", name=op.f("pk_registry_readings")),
     )
+    op.create_table(
+        "marks",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("until", TIME, nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("remote_id", sa.String(length=100), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", TIME, nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_marks")),
+        sa.UniqueConstraint("key", name=op.f("uq_marks_key")),
+    )
+    op.create_index(op.f("ix_marks_state"), "marks", ["state"], unique=False)
     op.create_table(
         "serving_spans",
         sa.Column("id", BIG, nullable=False),
@@ -192,7 +210,7 @@ def upgrade() -> None:
     op.create_table(
         "label_tasks",
         sa.Column("id", BIG, nullable=False),
-        sa.Column("queue", sa.String(length=100), nullable=False),
+        sa.Column("queue", sa.String(length=300), nullable=False),
         sa.Column("batch", sa.String(length=200), nullable=False),
         sa.Column("action_id", BIG, nullable=True),
         sa.Column("model", sa.String(length=200), nullable=False),
@@ -216,6 +234,7 @@ def upgrade() -> None:
         sa.Column("labelled_at", TIME, nullable=True),
         sa.Column("ended_at", TIME, nullable=True),
         sa.Column("label", sa.Integer(), nullable=True),
+        sa.Column("looks", sa.String(length=10), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["action_id"],
@@ -224,9 +243,7 @@ def upgrade() -> None:
             ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_label_tasks")),
-        sa.UniqueConstraint(
-            "queue", "batch", "record_id", name=op.f("uq_label_tasks_queue_batch_record_id")
-        ),
+        sa.UniqueConstraint("batch", "record_id", name=op.f("uq_label_tasks_batch_record_id")),
     )
     op.create_index(op.f("ix_label_tasks_action_id"), "label_tasks", ["action_id"], unique=False)
     op.create_index(op.f("ix_label_tasks_batch"), "label_tasks", ["batch"], unique=False)
@@ -262,6 +279,20 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_annotations_task_id"), "annotations", ["task_id"], unique=False)
+    op.create_table(
+        "label_queues",
+        sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("deployment", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.Column("asked_at", TIME, nullable=True),
+        sa.Column("due_at", TIME, nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("picked_on", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("model", "deployment", name=op.f("pk_label_queues")),
+    )
+    _move_relabel_items()
+    op.drop_table("relabel_items")
     op.add_column("releases", sa.Column("share", sa.Double(), nullable=False, server_default="1"))
     op.add_column(
         "releases",
@@ -287,6 +318,61 @@ def upgrade() -> None:
     )
 
 
+def _move_relabel_items() -> None:
+    """Images that were queued before are tasks now: their labels may still come back."""
+    connection = op.get_bind()
+    items = connection.execute(
+        sa.text(
+            "SELECT i.action_id, i.record_id, i.rank, i.reason, i.score, i.data, a.incident_id, "
+            "a.created_at, a.result, n.model, n.model_version, n.deployment, n.slice "
+            "FROM relabel_items i JOIN actions a ON a.id = i.action_id "
+            "JOIN incidents n ON n.id = a.incident_id ORDER BY i.id"
+        ).columns(data=sa.JSON, result=sa.JSON, created_at=TIME)
+    ).mappings()
+    columns = "queue batch action_id model version deployment slice record_id rank priority score "
+    columns += "reason inclusion gold assigned_to external_id state problem looks"
+    tasks = sa.table(
+        "label_tasks",
+        *(sa.column(name) for name in columns.split()),
+        sa.column("picked_at", TIME),
+        sa.column("queued_at", TIME),
+        sa.column("data", sa.JSON),
+    )
+    rows = []
+    for item in items:
+        batch = f"incident-{item['incident_id']}-action-{item['action_id']}"
+        folder = str((item["result"] or {}).get("location", "")).rpartition("/")[0]
+        data = item["data"] or {}
+        rows.append(
+            {
+                "queue": f"files {folder}"[:300],
+                "batch": batch,
+                "action_id": item["action_id"],
+                "model": item["model"],
+                "version": data.get("version") or item["model_version"] or "",
+                "deployment": item["deployment"],
+                "slice": item["slice"],
+                "record_id": item["record_id"],
+                "rank": item["rank"],
+                "priority": 0.5,
+                "score": item["score"],
+                "reason": item["reason"],
+                "inclusion": data.get("inclusion"),
+                "gold": False,
+                "assigned_to": "",
+                "external_id": f"{batch}/{item['rank']:04d}",
+                "state": "queued",
+                "problem": "",
+                "looks": "",
+                "picked_at": item["created_at"],
+                "queued_at": item["created_at"],
+                "data": data,
+            }
+        )
+    for first in range(0, len(rows), 500):
+        op.bulk_insert(tasks, rows[first : first + 500])
+
+
 def downgrade() -> None:
     op.drop_column("windows", "schema_version")
     op.drop_column("windows", "hardware")
@@ -295,6 +381,30 @@ def downgrade() -> None:
     op.drop_column("releases", "hardware")
     op.drop_column("releases", "preprocessing")
     op.drop_column("releases", "share")
+    op.create_table(
+        "relabel_items",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("action_id", BIG, nullable=False),
+        sa.Column("record_id", sa.String(length=200), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["action_id"],
+            ["actions.id"],
+            name=op.f("fk_relabel_items_action_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_relabel_items")),
+        sa.UniqueConstraint(
+            "action_id", "record_id", name=op.f("uq_relabel_items_action_id_record_id")
+        ),
+    )
+    op.create_index(
+        op.f("ix_relabel_items_action_id"), "relabel_items", ["action_id"], unique=False
+    )
+    op.drop_table("label_queues")
     op.drop_index(op.f("ix_annotations_task_id"), table_name="annotations")
     op.drop_table("annotations")
     op.drop_index(op.f("ix_label_tasks_state"), table_name="label_tasks")
@@ -310,6 +420,8 @@ def downgrade() -> None:
     op.drop_table("retrainings")
     op.drop_index(op.f("ix_serving_spans_model_deployment_last_at"), table_name="serving_spans")
     op.drop_table("serving_spans")
+    op.drop_index(op.f("ix_marks_state"), table_name="marks")
+    op.drop_table("marks")
     op.drop_table("registry_readings")
     op.drop_index(op.f("ix_gates_model_deployment_at"), table_name="gates")
     op.drop_table("gates")

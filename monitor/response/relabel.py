@@ -8,19 +8,22 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy.orm import Session
 
-from alerts.actions.label_queue import LabelQueue
-from alerts.actions.relabel import Picked, pick
+from alerts.actions.queues.protocol import LabelQueue
+from alerts.actions.relabel import pick
 from alerts.types import Incident, MessageEvent, TimelineEntry
 from monitor.checks.references import References
+from monitor.labelling import ledger, pictures
+from monitor.labelling.sending import send
 from monitor.response import record
 from monitor.response.announce import Announcer
 from monitor.response.fence import Fence, unfenced
 from monitor.response.sampled import records_of
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
+from monitor.store import installation
 from monitor.store.samples import Kind
-from monitor.store.tables import ActionRow, RelabelItemRow
-from vigil.errors import RulerMismatchError
+from monitor.store.tables import ActionRow
+from vigil.errors import ConflictError, RulerMismatchError
 from vigil.sample import Sample
 from vigil.types import Cause
 
@@ -35,7 +38,7 @@ def propose(
     session: Session, watched: WatchedModel, incident: Incident, *, at: datetime
 ) -> ActionRow | None:
     """Write down that images are to be picked, where the cause calls for labels."""
-    if incident.cause not in _CALLED_FOR or watched.relabel.folder is None:
+    if incident.cause not in _CALLED_FOR or not watched.relabel.is_on:
         return None
     row = ActionRow(
         incident_id=incident.id,
@@ -66,7 +69,7 @@ class Relabelling:
         self._references = References()
 
     def advance(self, action_id: int, fence: Fence = unfenced) -> None:
-        """Pick and queue once enough was seen; the queue itself takes a batch once.
+        """Pick once enough was seen, write that down, and queue it; the queue takes a task once.
 
         Raises:
             LabelQueueError: the queue can't take them now.
@@ -81,31 +84,58 @@ class Relabelling:
             wait = timedelta(seconds=WAIT_WINDOWS * self._services.settings.service.window_s)
             if now < row.created_at + wait:
                 return
-            family = (incident.model, incident.deployment)
-            watched = self._services.settings.model(*family)
-            queue = self._queues.get(family)
-            # Killed on the way, it must pick the same again: the queue may have them already.
-            until = datetime.fromisoformat(row.decision.get("until", now.isoformat()))
-            row.decision = {**row.decision, "until": until.isoformat()}
-            sample = self._sample(session, incident, until)
-            baseline = self._references.of_version(session, incident.model, incident.model_version)
+            is_picked = bool(ledger.of_action(session, action_id))
+            name = f"{installation.of(session)[:6]}-incident-{incident.id}-action-{action_id}"
+        family = (incident.model, incident.deployment)
+        watched = self._services.settings.model(*family)
+        queue = self._queues.get(family)
         if watched is None or queue is None:
-            why = "its queue is no longer in the configuration"
-            self.give_up(action_id, why)
+            self.give_up(action_id, "its queue is no longer in the configuration")
             return
-        reference = baseline.sample if baseline else Sample.empty()
-        names = watched.class_names or (baseline.class_names if baseline else ())
+        if not is_picked:
+            self._pick(action_id, incident, watched, queue, name, fence)
+        placed = send(self._services, queue, name, fence=fence)
+        self._done(action_id, incident.id, placed.location if placed else queue.name, fence)
+
+    def _pick(
+        self,
+        action_id: int,
+        incident: Incident,
+        watched: WatchedModel,
+        queue: LabelQueue,
+        name: str,
+        fence: Fence,
+    ) -> None:
+        with self._services.sessions() as session:
+            sample = self._sample(session, incident, self._services.clock.now())
+            baseline = self._references.of_version(session, incident.model, incident.model_version)
         picks = pick(
             sample,
-            reference,
+            baseline.sample if baseline else Sample.empty(),
             budget=watched.relabel.budget,
             rng=np.random.default_rng(action_id),
-            class_names=names,
+            class_names=watched.class_names or (baseline.class_names if baseline else ()),
         )
-        name = f"incident-{incident.id}-action-{action_id}"
-        pixels = sample.thumbnails if sample.has_thumbnails else None
-        queued = queue.put(name, picks, pixels)
-        self._done(action_id, incident.id, picks, queued.location, queued.images, fence)
+        if not picks:
+            return
+        looks = pictures.keep(self._services.samples, name, sample.take([p.row for p in picks]))
+        with self._services.sessions.begin() as session:
+            fence(session)
+            row = session.get_one(ActionRow, action_id, with_for_update=True)
+            if row.state != "proposed" or ledger.of_action(session, action_id):
+                raise ConflictError(f"action {action_id}: another process picked for it")
+            ledger.write(
+                session,
+                picks,
+                queue=queue.name,
+                batch=name,
+                model=incident.model,
+                deployment=incident.deployment,
+                slice=str(incident.slice),
+                action_id=action_id,
+                at=self._services.clock.now(),
+                looks=looks.kind,
+            )
 
     def _sample(self, session: Session, incident: Incident, until: datetime) -> Sample:
         """The records of the incident's slice since its onset: informative and uniform ones."""
@@ -120,15 +150,7 @@ class Relabelling:
         except RulerMismatchError:
             return found[1]
 
-    def _done(
-        self,
-        action_id: int,
-        incident_id: int,
-        picks: list[Picked],
-        location: str,
-        images: int,
-        fence: Fence,
-    ) -> None:
+    def _done(self, action_id: int, incident_id: int, location: str, fence: Fence) -> None:
         with self._services.sessions.begin() as session:
             fence(session)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
@@ -136,24 +158,12 @@ class Relabelling:
                 return
             now = self._services.clock.now()
             incident = record.get(session, incident_id)
-            for item in picks:
-                data = item.to_json()
-                data["image"] = f"images/{item.rank:04d}.png" if images else None
-                session.add(
-                    RelabelItemRow(
-                        action_id=action_id,
-                        record_id=item.record_id,
-                        rank=item.rank,
-                        reason=item.reason,
-                        score=item.score,
-                        data=data,
-                    )
-                )
-            text = f"Queued {len(picks)} images of {incident.slice} for labelling in {location}."
-            if not picks:
+            items = len(ledger.of_action(session, action_id))
+            text = f"Queued {items} images of {incident.slice} for labelling in {location}."
+            if not items:
                 text = f"No image of {incident.slice} could be queued: the sample is empty."
             row.state, row.updated_at, row.executed_at, row.finished_at = "done", now, now, now
-            row.result = {"text": text, "location": location, "items": len(picks)}
+            row.result = {"text": text, "location": location, "items": items}
             record.note(
                 session,
                 incident_id,
@@ -161,10 +171,10 @@ class Relabelling:
             )
             touched = record.touch(session, incident)
             self._announcer.tell(session, touched, MessageEvent.UPDATE, at=now, note=text)
-        if picks:
+        if items:
             self._services.metrics.count(
                 "vigil_relabel_items_total",
-                len(picks),
+                items,
                 model=incident.model,
                 deployment=incident.deployment,
             )
@@ -178,6 +188,9 @@ class Relabelling:
             now = self._services.clock.now()
             text = f"Images could not be queued: {why}."
             row.state, row.updated_at, row.finished_at = "failed", now, now
+            for task in ledger.of_action(session, action_id):
+                if task.state == ledger.PICKED:
+                    task.state, task.problem, task.ended_at = ledger.FAILED, why, now
             row.result = {"text": text}
             record.note(
                 session,

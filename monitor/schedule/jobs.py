@@ -15,6 +15,7 @@ from monitor.response import digest, reminders
 from monitor.retention import sweep
 from monitor.schedule.wiring import Works
 from monitor.services import Services
+from monitor.serving import look
 from monitor.store.database import is_away
 from monitor.store.tables import OutboxRow
 from monitor.watch import watch
@@ -96,6 +97,9 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(min(poll, 1.0), "escalations", lambda: works.escalations.run_due(leader.check))
     every(min(poll, 2.0), "held notices", lambda: works.held.run_due(leader.check))
     every(min(poll, 2.0), "plots", works.plots.run_due)
+    every(min(poll, 2.0), "labels", lambda: works.labels.run_due(leader.check))
+    every(min(poll, 2.0), "withdrawals", lambda: works.withdrawals.run_due(leader.check))
+    every(look.EVERY_S, "serving", lambda: works.serving.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
     every(5.0, "incident reports", works.reports.run_due)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import select
 
-from alerts.actions.label_queue import FolderLabelQueue, LabelQueue
 from alerts.actions.replay import ReplayClient
 from alerts.labels import labels_of
 from alerts.notifiers.console import ConsoleNotifier
@@ -16,6 +15,9 @@ from alerts.routing.tree import choose
 from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
 from monitor.checks.due import end_of
+from monitor.labelling.queues import label_queues
+from monitor.labelling.returns import LabelReturns
+from monitor.labelling.withdrawing import Withdrawals
 from monitor.receivers import open_receivers
 from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
@@ -35,6 +37,7 @@ from monitor.response.worker import ActionWorker
 from monitor.rollback_targets import rollback_targets
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
+from monitor.serving.look import ServingLook
 from monitor.settings.receivers import ConsoleReceiver, SlackReceiver
 from monitor.settings.schema import Settings
 from monitor.settings.secrets import read_secret
@@ -66,6 +69,9 @@ class Works:
     watch: Watch
     job_log: JobLog
     plots: Plots
+    serving: ServingLook
+    labels: LabelReturns
+    withdrawals: Withdrawals
 
 
 def wire(services: Services, *, holder: str) -> Works:
@@ -97,6 +103,8 @@ def wire(services: Services, *, holder: str) -> Works:
     notifiers.setdefault("console", ConsoleNotifier("console"))
     silent = {name for name, one in settings.receivers.items() if isinstance(one, ConsoleReceiver)}
     routes, job_log = rules_of(settings).routes, JobLog()
+    targets = rollback_targets(settings)
+    queues = label_queues(settings)
     return Works(
         ticks=FleetTick(services, responder, holder=holder),
         outbox=Outbox(
@@ -108,8 +116,8 @@ def wire(services: Services, *, holder: str) -> Works:
         reminders=Reminders(services, notifiers),
         actions=ActionWorker(
             services,
-            Rollbacks(services, announcer, rollback_targets(settings), replays(settings)),
-            Relabelling(services, announcer, label_queues(settings)),
+            Rollbacks(services, announcer, targets, replays(settings)),
+            Relabelling(services, announcer, queues),
         ),
         exact_checks=ExactChecks(services),
         audits=SelfAudits(services),
@@ -129,6 +137,9 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         job_log=job_log,
         plots=Plots(services, plot_uploads(settings)),
+        serving=ServingLook(services, targets),
+        labels=LabelReturns(services, queues),
+        withdrawals=Withdrawals(services, queues),
     )
 
 
@@ -176,12 +187,3 @@ def replays(settings: Settings) -> dict[Family, ReplayClient]:
             timeout_s=replay.timeout_s,
         )
     return clients
-
-
-def label_queues(settings: Settings) -> dict[Family, LabelQueue]:
-    """The re-label queue of each model that has one."""
-    return {
-        (watched.name, watched.deployment): FolderLabelQueue(watched.relabel.folder)
-        for watched in settings.models
-        if watched.relabel.folder is not None
-    }

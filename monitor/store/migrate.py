@@ -24,8 +24,8 @@ class SchemaError(VigilError):
     """A database of another vigil than this one."""
 
 
-def upgrade(engine: Engine) -> str:
-    """Run the migrations that are missing; returns the revision.
+def upgrade(engine: Engine, to: str = "head") -> str:
+    """Run the migrations that are missing, up to a revision; returns the one that it is at.
 
     Several processes may do so at once.
 
@@ -36,7 +36,7 @@ def upgrade(engine: Engine) -> str:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         try:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), to)
         except CommandError as error:
             raise SchemaError(
                 f"database: {error}; it was written by a newer vigil than this one"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from PIL import Image
 
-from alerts.actions.label_queue import FolderLabelQueue, LabelQueueError, MemoryLabelQueue
 from alerts.actions.relabel import pick
 from vigil.sample import Sample
 
@@ -143,63 +139,3 @@ def test_the_same_seed_picks_the_same(baseline):
     first = pick(sample, baseline, budget=20, rng=np.random.default_rng(3))
     second = pick(sample, baseline, budget=20, rng=np.random.default_rng(3))
     assert first == second
-
-
-@pytest.fixture
-def batch(rng, baseline):
-    thumbnails = rng.integers(0, 255, (30, 6, 5, 3), dtype=np.uint8)
-    sample = a_sample(rng.normal(size=(30, 8)), confident(30), thumbnails=thumbnails)
-    return pick(sample, baseline, budget=10, rng=rng), thumbnails
-
-
-@pytest.fixture(params=["folder", "memory"])
-def queue(request, tmp_path):
-    return FolderLabelQueue(tmp_path / "queue") if request.param == "folder" else MemoryLabelQueue()
-
-
-def test_a_batch_is_queued_once(queue, batch):
-    """The same action again changes nothing and says so."""
-    items, thumbnails = batch
-    first = queue.put("action-3", items, thumbnails)
-    assert (first.items, first.images, first.already) == (10, 10, False)
-    again = queue.put("action-3", items[:2], thumbnails)
-    assert (again.items, again.images, again.already) == (10, 10, True)
-
-
-def test_a_batch_name_can_not_leave_the_queue(queue, batch):
-    """Nor hide in it."""
-    for name in ("../up", "a/b", "", ".hidden", "x" * 101):
-        with pytest.raises(LabelQueueError, match="batch name"):
-            queue.put(name, *batch)
-
-
-def test_the_folder_holds_lines_and_pictures(tmp_path, batch):
-    """One JSON object an item, with its reason and the very pixels."""
-    items, thumbnails = batch
-    queued = FolderLabelQueue(tmp_path).put("action-3", items, thumbnails)
-    lines = [
-        json.loads(line)
-        for line in (tmp_path / "action-3" / "items.jsonl").read_text("utf-8").splitlines()
-    ]
-    assert queued.location == str(tmp_path / "action-3")
-    assert [line["record_id"] for line in lines] == [each.record_id for each in items]
-    assert all(line["reason"] and line["metadata"] == {"site": "harbour"} for line in lines)
-    with Image.open(tmp_path / "action-3" / lines[0]["image"]) as image:
-        np.testing.assert_array_equal(np.asarray(image), thumbnails[items[0].row])
-    assert [path.name for path in tmp_path.iterdir()] == ["action-3"]
-
-
-def test_without_pixels_the_lines_still_come(tmp_path, batch):
-    """The uri and the metadata lead to the image; none is invented. Grey pictures work too."""
-    items, thumbnails = batch
-    assert FolderLabelQueue(tmp_path).put("a", items, None).images == 0
-    assert json.loads((tmp_path / "a" / "items.jsonl").read_text().splitlines()[0])["image"] is None
-    assert FolderLabelQueue(tmp_path).put("b", items, thumbnails[..., :1]).images == 10
-
-
-def test_a_queue_that_can_not_be_written_says_where(tmp_path, batch):
-    """And leaves nothing half done."""
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    with pytest.raises(LabelQueueError, match="file"):
-        FolderLabelQueue(blocked).put("a", *batch)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from console_world import BAD_SLICE, DEPLOYMENT, DETECTED, HOSTILE, MODEL, NOW, ONSET
-from incident_rows import incident_row
-from PIL import Image
+from incident_rows import incident_row, task_row
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from monitor.store.tables import ActionRow, OutboxRow, RelabelItemRow, TimelineRow
+from monitor.labelling import pictures
+from monitor.store.samples import SampleStore
+from monitor.store.tables import ActionRow, OutboxRow, TimelineRow
 
 
 def finding(signal: str, kind: str, slice_text: str, value: float, **more: Any) -> dict[str, Any]:
@@ -156,20 +156,16 @@ def blurred_camera(session: Session) -> int:
     return key
 
 
-def thumbnail(seed: int) -> bytes:
+def thumbnail(seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     image = np.full((28, 28), 26, np.uint8)
     x, y = rng.integers(6, 14, 2)
     image[y : y + 12, x : x + 3] = 225
     image[y : y + 3, x : x + 9] = 205
-    noisy = np.clip(image + rng.normal(0, 14, image.shape), 0, 255).astype(np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(noisy).save(out, "PNG")
-    return out.getvalue()
+    return np.clip(image + rng.normal(0, 14, image.shape), 0, 255).astype(np.uint8)
 
 
-def new_site(session: Session, exported: Path) -> int:
-    (exported / "images").mkdir(parents=True)
+def new_site(session: Session, samples: SampleStore) -> int:
     key = incident(
         session,
         cause="domain_shift",
@@ -188,27 +184,39 @@ def new_site(session: Session, exported: Path) -> int:
         state="done",
         plan={"budget": 60, "folder": "var/relabel"},
         plan_hash="ab" * 32,
-        result={"text": "Queued 40 images.", "location": str(exported.resolve())},
+        result={"text": "Queued 40 images.", "location": "var/relabel"},
         created_at=NOW - timedelta(minutes=29),
         updated_at=NOW - timedelta(minutes=29),
         executed_at=NOW - timedelta(minutes=29),
     )
     session.add(action)
     session.flush()
-    for rank in range(40):
-        (exported / "images" / f"{rank:04d}.png").write_bytes(thumbnail(rank))
+    batch, ids = f"incident-{key}", [f"edge-2.b0.{1000 + rank}" for rank in range(40)]
+    shown = np.stack([thumbnail(rank) for rank in range(40)])[..., None]
+    pictures.write(
+        samples,
+        batch,
+        pictures.Pictures(ids=tuple(ids), thumbnails=shown, embedding=np.zeros((40, 4), "f2")),
+    )
+    for rank, record_id in enumerate(ids):
         session.add(
-            RelabelItemRow(
+            task_row(
                 action_id=action.id,
-                record_id=f"edge-2.b0.{1000 + rank}",
+                queue="files var/relabel",
+                batch=batch,
+                model=MODEL,
+                deployment=DEPLOYMENT,
+                slice="site=harbour",
+                record_id=record_id,
                 rank=rank,
                 reason="uncertain: 0.34 against 0.31" if rank % 3 else "far from the baseline",
                 score=1.0 - rank / 50,
-                data={
-                    "image": f"images/{rank:04d}.png",
-                    "prediction": rank % 10,
-                    "metadata": {"site": "harbour"},
-                },
+                state="queued",
+                external_id=f"{batch}/{rank:04d}",
+                picked_at=NOW - timedelta(minutes=29),
+                queued_at=NOW - timedelta(minutes=29),
+                looks="pixels",
+                data={"prediction": rank % 10, "metadata": {"site": "harbour"}},
             )
         )
     return key

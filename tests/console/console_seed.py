@@ -24,7 +24,7 @@ def seed_fleet(fleet: Fleet) -> Fleet:
         coverage(session)
         ticks(session)
         fleet.incidents["input_fault"] = blurred_camera(session)
-        fleet.incidents["domain_shift"] = new_site(session, fleet.folder / "relabel")
+        fleet.incidents["domain_shift"] = new_site(session, fleet.samples)
         fleet.incidents["model_regression"] = bad_release(session)
         fleet.incidents["hostile"] = hostile(session)
         session.add(

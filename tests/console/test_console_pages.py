@@ -145,25 +145,20 @@ def test_relabel_items_show_their_thumbnails(client: TestClient, fleet: Fleet) -
     assert image.content.startswith(b"\x89PNG")
 
 
-def test_an_image_outside_the_export_is_not_served(client: TestClient, fleet: Fleet) -> None:
-    """A queued item that points out of its folder shows no file of the machine."""
-    from monitor.store.tables import ActionRow, RelabelItemRow
+def test_an_image_that_is_not_kept_is_not_served(client: TestClient, fleet: Fleet) -> None:
+    """Its batch was deleted, or never had this record: 404, and no error."""
+    from incident_rows import task_row
 
-    (fleet.folder / "outside.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with fleet.sessions.begin() as session:
-        action = session.query(ActionRow).filter_by(kind="relabel").one()
-        item = RelabelItemRow(
-            action_id=action.id,
-            record_id="evil",
-            rank=99,
-            reason="",
-            score=0.0,
-            data={"image": "../outside.png"},
+        lost = task_row(batch="nowhere", looks="pixels")
+        stranger = task_row(
+            batch=f"incident-{fleet.incidents['domain_shift']}", record_id="s", looks="pixels"
         )
-        session.add(item)
+        session.add_all([lost, stranger])
         session.flush()
-        key = item.id
-    assert client.get(f"/relabel/{key}.png").status_code == 404
+        keys = [lost.id, stranger.id]
+    for key in keys:
+        assert client.get(f"/relabel/{key}.png").status_code == 404
 
 
 def test_hostile_metadata_is_shown_as_text_everywhere(client: TestClient, fleet: Fleet) -> None:

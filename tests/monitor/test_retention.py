@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stored
-from incident_rows import incident_row
+from incident_rows import incident_row, task_row
 from sqlalchemy import func, select
 
 from monitor.forget import Forgotten, forget
@@ -21,8 +21,8 @@ from monitor.store.tables import (
     AuditRow,
     IncidentRow,
     LabelRow,
+    LabelTaskRow,
     LedgerIdRow,
-    RelabelItemRow,
     TickRow,
     TimelineRow,
     VerdictRow,
@@ -139,8 +139,8 @@ def queue_for_labelling(services: Services, record_id: str) -> int:
         session.add(action)
         session.flush()
         session.add(
-            RelabelItemRow(
-                action_id=action.id, record_id=record_id, rank=1, reason="r", score=1.0, data={}
+            task_row(
+                action_id=action.id, record_id=record_id, state="queued", external_id="batch/0001"
             )
         )
         return action.id
@@ -153,14 +153,15 @@ def test_record_is_forgotten_everywhere(services: Services, chosen: bool) -> Non
     services.ingest.windows([window.to_bytes()])
     gone, stays = window.sample.ids[0], window.sample.ids[1]
     services.ingest.labels([LabelIn(id=gone, label=1), LabelIn(id=stays, label=1)])
-    action = queue_for_labelling(services, gone)
+    queue_for_labelling(services, gone)
     assert forget(services, gone, actor="ann") == Forgotten(
-        ledger=True, sampled=2, labels=1, actions=(action,)
+        ledger=True, sampled=2, labels=1, tasks=1
     )
     with services.sessions() as session:
         assert set(find_predictions(session, [gone, stays])) == {stays}
         assert session.scalars(select(LabelRow.record_id)).all() == [stays]
-        assert session.scalars(select(RelabelItemRow)).all() == []
+        task = session.scalars(select(LabelTaskRow)).one()
+        assert (task.state, gone in task.record_id, task.data) == ("withdrawing", False, {})
         row = session.scalars(select(WindowRow)).one()
         audited = session.scalars(select(AuditRow).where(AuditRow.what == "record forgotten")).one()
     assert row.records == 9
@@ -172,7 +173,7 @@ def test_record_is_forgotten_everywhere(services: Services, chosen: bool) -> Non
 def test_forgetting_again_is_harmless(services: Services) -> None:
     """Also for a record that never was."""
     services.ingest.windows([stored.window(1).to_bytes()])
-    nothing = Forgotten(ledger=False, sampled=0, labels=0, actions=())
+    nothing = Forgotten(ledger=False, sampled=0, labels=0, tasks=0)
     assert forget(services, "nobody", actor="ann") == nothing
     forget(services, "cam.host-1.b1.1000", actor="ann")
     assert forget(services, "cam.host-1.b1.1000", actor="ann") == nothing

@@ -99,3 +99,47 @@ def test_upgrade_in_memory() -> None:
     upgrade(engine)
     assert check(engine) == []
     engine.dispose()
+
+
+def test_images_queued_before_become_label_tasks(bare_url: str) -> None:
+    """Those of the third revision are waited for under the fourth; a downgrade takes the table."""
+    engine = open_engine(bare_url)
+    upgrade(engine, "0003")
+    at = "2026-11-21 12:00:00"
+    with writer(engine).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO incidents (id, group_key, fingerprint, kind, cause, severity, model, "
+                "model_version, deployment, slice, title, state, version, detected_at, "
+                "last_firing_at, findings, reasons, labels, runbook, reopened) VALUES (7, 'g', 'f',"
+                " 'k', 'domain_shift', 'error', 'reader', 'v1', 'live', 'site=a', 't', 'open', 1, "
+                f"'{at}', '{at}', '[]', '[]', '{{}}', 'r', 0)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO actions (id, incident_id, kind, state, plan, plan_hash, decision, "
+                "result, created_at, updated_at) VALUES (9, 7, 'relabel', 'done', '{}', 'h', '{}', "
+                f"'{{\"location\": \"/q/incident-7-action-9\"}}', '{at}', '{at}')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO relabel_items (id, action_id, record_id, rank, reason, score, data) "
+                "VALUES (1, 9, 'r1', 1, 'far', 0.9, '{\"inclusion\": 0.25, \"version\": \"v2\"}')"
+            )
+        )
+    upgrade(engine)
+    assert check(engine) == []
+    with engine.connect() as connection:
+        moved = connection.execute(
+            text(
+                "SELECT queue, batch, action_id, model, version, deployment, slice, record_id, "
+                "inclusion, external_id, state FROM label_tasks"
+            )
+        ).all()
+    assert [tuple(row) for row in moved] == [
+        ("files /q", "incident-7-action-9", 9, "reader", "v2", "live", "site=a", "r1", 0.25,
+         "incident-7-action-9/0001", "queued")
+    ]  # fmt: skip
+    engine.dispose()

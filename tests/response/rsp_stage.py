@@ -12,7 +12,7 @@ import numpy as np
 import small_fleet as fleet
 from sqlalchemy import select
 
-from alerts.actions.label_queue import LabelQueue
+from alerts.actions.queues.protocol import LabelQueue
 from alerts.actions.replay import ReplayClient, pack_reply, unpack_request
 from alerts.actions.targets.protocol import RollbackTarget
 from alerts.actions.targets.registry import LocalRegistry

@@ -12,9 +12,11 @@ import pytest
 import small_fleet as fleet
 from rsp_stage import FAMILY, Stage
 
-from alerts.actions.label_queue import FolderLabelQueue, LabelQueueError, MemoryLabelQueue, Queued
+from alerts.actions.queues.files import FileLabelQueue
+from alerts.actions.queues.memory import MemoryLabelQueue
+from alerts.actions.queues.protocol import LabelQueueError, Placed
 from monitor.response.relabel import Relabelling
-from monitor.store.tables import RelabelItemRow
+from monitor.store.tables import LabelTaskRow
 from vigil.types import Cause
 
 SHIFTED = replace(fleet.HEALTHY, version="v2", temper=0.5)
@@ -31,11 +33,11 @@ class Full(MemoryLabelQueue):
         super().__init__()
         self.times, self.tries = times, 0
 
-    def put(self, name, items, thumbnails) -> Queued:  # type: ignore[no-untyped-def]
+    def put(self, tasks) -> Placed:  # type: ignore[no-untyped-def]
         self.tries += 1
         if self.tries <= self.times:
             raise LabelQueueError("labels: No space left on device")
-        return super().put(name, items, thumbnails)
+        return super().put(tasks)
 
 
 def ready(stage: Stage, queue) -> int:  # type: ignore[no-untyped-def]
@@ -52,9 +54,9 @@ def work(stage: Stage, steps: int = 4, each_s: float = 3.0) -> None:
         stage.clock.advance(each_s)
 
 
-def items(stage: Stage) -> list[RelabelItemRow]:
+def items(stage: Stage) -> list[LabelTaskRow]:
     with stage.services.sessions() as session:
-        return list(session.query(RelabelItemRow).order_by(RelabelItemRow.rank))
+        return list(session.query(LabelTaskRow).order_by(LabelTaskRow.rank))
 
 
 def test_images_are_queued_once_a_while_after_the_alarm(stage: Stage):
@@ -62,23 +64,23 @@ def test_images_are_queued_once_a_while_after_the_alarm(stage: Stage):
     action = ready(stage, queue)
     stage.clock.advance(4.9)
     stage.worker.run_due()
-    assert (stage.action(action).state, queue.batches) == ("proposed", {})
+    assert (stage.action(action).state, queue.tasks) == ("proposed", {})
     work(stage, steps=3)
     row = stage.action(action)
     assert (row.state, row.result["items"]) == ("done", 10)
-    (picked,) = queue.batches.values()
+    picked = list(queue.tasks.values())
     assert [item.record_id for item in items(stage)] == [one.record_id for one in picked]
+    assert {item.state for item in items(stage)} == {"queued"}
     assert "Queued 10 images" in stage.messages()[-1].message["note"]
     work(stage, steps=3)
-    assert len(queue.batches) == 1
-    assert len(items(stage)) == 10
+    assert len(queue.tasks) == len(items(stage)) == 10
 
 
 def test_a_process_killed_after_the_queue_took_them_queues_none_twice(
     stage: Stage, tmp_path: Path, monkeypatch
 ):
     """The rows name what lies in the folder, though more windows came meanwhile."""
-    action = ready(stage, FolderLabelQueue(tmp_path / "labels"))
+    action = ready(stage, FileLabelQueue(str(tmp_path / "labels")))
     stage.clock.advance(6.0)
 
     def die(*_: object, **__: object) -> None:
@@ -126,7 +128,7 @@ def test_a_folder_that_is_in_the_way_of_a_file_is_tried_again_when_it_is_gone(
 ):
     folder = tmp_path / "labels"
     folder.write_text("a file")
-    action = ready(lone_stage, FolderLabelQueue(folder))
+    action = ready(lone_stage, FileLabelQueue(str(folder)))
     work(lone_stage, steps=5)
     assert lone_stage.action(action).state == "proposed"
     os.remove(folder)

@@ -4,7 +4,7 @@ before it is sent."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ import pytest
 import small_fleet as fleet
 from rsp_stage import FAMILY, Stage
 
-from alerts.actions.label_queue import LabelQueueError
 from alerts.actions.plan import RollbackPlan
+from alerts.actions.queues.memory import MemoryLabelQueue
+from alerts.actions.queues.protocol import LabelQueueError
 from alerts.actions.targets.protocol import TargetReport, TargetState
 from monitor import leases
 from monitor.response import attempts, people
@@ -59,14 +60,14 @@ class Scripted:
         return self.asked.count("execute")
 
 
-@dataclass
-class BadQueue:
+class BadQueue(MemoryLabelQueue):
     """A label queue that always fails."""
 
-    error: Exception
-    tries: int = 0
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error, self.tries = error, 0
 
-    def put(self, name: str, picks: Any, pixels: Any) -> Any:
+    def put(self, tasks: Any) -> Any:
         self.tries += 1
         raise self.error
 
@@ -101,6 +102,8 @@ def test_an_action_that_breaks_does_not_hold_up_the_next_one(lone_stage: Stage) 
     queue = BadQueue(ZeroDivisionError("boom"))
     lone_stage.queues[FAMILY] = queue
     lone_stage.wire()
+    lone_stage.baselines()
+    lone_stage.traffic(replace(fleet.HEALTHY, version="v2"))
     _, bad = lone_stage.to_label()
     _, later = lone_stage.bad_release()
     lone_stage.clock.advance(30)
@@ -123,6 +126,8 @@ def test_an_action_that_always_fails_is_tried_less_and_less_and_given_up(
     queue = BadQueue(error)
     lone_stage.queues[FAMILY] = queue
     lone_stage.wire()
+    lone_stage.baselines()
+    lone_stage.traffic(replace(fleet.HEALTHY, version="v2"))
     incident, action = lone_stage.to_label()
     lone_stage.clock.advance(30)
     lone_stage.worker.run_due()

@@ -115,22 +115,6 @@ class ActionRow(Base):
     __table_args__ = (UniqueConstraint("incident_id", "kind", "plan_hash"),)
 
 
-class RelabelItemRow(Base):
-    """One image queued for a person to label."""
-
-    __tablename__ = "relabel_items"
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    action_id: Mapped[int] = mapped_column(
-        BigId, ForeignKey("actions.id", ondelete="CASCADE"), index=True
-    )
-    record_id: Mapped[str] = mapped_column(String(200))
-    rank: Mapped[int]
-    reason: Mapped[str] = mapped_column(Text)
-    score: Mapped[float]
-    data: Mapped[dict[str, Any]]
-    __table_args__ = (UniqueConstraint("action_id", "record_id"),)
-
-
 class EscalationRow(Base):
     """How far an incident has been escalated. ``due_at``: the next step; null when there is none.
 

@@ -14,15 +14,17 @@ from monitor.store.tables.base import Base, BigId
 class LabelTaskRow(Base):
     """One image in a label queue: the ledger that keeps a queue from getting it twice.
 
-    ``state``: picked (not sent yet), queued, labelled, withdrawn, expired, failed. ``inclusion`` is
-    the probability with which it was drawn; null where it was chosen for its score. ``action_id``
-    is null for what was picked from daily traffic. ``gold``: its label is known (``gold_label``),
-    and it is there to check the labellers. ``data`` holds what was picked (``alerts.actions``).
+    ``state``: picked (not sent yet), queued, labelled, withdrawing, withdrawn, expired, failed.
+    ``inclusion`` is the probability with which it was drawn; null where it was chosen for its
+    score. ``action_id`` is null for what was picked from daily traffic. ``gold``: its label is
+    known (``gold_label``), and it is there to check the labellers. ``looks``: what is kept of it:
+    pixels, embedding, or nothing. ``label``: -1 is none of the classes. ``data`` holds what was
+    picked (``alerts.actions``).
     """
 
     __tablename__ = "label_tasks"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    queue: Mapped[str] = mapped_column(String(100))
+    queue: Mapped[str] = mapped_column(String(300))
     batch: Mapped[str] = mapped_column(String(200), index=True)
     action_id: Mapped[int | None] = mapped_column(
         BigId, ForeignKey("actions.id", ondelete="SET NULL"), index=True
@@ -48,9 +50,10 @@ class LabelTaskRow(Base):
     labelled_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     label: Mapped[int | None]
+    looks: Mapped[str] = mapped_column(String(10), default="")
     data: Mapped[dict[str, Any]]
     __table_args__ = (
-        UniqueConstraint("queue", "batch", "record_id"),
+        UniqueConstraint("batch", "record_id"),
         Index(None, "model", "deployment", "state"),
         Index(None, "queue", "external_id"),
     )
@@ -70,6 +73,25 @@ class AnnotationRow(Base):
     lead_time_s: Mapped[float | None]
     at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("task_id", "external_id"),)
+
+
+class LabelQueueRow(Base):
+    """How a model's queue answers.
+
+    ``asked_at``: when what came back was last read whole; ``due_at``: when it is asked again;
+    ``failures`` in a row, with the last ``problem``. ``picked_on``: the last day (UTC) whose
+    traffic was picked from.
+    """
+
+    __tablename__ = "label_queues"
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    deployment: Mapped[str] = mapped_column(String(200), primary_key=True)
+    name: Mapped[str] = mapped_column(String(300))
+    asked_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str] = mapped_column(Text, default="")
+    picked_on: Mapped[str] = mapped_column(String(10), default="")
 
 
 class DatasetRow(Base):

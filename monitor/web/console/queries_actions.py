@@ -4,19 +4,18 @@ is missing or of another shape is left out rather than raised."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dashboards.console.readmodels import ActionView, DeliveryView, ReasonLine, RelabelItem
-from monitor.store.tables import ActionRow, OutboxRow, RelabelItemRow
+from monitor.labelling import pictures
+from monitor.store.samples import SampleStore
+from monitor.store.tables import ActionRow, LabelTaskRow, OutboxRow
 from vigil.errors import NotFoundError
 
 MOST_ITEMS = 24
-MOST_IMAGE_BYTES = 4 * 2**20
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def actions_of(
@@ -50,13 +49,13 @@ def deliveries_of(session: Session, incident_id: int) -> tuple[DeliveryView, ...
 
 def _action(session: Session, row: ActionRow, class_names: Sequence[str]) -> ActionView:
     items = session.scalars(
-        select(RelabelItemRow)
-        .where(RelabelItemRow.action_id == row.id)
-        .order_by(RelabelItemRow.rank)
+        select(LabelTaskRow)
+        .where(LabelTaskRow.action_id == row.id)
+        .order_by(LabelTaskRow.rank)
         .limit(MOST_ITEMS)
     ).all()
     total = session.scalar(
-        select(func.count()).select_from(RelabelItemRow).where(RelabelItemRow.action_id == row.id)
+        select(func.count()).select_from(LabelTaskRow).where(LabelTaskRow.action_id == row.id)
     )
     return ActionView(
         id=row.id,
@@ -72,7 +71,7 @@ def _action(session: Session, row: ActionRow, class_names: Sequence[str]) -> Act
         executed_at=row.executed_at,
         finished_at=row.finished_at,
         approved_by=row.approved_by,
-        items=tuple(_item(item, class_names, row.result.get("location")) for item in items),
+        items=tuple(_item(item, class_names) for item in items),
         item_count=total or 0,
     )
 
@@ -95,39 +94,26 @@ def reasons_of(decision: Mapping[str, Any]) -> tuple[ReasonLine, ...]:
     return tuple(out)
 
 
-def image_of(row: RelabelItemRow, location: Any) -> str | None:
-    """Where the page finds the item's thumbnail; None where no pixels were kept."""
-    return f"/relabel/{row.id}.png" if _file_of(row, location) is not None else None
+def image_of(row: LabelTaskRow) -> str | None:
+    """Where the page finds the item's thumbnail; None where no pixels are kept."""
+    return f"/relabel/{row.id}.png" if row.looks == pictures.PIXELS else None
 
 
-def image_bytes(session: Session, item_id: int) -> bytes:
-    """The thumbnail of a queued item, as it was exported.
+def image_bytes(session: Session, samples: SampleStore, item_id: int) -> bytes:
+    """The thumbnail of a picked item, as PNG.
 
     Raises:
-        NotFoundError: no such item, none of its pixels were kept, or the file is gone.
+        NotFoundError: no such item, or none of its pixels are kept.
     """
-    row = session.get(RelabelItemRow, item_id)
-    action = session.get(ActionRow, row.action_id) if row else None
-    file = _file_of(row, action.result.get("location")) if row and action else None
-    if file is None or file.stat().st_size > MOST_IMAGE_BYTES:
+    row = session.get(LabelTaskRow, item_id)
+    looks = pictures.of(samples, row.batch) if row is not None and row.looks else None
+    raw = looks.png(row.record_id) if looks is not None and row is not None else None
+    if raw is None:
         raise NotFoundError(f"item {item_id}: no image is kept")
-    raw = file.read_bytes()
-    if not raw.startswith(_PNG):
-        raise NotFoundError(f"item {item_id}: its file is not a PNG")
     return raw
 
 
-def _file_of(row: RelabelItemRow, location: Any) -> Path | None:
-    """The exported file, if it lies where the export says that it does."""
-    name = row.data.get("image")
-    if not (isinstance(name, str) and isinstance(location, str) and location):
-        return None
-    folder = Path(location).resolve()
-    file = (folder / name).resolve()
-    return file if file.is_relative_to(folder) and file.is_file() else None
-
-
-def _item(row: RelabelItemRow, class_names: Sequence[str], location: Any) -> RelabelItem:
+def _item(row: LabelTaskRow, class_names: Sequence[str]) -> RelabelItem:
     metadata = row.data.get("metadata")
     where = (
         " · ".join(f"{key}={value}" for key, value in metadata.items())
@@ -139,7 +125,7 @@ def _item(row: RelabelItemRow, class_names: Sequence[str], location: Any) -> Rel
         rank=row.rank,
         reason=row.reason,
         score=row.score,
-        image=image_of(row, location),
+        image=image_of(row),
         prediction=_prediction(row.data.get("prediction"), class_names),
         where=where,
     )

@@ -134,8 +134,9 @@ def incident_report(request: Request, actor: Reader, incident_id: RowId) -> Resp
 
 @router.get("/relabel/{item_id}.png")
 def relabel_image(request: Request, actor: Reader, item_id: RowId) -> Response:
-    with auth.services_of(request).sessions() as session:
-        raw = queries_actions.image_bytes(session, item_id)
+    services = auth.services_of(request)
+    with services.sessions() as session:
+        raw = queries_actions.image_bytes(session, services.samples, item_id)
     headers = {**SECURITY_HEADERS, "Cache-Control": "private, max-age=3600"}
     return Response(raw, media_type="image/png", headers=headers)
 

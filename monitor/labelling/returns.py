@@ -1,0 +1,145 @@
+"""Asks each queue what people said, and takes it in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from alerts.actions.queues.protocol import LabelQueue, Poll, TaskRef
+from monitor.labelling import ledger
+from monitor.labelling.taking import Taken, counted, take
+from monitor.response.fence import Fence, unfenced
+from monitor.services import Services
+from monitor.store import installation
+from monitor.store.database import insert, is_away
+from monitor.store.tables import LabelQueueRow, LabelTaskRow
+from vigil.errors import VigilError
+
+log = logging.getLogger("vigil.labels")
+
+Family = tuple[str, str]
+
+OVERLAP = timedelta(minutes=5)
+"""The queue's clock may be behind ours: what changed so shortly before the last time is asked for
+again."""
+
+STILL_ASKED = timedelta(days=14)
+"""A task that has its label is asked about so much longer: a second opinion shows agreement."""
+
+LONGEST_WAIT_S = 3600.0
+
+
+class LabelReturns:
+    """Label queues by (model, deployment), asked by turns."""
+
+    def __init__(self, services: Services, queues: Mapping[Family, LabelQueue]) -> None:
+        self._services = services
+        self._queues = queues
+
+    def run_due(self, fence: Fence = unfenced) -> int:
+        """Ask every queue that is due; returns the number of labels that came."""
+        return sum(self.ask(family, fence=fence) for family in self._queues if self._is_due(family))
+
+    def ask(self, family: Family, *, fence: Fence = unfenced) -> int:
+        """Ask a queue now. One that fails is asked less and less often; the others are not held up.
+
+        Returns:
+            How many tasks got their label.
+        """
+        queue = self._queues[family]
+        now = self._services.clock.now()
+        with self._services.sessions() as session:
+            state = session.get(LabelQueueRow, family)
+            since = state.asked_at - OVERLAP if state and state.asked_at else None
+            refs = self._refs(session, family, queue.name, now)
+        if not refs:
+            self._note(family, queue.name, now, fence)
+            return 0
+        try:
+            poll = queue.poll(refs, since=since)
+        except Exception as error:
+            if is_away(error):
+                raise
+            said = str(error) if isinstance(error, VigilError) else type(error).__name__
+            log.warning("labels of %s/%s: %s", *family, said)
+            self._failed(family, queue.name, said, now, fence)
+            return 0
+        taken = self._take(family, queue.name, poll, now, fence)
+        for (model, deployment, status), count in counted(taken.outcomes).items():
+            self._services.metrics.count(
+                "vigil_labels_total", count, model=model, deployment=deployment, status=status
+            )
+        return taken.labelled
+
+    def _take(self, family: Family, name: str, poll: Poll, now: datetime, fence: Fence) -> Taken:
+        watched = self._services.settings.model(*family)
+        with self._services.sessions.begin() as session:
+            fence(session)
+            taken = take(
+                session,
+                poll.annotations,
+                now=now,
+                wanted=watched.relabel.annotators if watched else 1,
+                keys=watched.keys if watched else (),
+            )
+            row = _row(session, family, name)
+            row.name, row.asked_at, row.failures = name, now, 0
+            row.problem = "; ".join(poll.problems)
+            row.due_at = now + timedelta(seconds=self._poll_s(family))
+        return taken
+
+    def _refs(self, session: Session, family: Family, name: str, now: datetime) -> list[TaskRef]:
+        ours = installation.of(session)
+        rows = session.scalars(
+            select(LabelTaskRow)
+            .where(
+                LabelTaskRow.model == family[0],
+                LabelTaskRow.deployment == family[1],
+                LabelTaskRow.queue == name,
+                LabelTaskRow.external_id.is_not(None),
+                or_(LabelTaskRow.state == ledger.QUEUED, LabelTaskRow.ended_at > now - STILL_ASKED),
+            )
+            .order_by(LabelTaskRow.id)
+        )
+        return [ledger.as_ref(row, ours) for row in rows]
+
+    def _is_due(self, family: Family) -> bool:
+        with self._services.sessions() as session:
+            row = session.get(LabelQueueRow, family)
+            return row is None or row.due_at is None or row.due_at <= self._services.clock.now()
+
+    def _poll_s(self, family: Family) -> float:
+        watched = self._services.settings.model(*family)
+        return watched.relabel.poll_s if watched else 60.0
+
+    def _note(self, family: Family, name: str, now: datetime, fence: Fence) -> None:
+        with self._services.sessions.begin() as session:
+            fence(session)
+            row = _row(session, family, name)
+            row.name, row.failures, row.problem = name, 0, ""
+            row.due_at = now + timedelta(seconds=self._poll_s(family))
+
+    def _failed(self, family: Family, name: str, problem: str, now: datetime, fence: Fence) -> None:
+        with self._services.sessions.begin() as session:
+            fence(session)
+            row = _row(session, family, name)
+            row.name, row.problem, row.failures = name, problem, row.failures + 1
+            wait = min(LONGEST_WAIT_S, self._poll_s(family) * 2.0 ** min(row.failures, 20))
+            row.due_at = now + timedelta(seconds=wait)
+
+
+def _row(session: Session, family: Family, name: str) -> LabelQueueRow:
+    values = {
+        "model": family[0],
+        "deployment": family[1],
+        "name": name,
+        "failures": 0,
+        "problem": "",
+        "picked_on": "",
+    }
+    session.execute(insert(session, LabelQueueRow).values(values).on_conflict_do_nothing())
+    return session.get_one(LabelQueueRow, family, with_for_update=True)

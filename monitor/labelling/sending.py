@@ -1,0 +1,50 @@
+"""What was picked goes into its queue: written down before and after."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from alerts.actions.queues.protocol import LabelQueue, Placed
+from monitor.labelling import ledger, pictures
+from monitor.response.fence import Fence, unfenced
+from monitor.services import Services
+from monitor.store import installation
+from monitor.store.tables import LabelTaskRow
+
+
+def send(
+    services: Services, queue: LabelQueue, batch: str, *, fence: Fence = unfenced
+) -> Placed | None:
+    """Queue what of a batch is not queued yet; None where nothing is left to queue.
+
+    Killed on the way, it is called again: the queue takes a task once.
+
+    Raises:
+        LabelQueueError: the queue can't take them now.
+    """
+    with services.sessions() as session:
+        rows = list(
+            session.scalars(
+                select(LabelTaskRow)
+                .where(LabelTaskRow.batch == batch, LabelTaskRow.state == ledger.PICKED)
+                .order_by(LabelTaskRow.rank)
+            )
+        )
+        ours = installation.of(session)
+    if not rows:
+        return None
+    looks = pictures.of(services.samples, batch)
+    placed = queue.put([ledger.as_task(row, ours, looks) for row in rows])
+    with services.sessions.begin() as session:
+        fence(session)
+        now = services.clock.now()
+        for row in session.scalars(
+            select(LabelTaskRow)
+            .where(LabelTaskRow.batch == batch, LabelTaskRow.state == ledger.PICKED)
+            .with_for_update()
+        ):
+            external = placed.ids.get(ledger.task_id(ours, row.id))
+            if external is not None:
+                row.state, row.external_id, row.queued_at = ledger.QUEUED, external, now
+                row.queue = queue.name
+    return placed
