@@ -85,6 +85,20 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("vigil_rollbacks_total", (*_FAMILY, "outcome"), "Rollbacks, by outcome."),
     _counter("vigil_relabel_items_total", _FAMILY, "Images queued for a person to label."),
     _counter(
+        "vigil_retrainings_total",
+        (*_FAMILY, "outcome"),
+        "Retrainings, by what became of them: requested, failed, helped, did_not_help, unproven.",
+    ),
+    _gauge(
+        "vigil_quality_accuracy",
+        (*_FAMILY, "slice", "bound"),
+        "Accuracy as labels of the last 30 days know it: value, and 95 % interval (low, high).",
+    ),
+    _gauge(
+        "vigil_label_gold_right", _FAMILY, "Share of gold items that labellers got right, 30 days."
+    ),
+    _gauge("vigil_label_agreement", _FAMILY, "Krippendorff's alpha of the labellers, 30 days."),
+    _counter(
         "vigil_labels_total", (*_FAMILY, "status"), "Labels received, by what became of them."
     ),
     _histogram("vigil_time_to_detect_seconds", _STORY_BUCKETS, "From onset to detection."),
