@@ -68,6 +68,7 @@ class ReceiverServer:
 class _Handler(BaseHTTPRequestHandler):
     stub: ReceiverServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def _handle(self) -> None:
         url = urlsplit(self.path)
@@ -93,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.stub.dialect(request)
         getattr(self, f"_{trouble.how}")(trouble)
 
-    do_GET = do_POST = do_PUT = _handle
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
     def _reply(self, reply: Reply) -> None:
         self._answer(Trouble(status=reply.status, headers=reply.headers, body=reply.body))
