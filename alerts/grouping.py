@@ -54,6 +54,7 @@ STANDS_ALONE = frozenset(
         AlertKind.BASELINE_DRIFT,
         AlertKind.LABELS_SILENT,
         AlertKind.VIGIL_SELF,
+        AlertKind.SERVING_MISMATCH,
     }
 )
 """Kinds that stand for themselves: they join only incidents of their own kind."""

@@ -27,6 +27,7 @@ _TABLE: dict[AlertKind, tuple[Severity, Severity, Severity]] = {
     AlertKind.ROLLBACK_UNPROVEN: (Severity.CRITICAL, Severity.CRITICAL, Severity.CRITICAL),
     AlertKind.LABELS_SILENT: (Severity.WARNING, Severity.WARNING, Severity.WARNING),
     AlertKind.VIGIL_SELF: (Severity.ERROR, Severity.ERROR, Severity.ERROR),
+    AlertKind.SERVING_MISMATCH: (Severity.WARNING, Severity.WARNING, Severity.WARNING),
 }
 
 

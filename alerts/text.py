@@ -82,6 +82,7 @@ def headline(
         AlertKind.ROLLBACK_UNPROVEN: f"{model} {version}: the rollback has not proved to help",
         AlertKind.LABELS_SILENT: f"{model} gets no labels any more{tail}",
         AlertKind.VIGIL_SELF: f"vigil itself is in trouble{tail}",
+        AlertKind.SERVING_MISMATCH: f"{model}: what serves is not what was meant to{tail}",
     }
     return lines[kind]
 

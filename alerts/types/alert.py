@@ -45,11 +45,17 @@ class AlertKind(StrEnum):
     ROLLBACK_UNPROVEN = "rollback_unproven"
     LABELS_SILENT = "labels_silent"
     VIGIL_SELF = "vigil_self"
+    SERVING_MISMATCH = "serving_mismatch"
+    """What serves is not what was meant to."""
 
     @property
     def is_watched(self) -> bool:
         """Opened and closed by vigil's watch over itself; ticks leave it alone."""
-        return self in (AlertKind.LABELS_SILENT, AlertKind.VIGIL_SELF)
+        return self in (
+            AlertKind.LABELS_SILENT,
+            AlertKind.VIGIL_SELF,
+            AlertKind.SERVING_MISMATCH,
+        )
 
     @classmethod
     def of(cls, cause: Cause) -> AlertKind:

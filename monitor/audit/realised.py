@@ -17,6 +17,7 @@ OUTSIDE_THE_BUDGET = (
     AlertKind.NO_DATA,
     AlertKind.HARD_FAULT,
     AlertKind.VIGIL_SELF,
+    AlertKind.SERVING_MISMATCH,
     AlertKind.BASELINE_DRIFT,
 )
 """Plain rules page by themselves, and tickets page nobody: the budget is that of the evidence."""

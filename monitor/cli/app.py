@@ -35,6 +35,7 @@ from monitor.cli import (
     starter,
     status,
     token,
+    versions,
     windows,
 )
 from monitor.cli.failures import FriendlyGroup
@@ -59,6 +60,7 @@ for command in (
     status.status,
     windows.windows,
     release.release,
+    versions.versions,
     forget.forget,
 ):
     app.command()(command)

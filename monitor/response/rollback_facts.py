@@ -15,6 +15,7 @@ from monitor.response.rollback_past import data_missing, loop_of
 from monitor.response.rollback_proposal import KIND, known_good
 from monitor.response.rollback_readiness import Readiness
 from monitor.response.silences import freeze_of
+from monitor.serving.builds import latest_build
 from monitor.settings.schema import WatchedModel
 from monitor.store.tables import ActionRow, IncidentRow, SwitchRow
 
@@ -67,6 +68,7 @@ def guard_facts(
         serving=ready.serving,
         undeployable=ready.undeployable,
         target_away=ready.away,
+        schemas=_schemas(session, plan),
         loop=loop_of(session, plan) if plan else None,
         data_missing=data_missing(session, incident),
         began_with_release=began,
@@ -93,6 +95,16 @@ def guard_facts(
         approval=approval,
         approval_expires_s=rules.approval_expires_s,
     )
+
+
+def _schemas(session: Session, plan: RollbackPlan | None) -> tuple[str, str]:
+    if plan is None:
+        return "", ""
+    builds = [
+        latest_build(session, plan.model, plan.deployment, version)
+        for version in (plan.from_version, plan.to_version)
+    ]
+    return builds[0].schema, builds[1].schema
 
 
 def rollbacks_of(model: str, deployment: str) -> Select[ActionRow, str]:

@@ -39,6 +39,7 @@ from monitor.schedule.drift import DriftTrack
 from monitor.schedule.judging import Judging, Moment
 from monitor.schedule.late_labels import LabelTracks
 from monitor.services import Services
+from monitor.serving import spans
 from monitor.store.tables import LabelRow, TickRow, WindowRow
 from monitor.store.windows import mark_judged
 from vigil.types import Effect
@@ -192,6 +193,7 @@ class FleetTick:
             session, [*loud, *engine.held], tick=tick, at=now, threshold=engine.threshold
         )
         mark_judged(session, haul.window_ids, tick)
+        spans.write(session, tick, window_s=self._window_s)
         _mark_labels(session, haul.label_ids, tick)
         self._revision = state.save(session, engine, over=self._revision, tick_id=tick, at=now)
         row.windows, row.streams = len(haul.window_ids), len(batch)

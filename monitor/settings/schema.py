@@ -34,6 +34,7 @@ from monitor.settings.labelling import Relabel
 from monitor.settings.receivers import Receiver
 from monitor.settings.retraining import Retraining
 from monitor.settings.rollback import Replay, Rollback
+from monitor.settings.serving import Serving
 
 
 class Service(Section):
@@ -144,6 +145,7 @@ class Settings(Section):
     retention: Retention = Retention()
     checks: Checks = Checks()
     audit: Audit = Audit()
+    serving: Serving = Serving()
     models: tuple[WatchedModel, ...] = ()
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()

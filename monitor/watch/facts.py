@@ -16,6 +16,7 @@ from alerts.delivery import OutboxState
 from monitor.checks import coverage
 from monitor.response import outbox_health as health
 from monitor.services import Services
+from monitor.serving.look import lasting_of
 from monitor.settings.schema import Service, Settings
 from monitor.store import overview
 from monitor.store.tables import LabelRow, OutboxRow, SignalPointRow
@@ -32,6 +33,8 @@ def look(services: Services, jobs: Mapping[str, JobFacts]) -> Facts:
         last_tick = overview.last_tick_end(session)
         receivers = _receivers(session)
         models = dict(_models(session, settings))
+        patience_s = settings.serving.patience_s
+        apart = lasting_of(session, patience_s=patience_s, at=now)
     return Facts(
         at=now,
         up_since=services.started_at,
@@ -41,6 +44,7 @@ def look(services: Services, jobs: Mapping[str, JobFacts]) -> Facts:
         looked_s=time.perf_counter() - began,
         receivers=receivers,
         models=models,
+        serving=apart,
         disks=tuple(_disks(settings.service)),
         jobs=jobs,
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from alerts.types import AlertKind
 from alerts.wording import duration
+from monitor.serving.mismatch import Mismatch
 
 SELF = ("vigil", "self")
 """What stands for the model and the deployment of an incident that is vigil's own."""
@@ -83,7 +84,8 @@ class JobFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What vigil knows of itself at ``at``. ``looked_s``: seconds that the database took."""
+    """What vigil knows of itself at ``at``. ``looked_s``: seconds that the database took;
+    ``serving``: where what serves has long differed from what was meant to."""
 
     at: datetime
     up_since: datetime
@@ -95,6 +97,7 @@ class Facts:
     models: Mapping[Family, ModelFacts] = field(default_factory=dict)
     disks: Sequence[Disk] = ()
     jobs: Mapping[str, JobFacts] = field(default_factory=dict)
+    serving: Mapping[Family, Sequence[Mismatch]] = field(default_factory=dict)
 
 
 def troubles(
@@ -107,6 +110,8 @@ def troubles(
     for family, model in sorted(facts.models.items()):
         yield from _labels(facts, family, model)
         yield from _judging(facts, family, model, timedelta(seconds=ticks_late_after_s))
+    for family, apart in sorted(facts.serving.items()):
+        yield _serving(family, apart)
     yield from _disks(facts)
     if facts.looked_s > SLOW_S:
         yield Trouble(
@@ -233,6 +238,18 @@ def _judging(facts: Facts, family: Family, model: ModelFacts, late: timedelta) -
                 f"{duration(known.total_seconds())} of traffic: too little comes on each",
             ),
         )
+
+
+def _serving(family: Family, apart: Sequence[Mismatch]) -> Trouble:
+    return Trouble(
+        key=f"serving-{family[0]}-{family[1]}",
+        title=f"{family[0]} in {family[1]}: what serves is not what was meant to",
+        reasons=tuple(one.text for one in apart),
+        kind=AlertKind.SERVING_MISMATCH,
+        family=family,
+        since=min(one.since for one in apart),
+        amount=len(apart),
+    )
 
 
 def _gone(facts: Facts, model: ModelFacts) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from monitor.response import people, record
 from monitor.response.rollback_past import loop_of
 from monitor.response.rollback_proposal import propose
 from monitor.store import installation
-from monitor.store.tables import ActionRow, ReleaseRow
+from monitor.store.tables import ActionRow, ReleaseRow, ServingSpanRow
 from vigil.types import Cause, Slice
 
 
@@ -249,3 +250,27 @@ def test_what_was_refused_is_not_proposed_again(lone_stage: Stage):
             )
             is None
         )
+
+
+def test_a_version_of_another_schema_is_no_target(lone_stage: Stage):
+    """As its release says; where that is silent, as its windows said."""
+    _, action = lone_stage.bad_release()
+    ready(lone_stage)
+    with lone_stage.services.sessions.begin() as session:
+        session.query(ReleaseRow).filter_by(version="v2").update({"schema_version": "boxes-2"})
+        session.add(
+            ServingSpanRow(
+                model=fleet.MODEL,
+                deployment=fleet.DEPLOYMENT,
+                version="v1",
+                schema_version="boxes-1",
+                first_at=fleet.NOON - timedelta(days=9),
+                last_at=fleet.NOON - timedelta(seconds=10),
+                windows=1,
+                records=1,
+            )
+        )
+    work(lone_stage)
+    row = lone_stage.action(action)
+    assert (row.state, codes(row, "refuse")) == ("refused", {"different_schema"})
+    assert "v1 has schema boxes-1, v2 has boxes-2" in row.result["text"]

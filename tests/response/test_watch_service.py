@@ -208,6 +208,7 @@ def test_a_tick_leaves_what_the_watch_opened_alone():
     assert {kind for kind in AlertKind if kind.is_watched} == {
         AlertKind.VIGIL_SELF,
         AlertKind.LABELS_SILENT,
+        AlertKind.SERVING_MISMATCH,
     }
 
 

@@ -30,7 +30,8 @@ class ServingSpanRow(Base):
 
 
 class RegistryReadingRow(Base):
-    """What the rollback target of a model last said of the version that should serve."""
+    """What the rollback target of a model last said of the version that should serve, and where
+    that, the releases and the windows differ (``monitor.serving.mismatch``)."""
 
     __tablename__ = "registry_readings"
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
@@ -38,6 +39,28 @@ class RegistryReadingRow(Base):
     version: Mapped[str | None] = mapped_column(String(200))
     read_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    problem: Mapped[str] = mapped_column(Text, default="")
+    mismatches: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class MarkRow(Base):
+    """A moment or a time that is drawn over dashboards, named by ``key``.
+
+    ``state``: waiting (something is to be sent), sent, dead. ``remote_id`` is its number at the
+    dashboards; ``until`` is null for a moment, and for what still lasts.
+    """
+
+    __tablename__ = "marks"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), unique=True)
+    at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    text: Mapped[str] = mapped_column(Text)
+    tags: Mapped[list[Any]]
+    remote_id: Mapped[str | None] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
     problem: Mapped[str] = mapped_column(Text, default="")
 
 
