@@ -293,6 +293,9 @@ def upgrade() -> None:
     )
     _move_relabel_items()
     op.drop_table("relabel_items")
+    op.add_column(
+        "labels", sa.Column("chosen", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.add_column("releases", sa.Column("share", sa.Double(), nullable=False, server_default="1"))
     op.add_column(
         "releases",
@@ -374,6 +377,7 @@ def _move_relabel_items() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("labels", "chosen")
     op.drop_column("windows", "schema_version")
     op.drop_column("windows", "hardware")
     op.drop_column("windows", "preprocessing")

@@ -285,6 +285,7 @@ class Source:
                 LabelRow.judged_by,
                 LabelRow.predicted_at,
             ).where(
+                LabelRow.chosen.is_(False),
                 or_(
                     LabelRow.judged_by.between(max(first, 1), last),
                     and_(
@@ -292,7 +293,7 @@ class Source:
                         LabelRow.predicted_at > end_of(first - 1, self._window_s),
                         LabelRow.predicted_at <= end_of(last, self._window_s),
                     ),
-                )
+                ),
             )
         )
         self._labels, self._labelled = {}, (first, last)

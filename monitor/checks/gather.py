@@ -119,6 +119,7 @@ def _labels(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Any]
         LabelRow.prediction,
         LabelRow.label,
         LabelRow.confidence,
+        LabelRow.chosen,
     )
     return session.execute(query.where(*conditions).order_by(LabelRow.id)).all()
 
@@ -138,7 +139,8 @@ def _haul(
         windows_by[window.model.name, window.model.deployment].append(window)
     labels_by: dict[Family, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in labels:
-        labels_by[row.model, row.deployment][row.version].append(row)
+        if not row.chosen:
+            labels_by[row.model, row.deployment][row.version].append(row)
     models = []
     for family in sorted(set(windows_by) | set(labels_by)):
         with apart.reading(family):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from monitor.ingest.cleaning import Refusal
 from monitor.ingest.receipts import LabelIn, LabelReceipt
 from monitor.store.database import insert
-from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
+from monitor.store.tables import LabelRow, LabelTaskRow, LedgerIdRow, WindowRow
 from monitor.store.windows import unpack_ledger
 from vigil.arguments import NAME_LIMIT
 from vigil.batch import MAX_TEXT, clean_text
@@ -66,6 +66,7 @@ def take_labels(
     predictions = find_predictions(
         session, [label.id for label in usable if label.id not in known and not _carries(label)]
     )
+    chosen = picked_for_its_score(session, [label.id for label in usable])
     outcomes, rows = [], []
     for label in labels:
         problem = _problem(label)
@@ -87,7 +88,7 @@ def take_labels(
             )
             continue
         known[label.id] = label.label
-        rows.append(_row(label, found, now, judged_by))
+        rows.append(_row(label, found, now, judged_by, chosen=label.id in chosen))
         outcomes.append(
             LabelOutcome(
                 id=label.id,
@@ -99,6 +100,25 @@ def take_labels(
     if rows:
         session.execute(insert(session, LabelRow).on_conflict_do_nothing(), rows)
     return outcomes
+
+
+def picked_for_its_score(session: Session, ids: Sequence[str]) -> set[str]:
+    """Which of these records were queued for what they showed, and never drawn at random.
+
+    Pictures that a model is unsure of are more often wrong than its traffic is: as a sample of the
+    traffic their labels would accuse a healthy model.
+    """
+    drawn: dict[str, bool] = {}
+    for first in range(0, len(ids), _CHUNK):
+        rows = session.execute(
+            select(LabelTaskRow.record_id, LabelTaskRow.inclusion).where(
+                LabelTaskRow.record_id.in_(ids[first : first + _CHUNK]),
+                LabelTaskRow.gold.is_(False),
+            )
+        )
+        for record_id, inclusion in rows:
+            drawn[record_id] = drawn.get(record_id, False) or inclusion is not None
+    return {record_id for record_id, fairly in drawn.items() if not fairly}
 
 
 def find_predictions(session: Session, ids: Iterable[str]) -> dict[str, Prediction]:
@@ -293,7 +313,7 @@ def _rejected(label: LabelIn, reason: Refusal, detail: str) -> LabelOutcome:
 
 
 def _row(
-    label: LabelIn, found: Prediction, now: datetime, judged_by: int | None
+    label: LabelIn, found: Prediction, now: datetime, judged_by: int | None, *, chosen: bool
 ) -> dict[str, object]:
     confidence = found.confidence if np.isfinite(found.confidence) else 0.0
     return {
@@ -308,5 +328,6 @@ def _row(
         "predicted_at": found.at,
         "arrived_at": now,
         "author": clean_text(label.author[:NAME_LIMIT]),
+        "chosen": chosen,
         "judged_by": judged_by,
     }

@@ -91,6 +91,7 @@ def _rows(
         LabelRow.model == incident.model,
         LabelRow.deployment == incident.deployment,
         LabelRow.arrived_at > since,
+        LabelRow.chosen.is_(False),
     )
     if version is not None:
         query = query.where(LabelRow.version == version, LabelRow.predicted_at >= since)

@@ -11,7 +11,7 @@ from detectors.evidence.risk import RiskEvidence
 from detectors.frame import Part
 from monitor.checks.label_tracks import SHARE_OF_BUDGET, label_step
 from monitor.schedule.late_labels import LABELS
-from monitor.store.tables import IncidentRow, StateRow, VerdictRow
+from monitor.store.tables import IncidentRow, LabelRow, LabelTaskRow, StateRow, VerdictRow
 from vigil import wire
 from vigil.summarise import summarise
 from vigil.summary import Outcomes
@@ -101,3 +101,40 @@ def test_labels_step_with_their_tick_and_errors_page_once(story: fleet.Story):
     assert said & {"risk", "change"}
     assert len(story.rows(IncidentRow)) == 1
     assert np.all([row.kind != "baseline_drift" for row in story.rows(IncidentRow)])
+
+
+def test_labels_of_images_picked_for_their_score_accuse_nobody(story: fleet.Story, monkeypatch):
+    """What people are asked to label is what the model is unsure of: often wrong, and no sample of
+    the traffic. The same labels without the picking page, as the test before shows."""
+    label = story.services.ingest.labels
+
+    def after_picking(labels):
+        with story.services.sessions.begin() as session:
+            session.add_all(picked(one.id) for one in labels)
+        return label(labels)
+
+    monkeypatch.setattr(story.services.ingest, "labels", after_picking)
+    story.play(6, label=True)
+    story.play(40, fleet.Scene(error=0.9), label=True)
+    assert len(story.rows(LabelRow)) > 100
+    assert all(row.judged_by is not None for row in story.rows(LabelRow))
+    assert [row for row in story.rows(VerdictRow) if row.signal == "accuracy"] == []
+    assert story.rows(IncidentRow) == []
+
+
+def picked(record_id: str) -> LabelTaskRow:
+    return LabelTaskRow(
+        queue="folder",
+        batch="daily",
+        model=fleet.MODEL,
+        version="v1",
+        deployment=fleet.DEPLOYMENT,
+        slice="",
+        record_id=record_id,
+        rank=1,
+        score=1.0,
+        reason="uncertain",
+        state="queued",
+        picked_at=fleet.NOON,
+        data={},
+    )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from monitor.ingest.receipts import LabelIn, LabelReceipt
 from monitor.services import Services
-from monitor.store.tables import LabelRow, RejectionRow, WindowRow
+from monitor.store.tables import LabelRow, LabelTaskRow, RejectionRow, WindowRow
 
 
 def label(services: Services, *labels: LabelIn) -> list[LabelReceipt]:
@@ -163,3 +163,35 @@ def test_many_labels_at_once(services: Services) -> None:
     found = rows(services)
     assert len(found) == 1200
     assert all(row.prediction == int(name.rpartition(".")[2]) % 10 for name, row in found.items())
+
+
+def test_labels_of_images_picked_for_their_score_are_no_sample_of_the_traffic(
+    services: Services,
+) -> None:
+    """Drawn at random, or there to check the labellers, they are."""
+    services.ingest.windows([stored.window(1).to_bytes()])
+    ids = [f"cam.host-1.b1.{1000 + n}" for n in range(4)]
+    picks = [(ids[0], None, False), (ids[1], 0.2, False), (ids[2], None, True)]
+    with services.sessions.begin() as session:
+        for rank, (record_id, inclusion, gold) in enumerate(picks):
+            session.add(
+                LabelTaskRow(
+                    queue="folder",
+                    batch="b",
+                    model="digits",
+                    version="v1",
+                    deployment="production",
+                    slice="",
+                    record_id=record_id,
+                    rank=rank,
+                    score=1.0,
+                    reason="uncertain",
+                    inclusion=inclusion,
+                    gold=gold,
+                    state="queued",
+                    picked_at=stored.NOON,
+                    data={},
+                )
+            )
+    label(services, *(LabelIn(id=one, label=3) for one in ids))
+    assert [rows(services)[one].chosen for one in ids] == [True, False, False, False]

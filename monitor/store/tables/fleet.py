@@ -99,7 +99,11 @@ class LedgerIdRow(Base):
 
 
 class LabelRow(Base):
-    """One label, joined to its prediction; counted by arrival (``judged_by`` as for windows)."""
+    """One label, joined to its prediction; counted by arrival (``judged_by`` as for windows).
+
+    ``chosen``: its image was picked for what it showed, so it says nothing of the traffic: it is
+    for training, and no track or estimate of accuracy counts it.
+    """
 
     __tablename__ = "labels"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -114,6 +118,7 @@ class LabelRow(Base):
     predicted_at: Mapped[datetime]
     arrived_at: Mapped[datetime] = mapped_column(index=True)
     author: Mapped[str] = mapped_column(String(200), default="")
+    chosen: Mapped[bool] = mapped_column(default=False)
     judged_by: Mapped[int | None] = mapped_column(BigId, index=True)
     __table_args__ = (Index(None, "model", "deployment", "arrived_at"),)
 

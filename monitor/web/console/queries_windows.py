@@ -165,6 +165,7 @@ def reliability(
             LabelRow.deployment == target.deployment,
             LabelRow.arrived_at >= start,
             LabelRow.arrived_at <= end,
+            LabelRow.chosen.is_(False),
         )
         .order_by(LabelRow.arrived_at.desc())
         .limit(MOST_LABELS)
