@@ -40,3 +40,20 @@ def newcombe(
         value - np.sqrt(spread**2 + (high - share) ** 2),
         value + np.sqrt(spread**2 + (share - low) ** 2),
     )
+
+
+Share = tuple[Floats, Floats, Floats]
+"""A share with the low and the high end of its interval."""
+
+
+def difference(first: Share, second: Share) -> Share:
+    """``first - second`` of independent shares with an interval from their own, elementwise.
+
+    Source: Newcombe, 1998, method 10.
+    """
+    value = first[0] - second[0]
+    return (
+        value,
+        value - np.hypot(first[0] - first[1], second[2] - second[0]),
+        value + np.hypot(first[2] - first[0], second[0] - second[1]),
+    )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detectors.intervals import wilson
+from detectors.intervals import difference, wilson
 from vigil.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -98,3 +98,21 @@ def mean_share(values: ArrayLike, inclusion: ArrayLike) -> Estimate:
     total = weights.sum()
     mean = float((weights * y).sum() / total)
     return share(mean, weights * (y - mean) / total, weights)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """By how much one share is above another, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def gain(now: Estimate, before: Estimate) -> Gain:
+    """``now - before``, of records drawn independently of each other; Newcombe's interval."""
+    first, second = (
+        (np.array([one.value]), np.array([one.low]), np.array([one.high])) for one in (now, before)
+    )
+    value, low, high = (float(each[0]) for each in difference(first, second))
+    return Gain(value=value, low=max(low, -1.0), high=min(high, 1.0))

@@ -27,7 +27,14 @@ NORTH = Slice((("site", "north"),))
 
 
 @pytest.fixture
-def sessions(database_url: str) -> Iterator[Sessions]:
+def sessions(sqlite_url: str) -> Iterator[Sessions]:
+    engine = open_engine(sqlite_url)
+    yield Sessions(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def both(database_url: str) -> Iterator[Sessions]:
     engine = open_engine(database_url)
     yield Sessions(engine)
     engine.dispose()
@@ -83,8 +90,9 @@ def test_labels_that_came_by_themselves_count_where_none_was_drawn(sessions: Ses
     assert [str(one.slice) for one in found.slices] == ["site=north"]
 
 
-def test_an_incidents_draw_stands_for_its_own_slice_only(sessions: Sessions) -> None:
+def test_an_incidents_draw_stands_for_its_own_slice_only(both: Sessions) -> None:
     """An incident's picks know the new site; of all traffic they know nothing."""
+    sessions = both
     with sessions.begin() as session:
         incident = incident_row(NOON - timedelta(days=1))
         session.add(incident)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -159,6 +160,16 @@ def test_a_wrong_secret_fails_and_no_secret_is_shown(rig: Rig) -> None:
     assert "not-the-secret" not in repr(wrong)
     assert rig.dialect.runs == []
     wrong.close()
+
+
+def test_a_server_that_repeats_the_secret_shows_it_to_nobody(rig: Rig) -> None:
+    hook, secret = rig.hook(), rig.dialect.secret
+    said = json.dumps({"message": secret, "detail": secret, "text": "no"}).encode()
+    rig.server.then(Trouble(status=400, body=said))
+    report = hook.send(ORDER)
+    assert report.state is HookState.FAILED
+    assert secret not in repr(report)
+    hook.close()
 
 
 def test_what_is_not_there_can_not_train(rig: Rig) -> None:

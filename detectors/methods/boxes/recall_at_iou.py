@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors.detector import ALPHA, Exactness
-from detectors.intervals import wilson
+from detectors.intervals import Share, difference, wilson
 from detectors.methods.boxes.boxes import Boxes, Floats, concatenate
 from detectors.methods.boxes.matching import match
 from detectors.methods.boxes.of_images import OfImages
@@ -108,12 +108,12 @@ class RecallAtIou(OfImages):
             _clustered(hit_sum[side, None], true_sum[side, None])
             for side in (slice(m), slice(m, None))
         ]
-        size = Size(*(float(part[0]) for part in _difference(whole[0], whole[1])))
+        size = Size(*(float(part[0]) for part in difference(whole[0], whole[1])))
         parts = [
             _clustered(hits[side], true[side].astype(np.float64))
             for side in (slice(m), slice(m, None))
         ]
-        by_class = _difference(parts[0], parts[1])
+        by_class = difference(parts[0], parts[1])
         rng = np.random.default_rng(self.seed)
         losses = []
         for groups in dealt(m, n, self.permutations, rng):
@@ -137,10 +137,7 @@ class RecallAtIou(OfImages):
         )
 
 
-_Share = tuple[Floats, Floats, Floats]
-
-
-def _clustered(hits: Floats, true: Floats) -> _Share:
+def _clustered(hits: Floats, true: Floats) -> Share:
     """Share and Wilson's interval, (C,), of (images, C) hits in true boxes; images are clusters."""
     images, total = len(true), true.sum(axis=0)
     safe = np.maximum(total, 1.0)
@@ -156,12 +153,3 @@ def _clustered(hits: Floats, true: Floats) -> _Share:
     low, high = wilson(share * size, size)
     missing = np.where(total > 0, 0.0, np.nan)
     return share + missing, low + missing, high + missing
-
-
-def _difference(first: _Share, second: _Share) -> _Share:
-    value = first[0] - second[0]
-    return (
-        value,
-        value - np.hypot(first[0] - first[1], second[2] - second[0]),
-        value + np.hypot(first[2] - first[0], second[0] - second[1]),
-    )

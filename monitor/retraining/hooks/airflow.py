@@ -7,10 +7,10 @@ outside the schedule. With an account it is basic authentication (Airflow 2), el
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 from urllib.parse import quote
 
+from alerts.notifiers.secrecy import basic
 from monitor.retraining.hooks.http import Reply, Server
 from monitor.retraining.hooks.protocol import HookReport, HookState, Order
 
@@ -26,8 +26,8 @@ class AirflowHook(Server):
     ) -> None:
         credentials = f"Bearer {secret}"
         if user:
-            credentials = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
-        super().__init__(url, {"Authorization": credentials}, timeout_s=timeout_s)
+            credentials = f"Basic {basic(user, secret)}"
+        super().__init__(url, {"Authorization": credentials}, secret=secret, timeout_s=timeout_s)
         self._path = f"/dags/{quote(dag, safe='')}/dagRuns"
         self._dated = url.rstrip("/").endswith("/v2")
 

@@ -23,7 +23,9 @@ class ArgoHook(Server):
     def __init__(
         self, url: str, *, namespace: str, template: str, token: str, timeout_s: float = 15.0
     ) -> None:
-        super().__init__(url, {"Authorization": f"Bearer {token}"}, timeout_s=timeout_s)
+        super().__init__(
+            url, {"Authorization": f"Bearer {token}"}, secret=token, timeout_s=timeout_s
+        )
         self._path = f"/api/v1/workflows/{quote(namespace, safe='')}"
         self._namespace, self._template = namespace, template
 

@@ -48,6 +48,7 @@ class GitHubHook(Server):
                 "X-GitHub-Api-Version": "2022-11-28",
                 "User-Agent": "vigil",
             },
+            secret=token,
             timeout_s=timeout_s,
         )
         self._path = f"/repos/{repository}/actions/workflows/{workflow}"

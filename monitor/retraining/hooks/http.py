@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from alerts.notifiers.secrecy import Hidden
 from monitor.retraining.hooks.protocol import HookReport, HookState
 
 TIMEOUT_S = 15.0
@@ -32,12 +33,19 @@ class Server:
     Args:
         url: where the API begins.
         headers: of every request, credentials among them.
+        secret: what no report may show, though the server repeats it.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        secret: str,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._url = url.rstrip("/")
+        self._hidden = Hidden(secret)
         self._client = httpx.Client(
             headers={"Accept": "application/json", **headers},
             timeout=timeout_s,
@@ -75,7 +83,7 @@ class Server:
 
     def refusal(self, reply: Reply, said: str = "") -> HookReport:
         """What a reply that is no success means: failed for good, or not now."""
-        text = f"{self.host} answered {reply.status}" + (f": {said[:300]}" if said else "")
+        text = f"{self.host} answered {reply.status}" + (f": {self._hidden(said)}" if said else "")
         for_now = reply.status in (408, 425, 429) or reply.status >= 500
         if for_now or (reply.status == 403 and is_limit(reply)):
             return HookReport(state=HookState.UNCLEAR, text=f"{text}; tried again")
