@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from monitor.ingest.labels import find_places
 from monitor.labelling import withdrawing
+from monitor.retraining import datasets
 from monitor.services import Services
 from monitor.store import audit
 from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
@@ -34,7 +35,7 @@ class Forgotten:
 
 
 def forget(services: Services, record_id: str, *, actor: str) -> Forgotten:
-    """Delete the record from ledgers, samples, labels and re-label queues.
+    """Delete the record from ledgers, samples, labels, re-label queues and datasets.
 
     The audit keeps only a hash of the id. Asking again is harmless.
     """
@@ -55,6 +56,7 @@ def forget(services: Services, record_id: str, *, actor: str) -> Forgotten:
         ).all()
         now = services.clock.now()
         tasks = withdrawing.forget(session, services.samples, record_id, at=now)
+        datasets.forget(session, services.settings, services.samples, record_id)
         audit.record(
             session,
             what="record forgotten",

@@ -144,6 +144,7 @@ def _of_label(
         arrived_at=row.arrived_at,
         author=row.author,
         **_sampling(task, incidents),
+        **({"drawn": Drawn.CHOSEN} if task is None and row.chosen else {}),
     )
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from monitor import leases
 from monitor.response import digest, reminders
+from monitor.labelling import quality_gauges
 from monitor.retention import sweep
+from monitor.retraining import job as retraining
 from monitor.schedule.wiring import Works
 from monitor.services import Services
 from monitor.serving import look
@@ -103,6 +105,8 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
     every(5.0, "incident reports", works.reports.run_due)
+    every(retraining.EVERY_S, "retraining", lambda: works.retrainings.run_due(leader.check))
+    every(quality_gauges.EVERY_S, "quality", works.quality_gauges.run_due, led=False)
     every(3600.0, "retention", lambda: _sweep(services))
     scheduler.start()
     return scheduler

@@ -18,6 +18,7 @@ from monitor.checks.due import end_of
 from monitor.labelling.queues import label_queues
 from monitor.labelling.returns import LabelReturns
 from monitor.labelling.withdrawing import Withdrawals
+from monitor.labelling.quality_gauges import QualityGauges
 from monitor.receivers import open_receivers
 from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
@@ -35,6 +36,8 @@ from monitor.response.rollback import Rollbacks
 from monitor.response.rules import rules_of
 from monitor.response.worker import ActionWorker
 from monitor.rollback_targets import rollback_targets
+from monitor.retraining.hooks.opening import open_hooks
+from monitor.retraining.job import Retrainings
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
 from monitor.serving.look import ServingLook
@@ -69,6 +72,8 @@ class Works:
     watch: Watch
     job_log: JobLog
     plots: Plots
+    retrainings: Retrainings
+    quality_gauges: QualityGauges
     serving: ServingLook
     labels: LabelReturns
     withdrawals: Withdrawals
@@ -137,6 +142,8 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         job_log=job_log,
         plots=Plots(services, plot_uploads(settings)),
+        retrainings=Retrainings(services, open_hooks(settings)),
+        quality_gauges=QualityGauges(services),
         serving=ServingLook(services, targets),
         labels=LabelReturns(services, queues),
         withdrawals=Withdrawals(services, queues),
