@@ -50,6 +50,9 @@ CATALOGUE: tuple[Metric, ...] = (
         "Inferences that a collector dropped before they were summarised.",
     ),
     _counter(
+        "vigil_canaries_total", (*_FAMILY, "outcome"), "Canaries that came to an end, by how."
+    ),
+    _counter(
         "vigil_windows_ingested_total", ("status",), "Windows received, by what became of them."
     ),
     _gauge("vigil_signal_effect", _STREAM, "Size of the drift, in units of the signal's effect."),

@@ -12,6 +12,7 @@ from monitor.cli import (
     audit,
     backfill,
     baseline,
+    canary,
     config,
     dashboards,
     db,
@@ -68,6 +69,7 @@ for command in (
 for group in (
     actions.app,
     baseline.app,
+    canary.app,
     config.app,
     dashboards.app,
     db.app,

@@ -26,6 +26,7 @@ from monitor.checks.terrain import Terrain
 from monitor.response import past, record, relabel, rollback_proposal
 from monitor.response.announce import Announcer
 from monitor.response.bridge import Bridge, within
+from monitor.response.canary_recovery import by_canary, candidate_gone
 from monitor.response.closing import Closing
 from monitor.response.label_recovery import by_labels, only_labels
 from monitor.response.milestones import Milestones
@@ -189,7 +190,9 @@ class Responder:
         service, checks = self._services.settings.service, self._services.settings.checks
         executed = action.executed_at or action.updated_at
         version, windows = str(action.plan["to_version"]), checks.recovered_windows
-        if only_labels(incident):
+        if by_canary(incident):
+            health = candidate_gone(session, incident, since=executed, at=at, windows=windows)
+        elif only_labels(incident):
             health = by_labels(
                 session,
                 incident,
@@ -241,7 +244,10 @@ class Responder:
     ) -> None:
         settings = self._services.settings
         window_s, windows = settings.service.window_s, settings.checks.recovered_windows
-        if only_labels(incident):
+        if by_canary(incident):
+            since = incident.last_firing_at
+            health = candidate_gone(session, incident, since=since, at=at, windows=windows)
+        elif only_labels(incident):
             since = incident.last_firing_at
             health = by_labels(
                 session, incident, recent, measure, since=since, tick=tick, windows=windows

@@ -14,6 +14,7 @@ from alerts.notifiers.slack_upload import SlackUpload
 from alerts.routing.tree import choose
 from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
+from monitor.canary.canaries import Canaries
 from monitor.checks.due import end_of
 from monitor.labelling.queues import label_queues
 from monitor.labelling.returns import LabelReturns
@@ -72,6 +73,7 @@ class Works:
     watch: Watch
     job_log: JobLog
     plots: Plots
+    canaries: Canaries
     retrainings: Retrainings
     quality_gauges: QualityGauges
     serving: ServingLook
@@ -92,18 +94,15 @@ def wire(services: Services, *, holder: str) -> Works:
     library.check(kind.value for kind in AlertKind)
     announcer = Announcer(settings, library)
     window_s = settings.service.window_s
-    responder = Responder(
-        services,
+    bridge = Bridge(
         announcer,
-        Bridge(
-            announcer,
-            library,
-            services.metrics,
-            window_s=window_s,
-            reopen_within_s=settings.checks.reopen_within_windows * window_s,
-            rules=settings.incidents,
-        ),
+        library,
+        services.metrics,
+        window_s=window_s,
+        reopen_within_s=settings.checks.reopen_within_windows * window_s,
+        rules=settings.incidents,
     )
+    responder = Responder(services, announcer, bridge)
     notifiers = open_receivers(settings)
     notifiers.setdefault("console", ConsoleNotifier("console"))
     silent = {name for name, one in settings.receivers.items() if isinstance(one, ConsoleReceiver)}
@@ -142,6 +141,7 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         job_log=job_log,
         plots=Plots(services, plot_uploads(settings)),
+        canaries=Canaries(services, bridge),
         retrainings=Retrainings(services, open_hooks(settings)),
         quality_gauges=QualityGauges(services),
         serving=ServingLook(services, targets),

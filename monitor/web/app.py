@@ -15,6 +15,7 @@ from monitor.web import errors
 from monitor.web.api import (
     actions,
     baselines,
+    canaries,
     deliveries,
     followups,
     health,
@@ -23,6 +24,7 @@ from monitor.web.api import (
     releases,
     silences,
     status,
+    verdicts,
     windows,
 )
 from monitor.web.hosts import HostCheck
@@ -68,6 +70,8 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
         followups,
         silences,
         status,
+        canaries,
+        verdicts,
         health,
     ):
         app.include_router(part.router)
