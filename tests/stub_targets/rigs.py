@@ -12,6 +12,7 @@ from typing import Any
 
 from stub_receivers.server import Dialect, ReceiverServer
 
+from alerts.actions.plan import RollbackPlan
 from alerts.actions.targets.argo import ArgoAbort, ArgoUndo
 from alerts.actions.targets.command import CommandTarget
 from alerts.actions.targets.deployment import DeploymentTarget
@@ -244,3 +245,12 @@ SYSTEMS = tuple(kind for kind in OVER_HTTP if kind != "webhook")
 
 def rig(kind: str, folder: Path) -> Rig:
     return _MAKERS[kind](folder)
+
+
+def requests_of(kind: str, folder: Path, plan: RollbackPlan, ask: str) -> int:
+    """How many requests it takes to ask that."""
+    made = rig(kind, folder)
+    assert made.server is not None
+    with made.running() as target:
+        getattr(target, ask)(plan)
+    return len(made.server.seen)

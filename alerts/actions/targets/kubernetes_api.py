@@ -48,9 +48,8 @@ class KubernetesApi:
         NotThereError: there is no such object.
         StoppedError: refused, or no answer.
         """
-        what = f"{resource[1]}/{name}"
         answer = self._http.call("GET", self._path(resource, name), accept=_REFUSED)
-        return self._taken(answer, what)
+        return self._named(self._taken(answer, f"{resource[1]}/{name}"), name)
 
     def owned_by(self, owner: dict[str, Any]) -> list[dict[str, Any]]:
         """The replica sets that ``owner`` controls.
@@ -61,7 +60,7 @@ class KubernetesApi:
         params = {"labelSelector": selector(owner["spec"].get("selector") or {})}
         path = self._path(REPLICA_SETS)
         answer = self._http.call("GET", path, params=params, accept=_REFUSED)
-        found = self._taken(answer, REPLICA_SETS[1]).get("items") or []
+        found = self._taken(answer, REPLICA_SETS[1])["items"] or ()
         uid = owner["metadata"].get("uid")
         return [
             each
@@ -101,7 +100,7 @@ class KubernetesApi:
         )
         if answer.status == 409 or (answer.status == 422 and self._has_moved(resource, was)):
             raise ChangedMeanwhileError
-        self._taken(answer, f"{resource[1]}/{name}")
+        self._named(self._taken(answer, f"{resource[1]}/{name}"), name)
 
     def _has_moved(self, resource: Resource, was: dict[str, Any]) -> bool:
         now = self.get(resource, was["metadata"]["name"])
@@ -114,6 +113,12 @@ class KubernetesApi:
         text = f"{what}: HTTP {answer.status} {plain.get('message', '')}"
         stopped = self._http.stopped(TargetState.FAILED, text)
         raise NotThereError(stopped.report) if answer.status == 404 else stopped
+
+    def _named(self, found: dict[str, Any], name: str) -> dict[str, Any]:
+        if found["metadata"]["name"] != name:
+            text = f"asked for {name}, and answered with another object"
+            raise self._http.stopped(TargetState.UNCLEAR, text)
+        return found
 
     def _path(self, resource: Resource, name: str = "") -> str:
         group, plural = resource

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.targets.protocol import TargetReport, TargetState
-from alerts.actions.targets.situation import Situation, rehearsed, standing, verified
+from alerts.actions.targets.situation import Mark, Situation, rehearsed, standing, verified
 
 _TRIES = 4
 
@@ -123,9 +124,11 @@ class SystemTarget(ABC):
     def _afterwards(self, plan: RollbackPlan) -> TargetReport:
         """What came of it; a system that took the change and shows none is unclear."""
         try:
-            report = standing(plan, self._situation(plan))
+            now = self._situation(plan)
         except StoppedError as stopped:
             return TargetReport(state=TargetState.UNCLEAR, text=stopped.report.text)
+        ours = now.serving == plan.to_version
+        report = standing(plan, replace(now, mark=Mark.DONE) if ours else now)
         if report.state is TargetState.READY:
             text = f"the change was taken, and does not show yet: {report.text}"
             return TargetReport(state=TargetState.UNCLEAR, text=text)

@@ -18,7 +18,7 @@ from alerts.actions.plan import RollbackPlan
 from alerts.actions.targets.protocol import TargetState
 from alerts.actions.targets.situation import Arrival, Mark, Situation
 from alerts.actions.targets.system_http import SystemHttp
-from alerts.actions.targets.system_target import SystemTarget
+from alerts.actions.targets.system_target import ChangedMeanwhileError, SystemTarget
 from alerts.actions.targets.version_names import NumberedName
 from alerts.notifiers.http import Answer
 
@@ -62,10 +62,11 @@ class TritonTarget(SystemTarget):
         )
 
     def _change(self, plan: RollbackPlan, was: Situation, *, rehearse: bool) -> None:
-        del was
         if rehearse:
             return
         number, config = self._names.number(plan.to_version), self._config()
+        if self._newest(self._index()) != was.serving:
+            raise ChangedMeanwhileError
         parameters = config.get("parameters") or {}
         plans = " ".join([*_plans(config), plan.id][-_KEPT:])
         told = {
@@ -97,7 +98,10 @@ class TritonTarget(SystemTarget):
 
     def _config(self) -> dict[str, Any]:
         path = f"/v2/models/{quote(self._model, safe='')}/config"
-        return self._http.object(self._taken(self._http.call("GET", path, accept=_REFUSED)))
+        found = self._http.object(self._taken(self._http.call("GET", path, accept=_REFUSED)))
+        if found.get("name") != self._model:
+            raise self._http.stopped(TargetState.UNCLEAR, "its answer is not a configuration")
+        return found
 
     def _taken(self, answer: Answer) -> Answer:
         if answer.status < 300:
