@@ -143,8 +143,7 @@ def _of_label(
         predicted_at=row.predicted_at,
         arrived_at=row.arrived_at,
         author=row.author,
-        **_sampling(task, incidents),
-        **({"drawn": Drawn.CHOSEN} if task is None and row.chosen else {}),
+        **(_sampling(task, incidents) if task or not row.chosen else {"drawn": Drawn.CHOSEN}),
     )
 
 
