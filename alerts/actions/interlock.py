@@ -31,6 +31,7 @@ def judge(
     why_unavailable: str = "",
     current_name: str = "the current version",
     target_name: str = "the target",
+    on: str = "",
 ) -> Interlock:
     """Compare the drift of both versions on the same images.
 
@@ -42,6 +43,7 @@ def judge(
     Args:
         current: effect of the version that serves, on the images.
         target: effect of the version that would come back, on the same images and signal.
+        on: what both saw, in words; the same images where it is not stated.
     """
     if current is None or target is None:
         why = why_unavailable or "nothing could be replayed"
@@ -49,8 +51,9 @@ def judge(
             outcome=InterlockOutcome.UNAVAILABLE,
             text=f"no counterfactual: {why}",
         )
+    where = on or f"the same {target.records} images"
     figures = (
-        f"on the same {target.records} images {target_name} drifts by {_figure(target)}, "
+        f"on {where} {target_name} drifts by {_figure(target)}, "
         f"{current_name} by {_figure(current)} (tolerance {target.tolerance:.2f})"
     )
     if target.is_large or target.value >= current.value:
@@ -63,7 +66,7 @@ def judge(
         )
     return Interlock(
         outcome=InterlockOutcome.UNAVAILABLE,
-        text=f"no counterfactual: too few images to tell; {figures}",
+        text=f"no counterfactual: too little to tell; {figures}",
     )
 
 

@@ -37,6 +37,7 @@ from monitor.response.rollback_readiness import (
     is_due,
     rehearsed,
 )
+from monitor.response.side_by_side import SideBySide, either
 from monitor.services import Services
 from monitor.store.tables import ActionRow, ReleaseRow
 
@@ -70,6 +71,7 @@ class Rollbacks:
         self._news = RollbackNews(announcer, services.metrics)
         self._targets = targets
         self._counterfactuals = Counterfactuals(services, replays)
+        self._side_by_side = SideBySide(services)
 
     def advance(self, action_id: int, fence: Fence = unfenced) -> None:
         """One step of one rollback; does nothing where there is nothing to do yet."""
@@ -102,6 +104,8 @@ class Rollbacks:
             tried = attempts.is_due(row.decision, attempts.COUNTERFACTUAL, now)
             if known is None or tried:
                 known = self._counterfactuals.of(row, incident)
+                if known.outcome is InterlockOutcome.UNAVAILABLE:
+                    known = either(known, self._side_by_side.of(row, incident))
         ready = self._readiness(row, incident, known)
         with self._services.sessions.begin() as session:
             fence(session)
