@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any, Protocol
 
-from alerts.actions.plan import RollbackPlan
+
+class Planned(Protocol):
+    """A plan of any kind: a rollback, or a softer action."""
+
+    @property
+    def id(self) -> str: ...
+
+    def to_json(self) -> dict[str, Any]: ...
 
 
-def envelope(action: str, plan: RollbackPlan) -> bytes:
+def envelope(action: str, plan: Planned) -> bytes:
     """JSON: ``{"action": ..., "plan_id": ..., "plan": {...}}``."""
     plain = {"action": action, "plan_id": plan.id, "plan": plan.to_json()}
     return json.dumps(plain, sort_keys=True).encode()

@@ -7,15 +7,15 @@ comparing and setting: only where ``from_version`` still serves.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alerts.actions.json_file import locked, write_whole
 from alerts.actions.plan import RollbackPlan
 from alerts.actions.targets.protocol import TargetReport, TargetState
 from vigil.clock import Clock, SystemClock
@@ -193,26 +193,13 @@ class LocalRegistry:
         return models
 
     def _write(self, models: dict[str, Any]) -> None:
-        raw = json.dumps({"format": FORMAT, "models": models}, indent=1, ensure_ascii=False)
-        fresh = self.path.with_name(f".{self.path.name}.new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self.path, {"format": FORMAT, "models": models})
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = self.path.with_name(f".{self.path.name}.lock").open("w")
-        except OSError as error:
-            raise RegistryError(f"{self.path}: can't be locked: {error}") from None
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.path))
+            except OSError as error:
+                raise RegistryError(f"{self.path}: can't be locked: {error}") from None
             yield

@@ -19,9 +19,8 @@ from typing import Any
 
 import httpx
 
-from alerts.actions.plan import RollbackPlan
 from alerts.actions.signed_http import SignedHttp
-from alerts.actions.targets.envelope import envelope
+from alerts.actions.targets.envelope import Planned, envelope
 from alerts.actions.targets.protocol import TargetReport, TargetState
 
 _STATES = {each.value for each in TargetState} - {TargetState.UNCLEAR.value}
@@ -37,23 +36,23 @@ class SignedWebhook(SignedHttp):
         del model, deployment
         return None
 
-    def dry_run(self, plan: RollbackPlan) -> TargetReport:
+    def dry_run(self, plan: Planned) -> TargetReport:
         return self._send("dry_run", plan)
 
-    def execute(self, plan: RollbackPlan) -> TargetReport:
+    def execute(self, plan: Planned) -> TargetReport:
         return self._send("execute", plan)
 
-    def status(self, plan: RollbackPlan) -> TargetReport:
+    def status(self, plan: Planned) -> TargetReport:
         return self._send("status", plan)
 
-    def verify(self, plan: RollbackPlan) -> TargetReport:
+    def verify(self, plan: Planned) -> TargetReport:
         report = self._send("verify", plan)
         refused = not report.receipt.get("status", "").startswith("2")
         if report.state is TargetState.FAILED and refused:
             return replace(report, state=TargetState.UNCLEAR)
         return report
 
-    def _send(self, action: str, plan: RollbackPlan) -> TargetReport:
+    def _send(self, action: str, plan: Planned) -> TargetReport:
         body = envelope(action, plan)
         headers = {"Content-Type": "application/json", "Idempotency-Key": plan.id}
         try:
