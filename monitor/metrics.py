@@ -86,6 +86,12 @@ CATALOGUE: tuple[Metric, ...] = (
         "End of the last window that a source sent.",
     ),
     _counter("vigil_rollbacks_total", (*_FAMILY, "outcome"), "Rollbacks, by outcome."),
+    _gauge("vigil_label_tasks", (*_FAMILY, "state"), "Images picked for labelling, by state."),
+    _gauge(
+        "vigil_label_oldest_seconds",
+        _FAMILY,
+        "Age of the oldest image that waits for its label; 0 where none waits.",
+    ),
     _counter("vigil_relabel_items_total", _FAMILY, "Images queued for a person to label."),
     _counter(
         "vigil_retrainings_total",

@@ -1,68 +1,60 @@
-"""Which images are worth a person's time: uncertain, unfamiliar, unlike one another; some at
-random.
+"""Which images are worth a person's time: uncertain, unfamiliar, new since the drift, unlike one
+another; some at random, some whose label is known.
 
-For each record of the incident's sample:
+For each record of the sample, u is its uncertainty, v its novelty and e its part of the drift
+evidence (``alerts.actions.picking``). One good reason is enough, and the drift at hand counts up to
+twice: the score is ``max(u, v)``, times ``(1 + e) / 2`` where signals drifted. Near-duplicates, of
+one another or of what was picked before, are left out (embeddings closer than a tenth of the
+baseline's usual distance, or equal thumbnails). Then greedily for score and distance, quotas of
+slices first.
 
-* uncertainty u = entropy of the class probabilities / log K, in [0, 1];
-* novelty v = r / (1 + r), r = mean distance to its 5 nearest baseline embeddings over the median of
-  the same among the baseline's own records (r = 1: as familiar as training images);
-* score s = max(u, v): one good reason is enough.
-
-Near-duplicates (embeddings closer than a tenth of the baseline's usual distance, or equal
-thumbnails) are left out. Then greedily: the record that maximises s * min(1, distance to those
-picked / usual distance), a weighted k-centre choice (Gonzalez, 1985; Sener and Savarese, 2018). A
-share is drawn uniformly and keeps its inclusion probability, so that quality can be estimated
-without bias from it.
+A share is drawn uniformly, duplicates and all, and keeps its inclusion probability, so that quality
+can be estimated without bias from it (Horvitz and Thompson, 1952). A share is *gold*: its label is
+known, it is mixed among the others and checks the labellers.
 
 Pure: the same sample and generator give the same picks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.actions.picking.duplicates import without_duplicates
+from alerts.actions.picking.measured import Measured
+from alerts.actions.picking.picked import Picked
+from alerts.actions.picking.spread import spread_choice
 from vigil.sample import Sample
+from vigil.types import Slice
 
-_NEIGHBOURS = 5
+__all__ = ["Earlier", "Picked", "drawable", "pick"]
+
 _DUPLICATE = 0.1
 
-Floats = NDArray[np.float64]
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Earlier:
+    """What was picked before: it is not chosen again, nor what looks like it."""
+
+    ids: frozenset[str] = frozenset()
+    embedding: NDArray[np.float16] = field(default_factory=lambda: np.zeros((0, 0), np.float16))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Picked:
-    """One record for a person to label.
+def drawable(uniform: Sample) -> dict[str, float]:
+    """The records of a uniform sample that may be drawn at random, with their probability.
 
-    ``row`` is its place in the sample. ``inclusion`` is the probability with which it was drawn;
-    None where it was chosen for its score. ``top`` holds the likeliest classes with their
-    probabilities.
+    Samples of several windows were cut at thresholds of their own; below the smallest of these
+    every record came in with the same probability, whichever window it is from.
     """
-
-    rank: int
-    row: int
-    record_id: str
-    reason: str
-    score: float
-    uncertainty: float
-    novelty: float
-    inclusion: float | None
-    version: str
-    time_s: float
-    prediction: int
-    top: tuple[tuple[int, float], ...]
-    metadata: dict[str, str]
-    uri: str
-
-    def to_json(self) -> dict[str, Any]:
-        plain = asdict(self)
-        plain["top"] = [list(pair) for pair in self.top]
-        del plain["row"]
-        return plain
+    p = uniform.inclusion
+    return {
+        record_id: float(p[row])
+        for row, record_id in enumerate(uniform.ids)
+        if uniform.priority[row] < uniform.threshold
+    }
 
 
 def pick(
@@ -73,177 +65,109 @@ def pick(
     rng: np.random.Generator,
     random_share: float = 0.1,
     class_names: Sequence[str] = (),
+    drifted: Sequence[str] = (),
+    quotas: Mapping[Slice, float] | None = None,
+    earlier: Earlier | None = None,
+    may_draw: Mapping[str, float] | None = None,
+    gold: Mapping[str, int] | None = None,
+    gold_share: float = 0.0,
 ) -> list[Picked]:
-    """The best ``budget`` records of ``sample``, best first, the random ones last.
+    """The best ``budget`` records of ``sample``, best first, the random ones last, gold among them.
 
     Args:
         sample: records of the incident's slice since its onset.
         baseline: the baseline's sample; novelty is 0.5 throughout where it has no embeddings.
         budget: at most so many.
-        rng: draws the random share.
+        rng: draws the random and the gold share, and places the gold ones.
         random_share: of the budget, in [0, 1].
         class_names: for the reasons; numbers where empty.
+        drifted: names of the signals that drifted.
+        quotas: slices with the share of the budget that each has at least, where it has so many.
+        earlier: what was picked before.
+        may_draw: records that may be drawn at random, with the probability with which each came
+            into the sample; None: all, with ``sample.inclusion``.
+        gold: labels that are known. None of these is chosen for its score.
+        gold_share: of the budget, in [0, 1].
 
     Raises:
-        ValueError: a budget below 1 or a share outside [0, 1].
+        ValueError: a budget below 1, or shares outside [0, 1].
     """
-    if budget < 1 or not 0 <= random_share <= 1:
+    shares = (random_share, gold_share, *(quotas or {}).values())
+    if budget < 1 or not all(0 <= share <= 1 for share in shares):
         raise ValueError(
-            f"expected a budget of 1 or more and a share in [0, 1], found {budget}, {random_share}"
+            f"expected a budget of 1 or more and shares in [0, 1], found {budget}, {shares}"
         )
     if not len(sample):
         return []
-    uncertainty = _uncertainty(sample)
-    points, reference = _embeddings(sample, baseline)
-    usual, ratio = _familiarity(points, reference)
-    novelty = ratio / (1 + ratio)
-    score = np.maximum(uncertainty, novelty)
-    alive = _without_duplicates(sample, points, score, closer_than=_DUPLICATE * usual)
-    drawn_target = min(round(random_share * budget), max(len(alive) - 1, 0))
-    drawn = np.sort(rng.choice(alive, size=drawn_target, replace=False))
+    before = earlier or Earlier()
+    judged = Measured.of(sample, baseline, drifted=drifted, earlier=before.embedding)
+    known = gold or {}
+    eligible = _eligible(sample, may_draw, known)
+    alive = without_duplicates(
+        sample,
+        judged.points,
+        judged.score,
+        closer_than=_DUPLICATE * judged.usual,
+        earlier=judged.earlier,
+        earlier_ids=before.ids | known.keys(),
+    )
+    target = min(round(random_share * budget), max(len(alive) - 1, 0), len(eligible))
+    drawn = np.sort(rng.choice(np.array(sorted(eligible), np.int64), size=target, replace=False))
+    taken = {int(row) for row in drawn}
+    golden = _drawn_gold(sample, known, round(gold_share * budget), rng, without=taken)
     pool = np.setdiff1d(alive, drawn)
-    chosen = _spread(points, score, pool, budget - len(drawn), usual)
-    probability = sample.inclusion * (len(drawn) / len(alive))
-    rows = [(int(row), False) for row in chosen] + [(int(row), True) for row in drawn]
-    picked = []
-    for rank, (row, by_chance) in enumerate(rows, start=1):
-        top = _top(sample, row)
-        reason = (
-            f"drawn at random (probability {probability[row]:.3g}): estimates quality without bias"
-            if by_chance
-            else _reason(top, uncertainty[row], ratio[row], novelty[row], class_names)
+    left = max(0, budget - len(drawn) - len(golden))
+    wanted = [
+        (_in_slice(sample, slice), min(left, round(share * budget)))
+        for slice, share in (quotas or {}).items()
+    ]
+    chosen = spread_choice(
+        judged.points, judged.score, pool, left, usual=judged.usual, quotas=wanted
+    )
+    probability = {row: eligible[row] * len(drawn) / len(eligible) for row in taken}
+    rows = [*chosen, *(int(row) for row in drawn)]
+    for row in golden:
+        rows.insert(int(rng.integers(0, len(rows) + 1)), row)
+    return [
+        judged.picked(
+            rank=rank,
+            row=row,
+            inclusion=probability.get(row),
+            gold_label=known.get(sample.ids[row]) if row in golden else None,
+            class_names=class_names,
         )
-        picked.append(
-            Picked(
-                rank=rank,
-                row=row,
-                record_id=sample.ids[row],
-                reason=reason,
-                score=round(float(score[row]), 4),
-                uncertainty=round(float(uncertainty[row]), 4),
-                novelty=round(float(novelty[row]), 4),
-                inclusion=float(probability[row]) if by_chance else None,
-                version=sample.versions[row],
-                time_s=float(sample.time_s[row]),
-                prediction=int(sample.prediction[row]),
-                top=top,
-                metadata=dict(sample.metadata[row]),
-                uri=sample.uris[row],
-            )
-        )
-    return picked
+        for rank, row in enumerate(rows, start=1)
+    ]
 
 
-def _uncertainty(sample: Sample) -> Floats:
-    """Entropy over log K, (n,); 0.5 where there are no probabilities."""
-    p = np.asarray(sample.probabilities, np.float64)
-    if p.ndim != 2 or p.shape[1] < 2:
-        return np.full(len(sample), 0.5)
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(p).all(axis=1))
-    p = np.clip(np.where(known[:, None], p, 1.0 / p.shape[1]), 1e-12, None)
-    p /= p.sum(axis=1, keepdims=True)
-    entropy = -(p * np.log(p)).sum(axis=1) / np.log(p.shape[1])
-    return np.where(known, np.clip(entropy, 0.0, 1.0), 0.5)
-
-
-def _embeddings(sample: Sample, baseline: Sample) -> tuple[Floats, Floats]:
-    """Embeddings in the baseline's standard deviations, (n, d) and (m, d); d = 0 where none fit."""
-    points = np.asarray(sample.embedding, np.float64)
-    reference = np.asarray(baseline.embedding, np.float64)
-    if points.ndim != 2 or points.shape[1] == 0:
-        return np.zeros((len(sample), 0)), np.zeros((0, 0))
-    if reference.ndim != 2 or reference.shape[1] != points.shape[1]:
-        reference = np.zeros((0, points.shape[1]))
-    reference = reference[np.isfinite(reference).all(axis=1)]
-    spread = reference.std(axis=0) if len(reference) > 1 else np.ones(points.shape[1])
-    scale = np.where(spread > 1e-6, spread, max(float(spread.mean()), 1e-6))
-    return points / scale, reference / scale
-
-
-def _familiarity(points: Floats, reference: Floats) -> tuple[float, Floats]:
-    """The baseline's usual distance, and each point's distance over it; 1 where not known."""
-    ratio = np.ones(len(points))
-    if len(reference) <= _NEIGHBOURS or points.shape[1] == 0:
-        finite = points[np.isfinite(points).all(axis=1)]
-        usual = float(np.median(_distances(finite, finite))) if len(finite) > 1 else 1.0
-        return usual or 1.0, ratio
-    own = np.sort(_distances(reference, reference), axis=1)[:, 1 : _NEIGHBOURS + 1]
-    usual = max(float(np.median(own.mean(axis=1))), 1e-9)
-    known = np.isfinite(points).all(axis=1)
-    near = np.sort(_distances(points[known], reference), axis=1)[:, :_NEIGHBOURS]
-    ratio[known] = near.mean(axis=1) / usual
-    return usual, ratio
-
-
-def _distances(a: Floats, b: Floats) -> Floats:
-    """Euclidean, (n, m)."""
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
-    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
-
-
-def _without_duplicates(
-    sample: Sample, points: Floats, score: Floats, *, closer_than: float
-) -> NDArray[np.int64]:
-    """Rows to choose among, best score first: of near-duplicates only the best."""
-    kept: list[int] = []
-    ids: set[str] = set()
-    pictures: set[bytes] = set()
-    for row in np.argsort(-score, kind="stable"):
-        picture = sample.thumbnails[row].tobytes() if sample.has_thumbnails else b""
-        if sample.ids[row] in ids or (picture and picture in pictures):
-            continue
-        if kept and points.shape[1] and np.isfinite(points[row]).all():
-            gaps = np.linalg.norm(points[kept] - points[row], axis=1)
-            if np.nanmin(gaps, initial=np.inf) < closer_than:
-                continue
-        kept.append(int(row))
-        ids.add(sample.ids[row])
-        pictures.add(picture)
-    return np.array(kept, np.int64)
-
-
-def _spread(
-    points: Floats, score: Floats, pool: NDArray[np.int64], count: int, usual: float
+def _drawn_gold(
+    sample: Sample,
+    gold: Mapping[str, int],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    without: Set[int],
 ) -> list[int]:
-    """Greedy: score times the distance to what was picked, in usual distances, at most 1."""
-    gap = np.full(len(pool), np.inf)
-    left = np.ones(len(pool), bool)
-    chosen: list[int] = []
-    for _ in range(min(count, len(pool))):
-        worth = np.where(left, score[pool] * np.minimum(1.0, gap / usual), -1.0)
-        best = int(np.argmax(worth))
-        left[best] = False
-        chosen.append(int(pool[best]))
-        if points.shape[1]:
-            distance = np.linalg.norm(points[pool] - points[pool[best]], axis=1)
-            gap = np.fmin(gap, np.where(np.isfinite(distance), distance, np.inf))
-    return chosen
+    rows = {one: row for row, one in reversed(list(enumerate(sample.ids))) if one in gold}
+    among = np.array(sorted(set(rows.values()) - without), np.int64)
+    return [int(row) for row in rng.choice(among, size=min(count, len(among)), replace=False)]
 
 
-def _top(sample: Sample, row: int, count: int = 3) -> tuple[tuple[int, float], ...]:
-    p = np.asarray(sample.probabilities[row], np.float64)
-    if p.size == 0 or not np.isfinite(p).all():
-        return ()
-    order = np.argsort(-p, kind="stable")[:count]
-    return tuple((int(one), round(float(p[one]), 3)) for one in order)
+def _eligible(
+    sample: Sample, may_draw: Mapping[str, float] | None, gold: Mapping[str, int]
+) -> dict[int, float]:
+    """Row of each record that may be drawn, once, to its probability of being here."""
+    first = {one: row for row, one in reversed(list(enumerate(sample.ids)))}
+    if may_draw is None:
+        return {row: float(sample.inclusion[row]) for one, row in first.items() if one not in gold}
+    return {first[one]: p for one, p in may_draw.items() if one in first}
 
 
-def _reason(
-    top: tuple[tuple[int, float], ...],
-    uncertainty: float,
-    ratio: float,
-    novelty: float,
-    class_names: Sequence[str],
-) -> str:
-    parts = []
-    if novelty > 0.5 and ratio >= 1.5:
-        parts.append(f"unfamiliar: {ratio:.1f} times as far from the training images as usual")
-    if uncertainty >= 0.3 and len(top) >= 2:
-        told = [
-            f"{class_names[one] if one < len(class_names) else one} at {p:.2f}"
-            for one, p in top[:2]
-        ]
-        parts.append(f"uncertain: {told[0]}, {told[1]}")
-    if novelty >= uncertainty:
-        return "; ".join(parts) or "unlike the others picked"
-    return "; ".join(reversed(parts)) or "unlike the others picked"
+def _in_slice(sample: Sample, slice: Slice) -> NDArray[np.bool_]:
+    return np.array(
+        [
+            all(metadata.get(key) == value for key, value in slice.pairs)
+            for metadata in sample.metadata
+        ],
+        bool,
+    )

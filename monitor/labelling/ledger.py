@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from alerts.actions.queues.protocol import LabelTask, TaskRef
 from alerts.actions.relabel import Picked
 from monitor.labelling.pictures import Pictures
+from monitor.settings.labelling import Relabel
 from monitor.store.tables import LabelTaskRow
+from vigil.types import Slice
 
 PICKED, QUEUED, LABELLED = "picked", "queued", "labelled"
 WITHDRAWING, WITHDRAWN = "withdrawing", "withdrawn"
-EXPIRED, FAILED = "expired", "failed"
+EXPIRING, EXPIRED, FAILED = "expiring", "expired", "failed"
 OPEN = (PICKED, QUEUED)
 
 
@@ -32,11 +34,13 @@ def write(
     action_id: int | None,
     at: datetime,
     looks: str,
+    rules: Relabel,
     priority: float = 0.5,
 ) -> list[LabelTaskRow]:
     """Write down what was picked.
 
-    ``priority`` of the batch, in [0, 1]; 0.5 is usual. ``looks`` is what ``Pictures.kind`` says.
+    ``priority`` of the batch, in [0, 1]; 0.5 is usual. ``rules`` say for whom. ``looks`` is what
+    ``Pictures.kind`` says.
     """
     rows = [
         LabelTaskRow(
@@ -53,6 +57,9 @@ def write(
             score=item.score,
             reason=item.reason,
             inclusion=item.inclusion,
+            gold=item.gold_label is not None,
+            gold_label=item.gold_label,
+            assigned_to=assigned(rules, item.metadata),
             state=PICKED,
             picked_at=at,
             looks=looks,
@@ -114,3 +121,11 @@ def of_action(session: Session, action_id: int) -> list[LabelTaskRow]:
     """The tasks of an action, best first."""
     rows = select(LabelTaskRow).where(LabelTaskRow.action_id == action_id)
     return list(session.scalars(rows.order_by(LabelTaskRow.rank)))
+
+
+def assigned(rules: Relabel, metadata: dict[str, str]) -> str:
+    """Who labels a record; nobody in particular where no rule fits."""
+    for rule in rules.assign:
+        if all(metadata.get(key) == value for key, value in Slice.parse(rule.slice).pairs):
+            return rule.to
+    return ""

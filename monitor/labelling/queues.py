@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerts.actions.queues.files import FileLabelQueue
 from alerts.actions.queues.protocol import LabelQueue
+from monitor.settings.labelling import FilesQueue
 from monitor.settings.schema import Settings, WatchedModel
 
 Family = tuple[str, str]
@@ -21,7 +22,7 @@ def label_queues(settings: Settings) -> dict[Family, LabelQueue]:
 
 def open_queue(watched: WatchedModel) -> LabelQueue | None:
     """The queue of one model; None where it has none."""
-    rules = watched.relabel
-    if rules.folder is not None:
-        return FileLabelQueue(rules.folder, class_names=watched.class_names)
+    rules = watched.relabel.waits_in
+    if isinstance(rules, FilesQueue):
+        return FileLabelQueue(rules.url, class_names=watched.class_names)
     return None

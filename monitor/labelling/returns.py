@@ -1,4 +1,4 @@
-"""Asks each queue what people said, and takes it in."""
+"""Gives each queue what was picked from daily traffic, asks it what people said, takes that in."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sqlalchemy.orm import Session
 
 from alerts.actions.queues.protocol import LabelQueue, Poll, TaskRef
 from monitor.labelling import ledger
+from monitor.labelling.sending import send
+from monitor.labelling.state import Family, state_of
 from monitor.labelling.taking import Taken, counted, take
 from monitor.response.fence import Fence, unfenced
 from monitor.services import Services
 from monitor.store import installation
-from monitor.store.database import insert, is_away
+from monitor.store.database import is_away
 from monitor.store.tables import LabelQueueRow, LabelTaskRow
 from vigil.errors import VigilError
 
 log = logging.getLogger("vigil.labels")
-
-Family = tuple[str, str]
 
 OVERLAP = timedelta(minutes=5)
 """The queue's clock may be behind ours: what changed so shortly before the last time is asked for
@@ -55,12 +55,13 @@ class LabelReturns:
         with self._services.sessions() as session:
             state = session.get(LabelQueueRow, family)
             since = state.asked_at - OVERLAP if state and state.asked_at else None
-            refs = self._refs(session, family, queue.name, now)
-        if not refs:
-            self._note(family, queue.name, now, fence)
-            return 0
+            batches = self._unsent(session, family)
         try:
-            poll = queue.poll(refs, since=since)
+            for batch in batches:
+                send(self._services, queue, batch, fence=fence)
+            with self._services.sessions() as session:
+                refs = self._refs(session, family, queue.name, now)
+            poll = queue.poll(refs, since=since) if refs else Poll()
         except Exception as error:
             if is_away(error):
                 raise
@@ -86,8 +87,8 @@ class LabelReturns:
                 wanted=watched.relabel.annotators if watched else 1,
                 keys=watched.keys if watched else (),
             )
-            row = _row(session, family, name)
-            row.name, row.asked_at, row.failures = name, now, 0
+            row = state_of(session, family, name)
+            row.asked_at, row.failures = now, 0
             row.problem = "; ".join(poll.problems)
             row.due_at = now + timedelta(seconds=self._poll_s(family))
         return taken
@@ -107,6 +108,23 @@ class LabelReturns:
         )
         return [ledger.as_ref(row, ours) for row in rows]
 
+    def _unsent(self, session: Session, family: Family) -> list[str]:
+        """Batches of daily traffic that the queue has not got; those of incidents are sent by the
+        incident's action."""
+        return list(
+            session.scalars(
+                select(LabelTaskRow.batch)
+                .where(
+                    LabelTaskRow.model == family[0],
+                    LabelTaskRow.deployment == family[1],
+                    LabelTaskRow.state == ledger.PICKED,
+                    LabelTaskRow.action_id.is_(None),
+                )
+                .distinct()
+                .order_by(LabelTaskRow.batch)
+            )
+        )
+
     def _is_due(self, family: Family) -> bool:
         with self._services.sessions() as session:
             row = session.get(LabelQueueRow, family)
@@ -116,30 +134,10 @@ class LabelReturns:
         watched = self._services.settings.model(*family)
         return watched.relabel.poll_s if watched else 60.0
 
-    def _note(self, family: Family, name: str, now: datetime, fence: Fence) -> None:
-        with self._services.sessions.begin() as session:
-            fence(session)
-            row = _row(session, family, name)
-            row.name, row.failures, row.problem = name, 0, ""
-            row.due_at = now + timedelta(seconds=self._poll_s(family))
-
     def _failed(self, family: Family, name: str, problem: str, now: datetime, fence: Fence) -> None:
         with self._services.sessions.begin() as session:
             fence(session)
-            row = _row(session, family, name)
-            row.name, row.problem, row.failures = name, problem, row.failures + 1
+            row = state_of(session, family, name)
+            row.problem, row.failures = problem, row.failures + 1
             wait = min(LONGEST_WAIT_S, self._poll_s(family) * 2.0 ** min(row.failures, 20))
             row.due_at = now + timedelta(seconds=wait)
-
-
-def _row(session: Session, family: Family, name: str) -> LabelQueueRow:
-    values = {
-        "model": family[0],
-        "deployment": family[1],
-        "name": name,
-        "failures": 0,
-        "problem": "",
-        "picked_on": "",
-    }
-    session.execute(insert(session, LabelQueueRow).values(values).on_conflict_do_nothing())
-    return session.get_one(LabelQueueRow, family, with_for_update=True)

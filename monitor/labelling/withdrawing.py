@@ -22,6 +22,7 @@ from vigil.errors import VigilError
 log = logging.getLogger("vigil.labels")
 
 _STEP = 500
+_LEAVING = {ledger.WITHDRAWING: ledger.WITHDRAWN, ledger.EXPIRING: ledger.EXPIRED}
 
 
 def withdraw(rows: Sequence[LabelTaskRow], why: str, *, at: datetime) -> int:
@@ -75,7 +76,7 @@ class Withdrawals:
                 LabelTaskRow.model == family[0],
                 LabelTaskRow.deployment == family[1],
                 LabelTaskRow.queue == queue.name,
-                LabelTaskRow.state == ledger.WITHDRAWING,
+                LabelTaskRow.state.in_(_LEAVING),
             )
             .order_by(LabelTaskRow.id)
             .limit(_STEP)
@@ -99,6 +100,5 @@ class Withdrawals:
                 select(LabelTaskRow).where(LabelTaskRow.id.in_(refs)).with_for_update()
             )
             for row in rows:
-                if row.state == ledger.WITHDRAWING:
-                    row.state = ledger.WITHDRAWN
+                row.state = _LEAVING.get(row.state, row.state)
         return len(refs)

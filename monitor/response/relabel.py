@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from alerts.actions.queues.protocol import LabelQueue
-from alerts.actions.relabel import pick
-from alerts.types import Incident, MessageEvent, TimelineEntry
+from alerts.actions.relabel import drawable
+from alerts.types import Disposition, Incident, MessageEvent, Severity, TimelineEntry
 from monitor.checks.references import References
 from monitor.labelling import ledger, pictures
+from monitor.labelling.choosing import choose
 from monitor.labelling.sending import send
 from monitor.response import record
 from monitor.response.announce import Announcer
@@ -32,6 +32,13 @@ WAIT_WINDOWS = 5
 """So many windows are collected after the alarm before images are picked."""
 
 _CALLED_FOR = (Cause.DOMAIN_SHIFT, Cause.UNKNOWN)
+_MOST = 5000
+_PRIORITY = {
+    Severity.CRITICAL: 1.0,
+    Severity.ERROR: 0.8,
+    Severity.WARNING: 0.6,
+    Severity.INFO: 0.5,
+}
 
 
 def propose(
@@ -92,6 +99,9 @@ class Relabelling:
         if watched is None or queue is None:
             self.give_up(action_id, "its queue is no longer in the configuration")
             return
+        if incident.disposition is Disposition.FALSE_ALARM:
+            self.give_up(action_id, "the incident was a false alarm")
+            return
         if not is_picked:
             self._pick(action_id, incident, watched, queue, name, fence)
         placed = send(self._services, queue, name, fence=fence)
@@ -107,14 +117,17 @@ class Relabelling:
         fence: Fence,
     ) -> None:
         with self._services.sessions() as session:
-            sample = self._sample(session, incident, self._services.clock.now())
+            sample, uniform = self._sample(session, incident)
             baseline = self._references.of_version(session, incident.model, incident.model_version)
-        picks = pick(
+        picks = choose(
+            self._services,
+            watched,
             sample,
-            baseline.sample if baseline else Sample.empty(),
+            baseline,
+            may_draw=drawable(uniform),
             budget=watched.relabel.budget,
-            rng=np.random.default_rng(action_id),
-            class_names=watched.class_names or (baseline.class_names if baseline else ()),
+            seed=action_id,
+            drifted=[finding.signal for finding in incident.findings],
         )
         if not picks:
             return
@@ -135,20 +148,19 @@ class Relabelling:
                 action_id=action_id,
                 at=self._services.clock.now(),
                 looks=looks.kind,
+                rules=watched.relabel,
+                priority=_PRIORITY[incident.severity],
             )
 
-    def _sample(self, session: Session, incident: Incident, until: datetime) -> Sample:
-        """The records of the incident's slice since its onset: informative and uniform ones."""
+    def _sample(self, session: Session, incident: Incident) -> tuple[Sample, Sample]:
+        """The records of the incident's slice since its onset, and the uniform ones of them."""
         kinds: tuple[Kind, Kind] = ("informative", "uniform")
         store = self._services.samples
-        found = [
-            records_of(session, store, incident, kind=kind, limit=5000, received_by=until)
-            for kind in kinds
-        ]
+        found = [records_of(session, store, incident, kind=kind, limit=_MOST) for kind in kinds]
         try:
-            return Sample.merge(found, 5000)
+            return Sample.merge(found, len(kinds) * _MOST), found[1]
         except RulerMismatchError:
-            return found[1]
+            return found[1], found[1]
 
     def _done(self, action_id: int, incident_id: int, location: str, fence: Fence) -> None:
         with self._services.sessions.begin() as session:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,13 +22,11 @@ def records_of(
     kind: Kind,
     limit: int,
     slice: Slice | None = None,
-    received_by: datetime | None = None,
     windows: int = MOST_WINDOWS,
 ) -> Sample:
     """At most ``limit`` records; ``slice`` is the incident's where None.
 
-    ``windows``: of so many windows, the earliest. ``received_by``: of windows that had come in by
-    then, so that asking again gives the same.
+    ``windows``: of so many windows, the earliest.
     """
     since = incident.onset_at or incident.detected_at
     query = select(WindowRow.sample_part).where(
@@ -40,8 +36,6 @@ def records_of(
         WindowRow.end_at > since,
         WindowRow.sample_part.is_not(None),
     )
-    if received_by is not None:
-        query = query.where(WindowRow.received_at <= received_by)
     parts = session.scalars(query.order_by(WindowRow.end_at, WindowRow.id).limit(windows)).all()
     return samples.read(
         [part for part in parts if part],

@@ -11,8 +11,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.orm import Session
 
 from monitor import leases
-from monitor.response import digest, reminders
 from monitor.labelling import quality_gauges
+from monitor.response import digest, reminders
 from monitor.retention import sweep
 from monitor.retraining import job as retraining
 from monitor.schedule.wiring import Works
@@ -103,6 +103,8 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(min(poll, 2.0), "labels", lambda: works.labels.run_due(leader.check))
     every(min(poll, 2.0), "withdrawals", lambda: works.withdrawals.run_due(leader.check))
     every(look.EVERY_S, "serving", lambda: works.serving.run_due(leader.check))
+    every(10.0, "label upkeep", lambda: works.label_upkeep.run_due(leader.check))
+    every(60.0, "daily picks", lambda: works.daily_picks.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)
     every(60.0, "self-audit", works.audits.run_due)
     every(5.0, "incident reports", works.reports.run_due)

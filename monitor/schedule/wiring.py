@@ -16,10 +16,12 @@ from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
 from monitor.canary.canaries import Canaries
 from monitor.checks.due import end_of
+from monitor.labelling.daily import DailyPicks
+from monitor.labelling.quality_gauges import QualityGauges
 from monitor.labelling.queues import label_queues
 from monitor.labelling.returns import LabelReturns
+from monitor.labelling.upkeep import Upkeep
 from monitor.labelling.withdrawing import Withdrawals
-from monitor.labelling.quality_gauges import QualityGauges
 from monitor.receivers import open_receivers
 from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
@@ -36,9 +38,9 @@ from monitor.response.reminders import Reminders
 from monitor.response.rollback import Rollbacks
 from monitor.response.rules import rules_of
 from monitor.response.worker import ActionWorker
-from monitor.rollback_targets import rollback_targets
 from monitor.retraining.hooks.opening import open_hooks
 from monitor.retraining.job import Retrainings
+from monitor.rollback_targets import rollback_targets
 from monitor.schedule.tick import FleetTick
 from monitor.services import Services
 from monitor.serving.look import ServingLook
@@ -73,12 +75,14 @@ class Works:
     watch: Watch
     job_log: JobLog
     plots: Plots
-    canaries: Canaries
     retrainings: Retrainings
     quality_gauges: QualityGauges
+    canaries: Canaries
     serving: ServingLook
     labels: LabelReturns
     withdrawals: Withdrawals
+    daily_picks: DailyPicks
+    label_upkeep: Upkeep
 
 
 def wire(services: Services, *, holder: str) -> Works:
@@ -141,12 +145,14 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         job_log=job_log,
         plots=Plots(services, plot_uploads(settings)),
-        canaries=Canaries(services, bridge),
         retrainings=Retrainings(services, open_hooks(settings)),
         quality_gauges=QualityGauges(services),
+        canaries=Canaries(services, bridge),
         serving=ServingLook(services, targets),
         labels=LabelReturns(services, queues),
         withdrawals=Withdrawals(services, queues),
+        daily_picks=DailyPicks(services, queues),
+        label_upkeep=Upkeep(services),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from monitor.settings.addresses import is_private_way, is_storable, listen_address
 from monitor.settings.crosscheck_alerting import cross_check_alerting
+from monitor.settings.crosscheck_labelling import labelling_problems
 from monitor.settings.crosscheck_retraining import retraining_problems
 from monitor.settings.fields import SecretRef, Section
 from monitor.settings.problem import Problem
@@ -115,12 +116,7 @@ def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Probl
             expected="a target, because automatic = true",
             found="none",
         )
-    if model.relabel.folder is not None and not is_storable(model.relabel.folder):
-        yield Problem(
-            path=(*path, "relabel", "folder"),
-            expected="a folder, or a URL that fsspec knows",
-            found=repr(model.relabel.folder),
-        )
+    yield from labelling_problems(model.relabel, model.class_names, (*path, "relabel"))
     if model.replay.url is not None and model.replay.secret is None:
         yield Problem(
             path=(*path, "replay", "secret"),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from monitor.settings.labelling import Relabel
+from monitor.settings.labelling import FilesQueue, Relabel
 from monitor.settings.retraining import Retraining
 from monitor.settings.schema import Service, Settings
 
@@ -44,6 +44,7 @@ def _value(section: BaseModel, name: str, value: Any, folder: Path) -> Any:
         return _database(value, folder)
     is_folder = (isinstance(section, Service) and name == "samples") or (
         (isinstance(section, Relabel) and name == "folder")
+        or (isinstance(section, FilesQueue) and name == "url")
         or (isinstance(section, Retraining) and name == "datasets")
     )
     if is_folder and value is not None and "://" not in value:

@@ -14,7 +14,8 @@ from monitor.store.tables.base import Base, BigId
 class LabelTaskRow(Base):
     """One image in a label queue: the ledger that keeps a queue from getting it twice.
 
-    ``state``: picked (not sent yet), queued, labelled, withdrawing, withdrawn, expired, failed.
+    ``state``: picked (not sent yet), queued, labelled, withdrawing, withdrawn, expiring,
+    expired, failed.
     ``inclusion`` is the probability with which it was drawn; null where it was chosen for its
     score. ``action_id`` is null for what was picked from daily traffic. ``gold``: its label is
     known (``gold_label``), and it is there to check the labellers. ``looks``: what is kept of it:

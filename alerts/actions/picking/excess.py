@@ -1,0 +1,93 @@
+"""How much of the traffic like a record is there because of the drift: its part of the evidence.
+
+With densities p of the baseline and q of today, ``e = max(0, 1 - p/q)`` at the record's value: of
+records like it, this share would not be there without the drift. It is estimated for each signal
+that drifted, and the largest counts:
+
+* a scalar: counts in 16 bins, edges at the baseline's quantiles;
+* the predicted class: counts of classes;
+* the embedding: of the 20 nearest neighbours among both samples, weighed so that both count alike
+  (the ratio of nearest-neighbour densities).
+
+Counts have half a record added on both sides, so that a bin that the baseline never saw is not
+taken for certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.actions.picking.novelty import distances
+from vigil.catalogue import EMBEDDING, EMBEDDING_WHITENED, PREDICTED_CLASS, base_of
+from vigil.sample import Sample
+
+BINS = 16
+NEIGHBOURS = 20
+
+Floats = NDArray[np.float64]
+
+
+def excess_of(
+    sample: Sample, baseline: Sample, signals: Iterable[str], *, points: Floats, reference: Floats
+) -> Floats | None:
+    """In [0, 1], (n,); None where none of the signals can be compared.
+
+    Args:
+        signals: that drifted, by their names in the catalogue.
+        points: scaled embeddings of the sample, (n, d).
+        reference: those of the baseline, (m, d).
+    """
+    if not len(sample) or not len(baseline):
+        return None
+    found = []
+    for name in sorted({base_of(one) for one in signals}):
+        if name in (EMBEDDING.name, EMBEDDING_WHITENED.name):
+            if len(reference) > NEIGHBOURS and points.shape[1]:
+                found.append(_near(points, reference))
+        elif name == PREDICTED_CLASS.name:
+            found.append(_binned(sample.prediction, baseline.prediction, classes=True))
+        elif name in sample.signal_names and name in baseline.signal_names:
+            mine = sample.signals[:, sample.signal_names.index(name)]
+            theirs = baseline.signals[:, baseline.signal_names.index(name)]
+            found.append(_binned(mine, theirs, classes=False))
+    return np.max(found, axis=0) if found else None
+
+
+def _binned(now: NDArray[np.generic], before: NDArray[np.generic], *, classes: bool) -> Floats:
+    mine, theirs = np.asarray(now, np.float64), np.asarray(before, np.float64)
+    known, usable = np.isfinite(mine), theirs[np.isfinite(theirs)]
+    if len(usable) < 2 or not known.any():
+        return np.zeros(len(mine))
+    if classes:
+        edges = np.unique(np.concatenate([usable, mine[known]])) - 0.5
+    else:
+        edges = np.unique(np.quantile(usable, np.linspace(0, 1, BINS + 1)[1:-1]))
+    size = len(edges) + 1
+    place = np.searchsorted(edges, mine[known], side="right")
+    q = np.bincount(place, minlength=size) + 0.5
+    p = np.bincount(np.searchsorted(edges, usable, side="right"), minlength=size) + 0.5
+    share = np.maximum(0.0, 1.0 - (p / p.sum()) / (q / q.sum()))
+    out = np.zeros(len(mine))
+    out[known] = share[place]
+    return out
+
+
+def _near(points: Floats, reference: Floats) -> Floats:
+    known = np.isfinite(points).all(axis=1)
+    mine = points[known]
+    out = np.zeros(len(points))
+    if len(mine) < 2:
+        return out
+    own = distances(mine, mine)
+    np.fill_diagonal(own, np.inf)
+    both = np.concatenate([own, distances(mine, reference)], axis=1)
+    k = min(NEIGHBOURS, both.shape[1] - 1)
+    nearest = np.argpartition(both, k - 1, axis=1)[:, :k]
+    here = (nearest < len(mine)).sum(axis=1)
+    q = (here + 0.5) / len(mine)
+    p = (k - here + 0.5) / len(reference)
+    out[known] = np.maximum(0.0, 1.0 - p / q)
+    return out
