@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alerts import incidents
 from alerts.external import is_external
 from alerts.flapping import Damping
 from alerts.grouping import Belongs
-from alerts.types import AlertKind, Incident, MessageEvent, Severity
+from alerts.types import AlertKind, Incident
 from detectors.evidence.engine import FleetEvidence
 from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Diagnosis, Drift
@@ -30,7 +29,8 @@ from monitor.response.canary_recovery import by_canary, candidate_gone
 from monitor.response.closing import Closing
 from monitor.response.label_recovery import by_labels, only_labels
 from monitor.response.milestones import Milestones
-from monitor.response.recovery import Health, Measure, after_action, by_itself, tick_after
+from monitor.response.recovery import Health, Measure, by_itself
+from monitor.response.verification import Verification
 from monitor.services import Services
 from monitor.store.tables import ActionRow
 from vigil.catalogue import base_of
@@ -51,6 +51,7 @@ class Responder:
         rules = services.settings.incidents
         damping = Damping(after=rules.flap_after, over_s=rules.flap_over_s)
         self._closing = Closing(announcer, damping)
+        self._verification = Verification(services, announcer, self._closing)
         self._milestones = Milestones(services.metrics)
 
     def respond(
@@ -148,7 +149,9 @@ class Responder:
             )
             measure = measures((incident.model, incident.deployment))
             if verifying is not None:
-                self._verify(session, recent, measure, incident, verifying, tick, at)
+                self._verification.verify(
+                    session, recent, measure, incident, verifying, tick=tick, at=at
+                )
             elif incident.kind is AlertKind.BASELINE_DRIFT or incident.kind.is_watched:
                 continue  # the drift track closes its tickets, the watch what it opened
             elif incident.kind in _RULES:
@@ -176,62 +179,6 @@ class Responder:
                 continue
             held.difference_update(touched(engine.streams, incident))
         engine.release(held, fresh_start=True)
-
-    def _verify(
-        self,
-        session: Session,
-        recent: RecentTicks,
-        measure: Measure,
-        incident: Incident,
-        action: ActionRow,
-        tick: int,
-        at: datetime,
-    ) -> None:
-        service, checks = self._services.settings.service, self._services.settings.checks
-        executed = action.executed_at or action.updated_at
-        version, windows = str(action.plan["to_version"]), checks.recovered_windows
-        if by_canary(incident):
-            health = candidate_gone(session, incident, since=executed, at=at, windows=windows)
-        elif only_labels(incident):
-            health = by_labels(
-                session,
-                incident,
-                recent,
-                measure,
-                since=executed,
-                tick=tick,
-                windows=windows,
-                version=version,
-            )
-        else:
-            since = max(tick_after(executed.timestamp(), service.window_s), tick - 63)
-            health = after_action(
-                incident,
-                recent,
-                measure,
-                version=version,
-                since_tick=since,
-                tick=tick,
-                windows=windows,
-            )
-        if health.recovered:
-            action.state, action.finished_at, action.updated_at = "recovered", at, at
-            action.result = {**action.result, "proof": health.text}
-            self._closing.close(session, incident, health, at, cure=str(action.result["text"]))
-        elif at > executed + timedelta(seconds=checks.unproven_after_s):
-            action.state, action.finished_at, action.updated_at = "unproven", at, at
-            text = f"The rollback has not proved to help: {health.text}."
-            action.result = {**action.result, "text": f"{action.result['text']} {text}"}
-            moved = incidents.mitigation_failed(incident, at=at, actor="vigil", text=text)
-            worse = incidents.fired_again(
-                record.save(session, moved),
-                at=at,
-                findings=(),
-                severity=Severity.CRITICAL,
-                reason="the rollback has not proved to help",
-            )
-            incident = record.save(session, worse)
-            self._announcer.tell(session, incident, MessageEvent.UPDATE, at=at, note=text)
 
     def _trailing(
         self,

@@ -54,6 +54,39 @@ def after_action(
     return Health(recovered=True, text=f"{version}: {text}")
 
 
+def no_better_since(
+    incident: Incident,
+    recent: RecentTicks,
+    measure: Measure,
+    *,
+    version: str,
+    since_tick: int,
+    tick: int,
+    windows: int,
+) -> Health | None:
+    """Whether what ``version`` did from ``since_tick`` on is surely as far off as what paged: at
+    each of the last looks a whole interval lies beyond its tolerance. None where it is not."""
+    first: Health | None = None
+    for last in range(tick, tick - windows, -1):
+        seen = _look(incident, recent, measure, since_tick, last, version)
+        large = [
+            finding
+            for finding in (seen.looks[0] if seen.looks else ())
+            if finding.effect is not None and finding.effect.is_large
+        ]
+        if not large:
+            return None
+        worst = max(large, key=lambda finding: finding.size)
+        assert worst.effect is not None
+        effect = worst.effect
+        text = (
+            f"{version}: {worst.signal} on {worst.slice} drifts by {effect.value:.2f}, at least "
+            f"{effect.low:.2f} (tolerance {effect.tolerance:.2f}, {effect.records} records)"
+        )
+        first = first or replace(seen, text=text)
+    return first
+
+
 def by_itself(
     incident: Incident,
     recent: RecentTicks,

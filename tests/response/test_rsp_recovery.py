@@ -10,7 +10,7 @@ from rsp_stage import a_finding, an_effect, an_incident
 
 from detectors.streams import StreamKey
 from monitor.checks.recent import KEPT_TICKS, RecentTicks, Seen
-from monitor.response.recovery import after_action, by_itself, tick_after
+from monitor.response.recovery import after_action, by_itself, no_better_since, tick_after
 from vigil.summary import Summary
 from vigil.types import Effect, SignalKind, Slice
 
@@ -58,6 +58,34 @@ def after(measure, incident=None, *, ticks=range(100, 110), windows: int = 3, ve
         tick=ticks[-1],
         windows=windows,
     )
+
+
+def hopeless(measure, *, ticks=range(100, 110), windows: int = 3):
+    return no_better_since(
+        an_incident(),
+        ring(ticks),
+        measure,
+        version="v1",
+        since_tick=ticks[0],
+        tick=ticks[-1],
+        windows=windows,
+    )
+
+
+def test_what_is_surely_beyond_tolerance_at_each_look_is_no_better_and_says_so():
+    health = hopeless(Measured({"confidence": LARGE}))
+    assert health is not None
+    assert health.text.startswith("v1: confidence on all traffic drifts by 0.50, at least 0.45")
+
+
+@pytest.mark.parametrize("effect", [SMALL, WIDE, None])
+def test_what_may_be_within_tolerance_is_not_called_hopeless(effect: Effect | None):
+    assert hopeless(Measured({"confidence": effect})) is None
+
+
+@pytest.mark.parametrize("back", range(3))
+def test_one_better_look_of_the_last_m_leaves_hope(back: int):
+    assert hopeless(Measured({"confidence": LARGE}, {109 - back: WIDE})) is None
 
 
 def test_a_small_upper_bound_is_recovered_and_says_so():
