@@ -29,6 +29,7 @@ from monitor.cli import (
     receivers,
     registry,
     release,
+    report,
     retrain,
     route,
     runbooks,
@@ -62,6 +63,7 @@ for command in (
     status.status,
     windows.windows,
     release.release,
+    report.report,
     versions.versions,
     forget.forget,
 ):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from monitor.labelling.quality_labellers import LabellerQuality, labeller_quality
 from monitor.labelling.quality_model import ModelQuality, model_quality
-from monitor.labelling.quality_read import read
+from monitor.labelling.quality_read import LabelBook, read
 from monitor.labelling.quality_suspects import Suspect, suspects
 from monitor.settings.schema import Settings
 
@@ -42,6 +42,19 @@ def quality_of(
 ) -> QualityReport:
     """Read the labels of a model and work out what they say."""
     book = read(session, model, deployment, since=since, until=now)
+    return report_on(book, settings, model, deployment, since=since, now=now)
+
+
+def report_on(
+    book: LabelBook,
+    settings: Settings,
+    model: str,
+    deployment: str,
+    *,
+    since: datetime,
+    now: datetime,
+) -> QualityReport:
+    """What labels that were read say."""
     watched = settings.model(model, deployment)
     return QualityReport(
         model=model,

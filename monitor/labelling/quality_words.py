@@ -24,7 +24,7 @@ def of_model(found: ModelQuality) -> Iterator[str]:
         yield "No label can stand for all traffic yet."
     else:
         accuracy = found.whole.quality.accuracy
-        yield f"Accuracy {interval(accuracy)}, from {words.count(accuracy.records)} labels."
+        yield f"Accuracy {interval(accuracy)}, from {_labels(accuracy.records)}."
         yield f"Basis: {BASIS[found.whole.basis]}."
         if accuracy.effective < 0.8 * accuracy.records:
             yield (
@@ -32,8 +32,8 @@ def of_model(found: ModelQuality) -> Iterator[str]:
             )
     if found.chosen:
         yield (
-            f"{words.count(found.chosen)} labels of records that were chosen for their score are "
-            "left out: they say nothing of the rest."
+            f"Left out: {_labels(found.chosen)} of records that were chosen for their score, which "
+            "say nothing of the rest."
         )
     if found.response is not None and found.response < 1.0:
         yield f"Of the records drawn at random, {words.share(found.response)} have their label."
@@ -60,6 +60,10 @@ def of_labellers(found: LabellerQuality) -> Iterator[str]:
         )
     if flow.oldest_s is not None:
         yield f"The oldest that waits: {words.duration(flow.oldest_s)}."
+
+
+def _labels(count: int) -> str:
+    return f"{words.count(count)} label{'' if count == 1 else 's'}"
 
 
 def agreement(found: Agreement) -> str:

@@ -37,13 +37,19 @@ def write(found: PostMortem, form: Form, folder: Path) -> list[Path]:
     Raises:
         OSError: the folder can't be made or written.
     """
+    return [put(folder, name, text) for name, text in files(found, form).items()]
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    """Write a file into a folder, whole or not at all.
+
+    Raises:
+        OSError: the folder can't be made or written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, text in files(found, form).items():
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(folder / name)
-        written.append(folder / name)
-    return written
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(folder / name)
+    return folder / name

@@ -75,7 +75,7 @@ def test_what_was_chosen_for_its_score_says_nothing_of_the_rest(sessions: Sessio
     assert found.whole is not None
     assert (found.whole.basis, found.whole.records, found.chosen) == (Drawn.DAILY, 40, 60)
     assert found.whole.quality.accuracy.value == pytest.approx(360 / (360 + 10))
-    assert "60 labels of records that were chosen" in " ".join(of_model(found))
+    assert "Left out: 60 labels of records that were chosen" in " ".join(of_model(found))
 
 
 def test_labels_that_came_by_themselves_count_where_none_was_drawn(sessions: Sessions) -> None:

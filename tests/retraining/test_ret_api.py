@@ -46,7 +46,11 @@ def test_a_retraining_is_proposed_allowed_and_named(clients: dict[str, TestClien
     made = client.post("/v1/retrainings", json=NEW)
     assert made.status_code == 201, made.text
     one = made.json()
-    assert (one["state"], one["proposed_by"], one["trigger"]) == ("proposed", "a-operator", "by hand")
+    assert (one["state"], one["proposed_by"], one["trigger"]) == (
+        "proposed",
+        "a-operator",
+        "by hand",
+    )
     assert one["name"].startswith("vigil-retrain-")
     lines = client.get(f"/v1/datasets/{one['dataset']['sha256']}/labels.jsonl").text.splitlines()
     assert len(lines) == one["dataset"]["items"] == 40
@@ -67,7 +71,11 @@ def test_who_only_looks_changes_nothing(clients: dict[str, TestClient]) -> None:
     assert clients["operator"].post("/v1/retrainings", json=NEW).status_code == 201
     viewer = clients["viewer"]
     assert viewer.post("/v1/retrainings", json=NEW).status_code == 403
-    for what, body in (("request", {}), ("version", {"version": "v"}), ("withdraw", {"reason": "x"})):
+    for what, body in (
+        ("request", {}),
+        ("version", {"version": "v"}),
+        ("withdraw", {"reason": "x"}),
+    ):
         assert viewer.post(f"/v1/retrainings/1/{what}", json=body).status_code == 403
     assert viewer.get("/v1/retrainings/1").json()["state"] == "proposed"
 
@@ -79,7 +87,7 @@ def test_who_only_looks_changes_nothing(clients: dict[str, TestClient]) -> None:
         ({"model": "reader", "reason": ""}, 422),
         ({"model": "reader", "reason": "x", "more": 1}, 422),
         ({"model": "reader", "reason": "x", "incident": 99}, 404),
-        ({"model": "unlabelled", "reason": "x"}, 400),
+        ({"model": "unlabelled", "reason": "x"}, 422),
     ],
 )
 def test_a_proposal_that_makes_no_sense_is_refused(

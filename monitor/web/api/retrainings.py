@@ -81,7 +81,7 @@ def list_retrainings(
         return [RetrainingOut(**plain(session, row)) for row in found]
 
 
-@router.post("/retrainings", responses={400: {}, 404: {}, 409: {}}, status_code=201)
+@router.post("/retrainings", responses={404: {}, 409: {}}, status_code=201)
 def propose(request: Request, actor: Operator, body: NewRetraining) -> RetrainingOut:
     """Freeze the labels as a dataset, and propose to train on it."""
     services = services_of(request)
