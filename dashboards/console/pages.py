@@ -17,6 +17,7 @@ from dashboards.console.plots.histogram import class_bars, histogram
 from dashboards.console.plots.reliability import reliability_diagram
 from dashboards.console.plots.sparkline import sparkline
 from dashboards.console.plots.timeseries import time_series
+from dashboards.console.qualityview import QualityView
 from dashboards.console.readmodels import (
     Chrome,
     FleetView,
@@ -153,6 +154,10 @@ def render_deliveries(view: DeliveriesView, chrome: Chrome) -> str:
 
 def render_silences(view: SilencesView, chrome: Chrome) -> str:
     return _render("silences.html", chrome, view=view)
+
+
+def render_quality(view: QualityView, chrome: Chrome) -> str:
+    return _render("quality.html", chrome, view=view)
 
 
 def render_login(chrome: Chrome, *, error: str, then: str) -> str:

@@ -30,7 +30,7 @@ def of_the_model(found: QualityReport, class_names: tuple[str, ...]) -> CardSect
     if quality.whole is not None:
         by_class = sorted(quality.whole.quality.f1.items(), key=lambda one: one[1].value)
         rows = tuple(
-            (_name(kind, class_names), interval(one), str(one.records)) for kind, one in by_class
+            (class_name(kind, class_names), interval(one), str(one.records)) for kind, one in by_class
         )
         tables.append(CardTable(columns=("class", "F1", "records"), rows=rows, numeric=(2,)))
     sentences = [*of_model(quality)]
@@ -131,7 +131,7 @@ def _or_dash(one: Estimate | None) -> str:
     return "–" if one is None else interval(one)
 
 
-def _name(kind: int, class_names: tuple[str, ...]) -> str:
+def class_name(kind: int, class_names: tuple[str, ...]) -> str:
     if kind < 0:
         return "none of the classes"
     return class_names[kind] if kind < len(class_names) else str(kind)

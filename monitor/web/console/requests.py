@@ -38,6 +38,7 @@ NOTICES = {
     "signed-in": ("good", "Signed in."),
     "resent": ("good", "It waits again, and goes with the next round."),
     "dropped": ("good", "Dropped."),
+    "saved-change": ("good", "Saved."),
 }
 
 

@@ -16,6 +16,7 @@ from monitor.web.console import (
     forms,
     pages_deliveries,
     pages_followups,
+    pages_quality,
     pages_routes,
     pages_silences,
     queries_actions,
@@ -46,6 +47,7 @@ router.include_router(pages_silences.router)
 router.include_router(pages_deliveries.router)
 router.include_router(pages_routes.router)
 router.include_router(pages_followups.router)
+router.include_router(pages_quality.router)
 
 
 @router.get("/static/{name}")
