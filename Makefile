@@ -43,7 +43,16 @@ test: setup ## All tests but the ones that need heavy servers (ARGS="tests/alert
 	@bash .ci/programs
 	@$(BIN)/python -m pytest -m "not servers" -n auto --dist loadfile $(ARGS)
 
-test-servers: setup ## The slow, heavy tests: Evidently's reports against our numbers, servers
+# Servers that pin what vigil pins otherwise: each in an environment of its own.
+SERVERS := mlflow
+
+.make/servers/%/.installed: requirements/servers/%.txt
+	@echo "installing $* in an environment of its own (minutes, the first time)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test-servers: setup $(SERVERS:%=.make/servers/%/.installed) ## The slow, heavy tests: Evidently's reports against our numbers, servers
 	@echo "installing Evidently for the cross-check (minutes, the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/reports.txt -c requirements/dev.txt
 	@$(BIN)/python -m pytest -m servers $(ARGS)
@@ -88,6 +97,10 @@ lock: ## Resolve the newest versions that pyproject.toml allows, and pin them
 	@.make/lock/bin/python -m pip install --quiet --upgrade torch packaging
 	@.make/lock/bin/python -m pip install --quiet --upgrade ".[server,demo,postgres,dev,reports]"
 	@.make/lock/bin/python requirements/lock.py
+	@for server in $(SERVERS); do \
+	  rm -rf .make/lock && $(PYTHON) -m venv .make/lock && .make/lock/bin/python -m pip install --quiet --upgrade $$server; \
+	  { echo "# Exact versions; written by \`make lock\`, never by hand."; .make/lock/bin/python -m pip freeze; } >requirements/servers/$$server.txt; \
+	done
 	@rm -rf .make/lock build
 
 clean: ## Remove what was built; .venv and var stay
