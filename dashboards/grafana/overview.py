@@ -14,6 +14,16 @@ from dashboards.grafana.sections import OF_MODEL, SECTIONS
 
 UID = "vigil-overview"
 
+_MARKS: Json = {
+    "name": "Releases, rollbacks, incidents",
+    "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+    "enable": True,
+    "hide": False,
+    "iconColor": "orange",
+    "target": {"type": "tags", "tags": ["vigil"], "matchAny": True, "limit": 200},
+}
+"""What the service draws where ``grafana.annotations`` is on."""
+
 
 def overview() -> Json:
     """The dashboard, as ``POST /api/dashboards/db`` takes it under ``dashboard``."""
@@ -29,7 +39,7 @@ def overview() -> Json:
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "utc",
-        "annotations": {"list": []},
+        "annotations": {"list": [_MARKS]},
         "links": [],
         "templating": {
             "list": [

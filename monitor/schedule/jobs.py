@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from monitor import leases
 from monitor.labelling import quality_gauges
+from monitor.marks import job as marks
 from monitor.response import digest, reminders
 from monitor.retention import sweep
 from monitor.retraining import job as retraining
@@ -103,6 +104,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(min(poll, 2.0), "labels", lambda: works.labels.run_due(leader.check))
     every(min(poll, 2.0), "withdrawals", lambda: works.withdrawals.run_due(leader.check))
     every(look.EVERY_S, "serving", lambda: works.serving.run_due(leader.check))
+    every(marks.EVERY_S, "annotations", lambda: works.marks.run_due(leader.check))
     every(10.0, "label upkeep", lambda: works.label_upkeep.run_due(leader.check))
     every(60.0, "daily picks", lambda: works.daily_picks.run_due(leader.check))
     every(poll, "exact checks", works.exact_checks.run_due)

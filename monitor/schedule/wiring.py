@@ -22,6 +22,7 @@ from monitor.labelling.queues import label_queues
 from monitor.labelling.returns import LabelReturns
 from monitor.labelling.upkeep import Upkeep
 from monitor.labelling.withdrawing import Withdrawals
+from monitor.marks.job import Marks, annotations_of
 from monitor.receivers import open_receivers
 from monitor.reports.job import IncidentReports
 from monitor.response.announce import Announcer
@@ -79,6 +80,7 @@ class Works:
     quality_gauges: QualityGauges
     canaries: Canaries
     serving: ServingLook
+    marks: Marks
     labels: LabelReturns
     withdrawals: Withdrawals
     daily_picks: DailyPicks
@@ -149,6 +151,7 @@ def wire(services: Services, *, holder: str) -> Works:
         quality_gauges=QualityGauges(services),
         canaries=Canaries(services, bridge),
         serving=ServingLook(services, targets),
+        marks=Marks(services, annotations_of(settings)),
         labels=LabelReturns(services, queues),
         withdrawals=Withdrawals(services, queues),
         daily_picks=DailyPicks(services, queues),

@@ -183,6 +183,7 @@ MEANINGS: dict[str, str] = {
     "grafana.url": "where `vigil dashboards push` pushes to",
     "grafana.token": "a service account's token",
     "grafana.folder": "the folder of the dashboards",
+    "grafana.annotations": "draw releases, rollbacks and incidents as annotations in Grafana",
     "grafana.datasource": "uid of the Prometheus data source",
     "receivers.* (slack-webhook).kind": "posts to Slack through an incoming webhook: no updates, no"
     " buttons",

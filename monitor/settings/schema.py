@@ -25,6 +25,7 @@ from monitor.settings.fields import (
     SecretRef,
     Section,
     Share,
+    Switch,
     Wait,
     Window,
     slice_name,
@@ -135,6 +136,7 @@ class Grafana(Section):
     token: SecretRef | None = None
     folder: str = "vigil"
     datasource: str = "prometheus"
+    annotations: Switch = False
 
 
 class Settings(Section):

@@ -1,0 +1,1 @@
+"""Releases, rollbacks and incidents as annotations over dashboards."""
