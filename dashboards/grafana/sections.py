@@ -193,6 +193,40 @@ _RESPONSE = (
     ),
 )
 
+_QUALITY = (
+    lines(
+        "Accuracy, as labels know it",
+        "Of the last 30 days, by slice, weighted by how records were drawn.",
+        (
+            "{{model}} {{slice}}",
+            f'vigil_quality_accuracy{{{OF_MODEL},slice=~"$slice",bound="value"}}',
+        ),
+        (
+            "{{model}} {{bound}}",
+            f'vigil_quality_accuracy{{{OF_MODEL},slice="all traffic",bound=~"low|high"}}',
+        ),
+        width=12,
+        unit="percentunit",
+    ),
+    lines(
+        "Labels: gold items right, agreement",
+        "Share of gold items that labellers got right; Krippendorff's alpha, 1 is perfect.",
+        ("{{model}} gold", f"vigil_label_gold_right{{{OF_MODEL}}}"),
+        ("{{model}} alpha", f"vigil_label_agreement{{{OF_MODEL}}}"),
+        width=6,
+        unit="none",
+    ),
+    lines(
+        "Retrainings",
+        "By what became of them; per day.",
+        (
+            "{{model}} {{outcome}}",
+            f"sum by (model, outcome) (increase(vigil_retrainings_total{{{OF_MODEL}}}[1d]))",
+        ),
+        width=6,
+    ),
+)
+
 _SELF = (
     lines(
         "Checks per minute",
@@ -261,5 +295,6 @@ SECTIONS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     ("Drift", _DRIFT),
     ("Traffic", _TRAFFIC),
     ("Response", _RESPONSE),
+    ("Quality", _QUALITY),
     ("vigil itself", _SELF),
 )

@@ -100,7 +100,7 @@ def budget(
     sentences = (
         f"Evidence raised {len(mine)} incidents of this model: people called {false} of them "
         f"false, of {undecided} nobody said.",
-        f"The whole fleet had {fleet.false_pages} false pages; the budget allows "
+        f"False pages of the whole fleet: {fleet.false_pages}; the budget allows "
         f"{fleet.budget_pages:.2g} in the {fleet.days:.0f} days that were judged.",
     )
     return CardSection(title="False pages against the budget", sentences=sentences)
@@ -130,7 +130,7 @@ def actions(
             for one in done[-MOST:]
         )
         columns = ("incident", "action", "state", "what came of it")
-        tables.append(CardTable(columns=columns, rows=lines, numeric=(0,)))
+        tables.append(CardTable(columns=columns, rows=lines))
     retrained = [
         one
         for one in orders.listed(session, model=model, deployment=deployment, limit=MOST)
@@ -148,7 +148,7 @@ def actions(
             for one in retrained
         )
         heads = ("retraining", "why", "state", "version", "did it help")
-        tables.append(CardTable(columns=heads, rows=trained, numeric=(0,)))
+        tables.append(CardTable(columns=heads, rows=trained))
     if not tables:
         sentences.append("Nothing was rolled back, queued for labelling or trained anew.")
     return CardSection(title="What was done", sentences=tuple(sentences), tables=tuple(tables))

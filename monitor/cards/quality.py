@@ -30,7 +30,8 @@ def of_the_model(found: QualityReport, class_names: tuple[str, ...]) -> CardSect
     if quality.whole is not None:
         by_class = sorted(quality.whole.quality.f1.items(), key=lambda one: one[1].value)
         rows = tuple(
-            (class_name(kind, class_names), interval(one), str(one.records)) for kind, one in by_class
+            (class_name(kind, class_names), interval(one), str(one.records))
+            for kind, one in by_class
         )
         tables.append(CardTable(columns=("class", "F1", "records"), rows=rows, numeric=(2,)))
     sentences = [*of_model(quality)]
@@ -61,7 +62,7 @@ def calibration(found: QualityReport, records: tuple[LabelledRecord, ...]) -> Ca
         )
         for one in drawn.bins
     )
-    table = CardTable(columns=("stated", "right", "labels"), rows=rows, numeric=(0, 2))
+    table = CardTable(columns=("stated", "right", "labels"), rows=rows, numeric=(2,))
     return CardSection(title="Calibration", sentences=sentences, tables=(table,), reliability=drawn)
 
 

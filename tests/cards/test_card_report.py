@@ -138,7 +138,7 @@ def test_a_report_says_what_was_measured_and_what_is_not_known(services: Service
     assert "| site=south | 60 | 50.0 % (37.6 to 62.4) |" in text
     assert "Left out: 1 label of records that were chosen for their score" in text
     assert "people called 1 of them false, of 1 nobody said" in text
-    assert "The whole fleet had 1 false pages; the budget allows 1 in the 30 days" in text
+    assert "False pages of the whole fleet: 1; the budget allows 1 in the 30 days" in text
     assert "Rollback refused: v0 would be no better." in text
     assert "| 1 | a new site | proposed | – | – |" in text
     assert "| digit 3 |" in text
