@@ -198,12 +198,8 @@ _QUALITY = (
         "Accuracy, as labels know it",
         "Of the last 30 days, by slice, weighted by how records were drawn.",
         (
-            "{{model}} {{slice}}",
-            f'vigil_quality_accuracy{{{OF_MODEL},slice=~"$slice",bound="value"}}',
-        ),
-        (
-            "{{model}} {{bound}}",
-            f'vigil_quality_accuracy{{{OF_MODEL},slice="all traffic",bound=~"low|high"}}',
+            "{{model}} {{slice}} {{bound}}",
+            f'vigil_quality_accuracy{{{OF_MODEL},slice=~"$slice"}}',
         ),
         width=12,
         unit="percentunit",
