@@ -53,6 +53,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "vigil_canaries_total", (*_FAMILY, "outcome"), "Canaries that came to an end, by how."
     ),
     _counter(
+        "vigil_controls_total",
+        (*_FAMILY, "what", "outcome"),
+        "Softer actions by what became of them.",
+    ),
+    _counter(
         "vigil_windows_ingested_total", ("status",), "Windows received, by what became of them."
     ),
     _gauge("vigil_signal_effect", _STREAM, "Size of the drift, in units of the signal's effect."),

@@ -100,6 +100,7 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
     every(min(poll, 1.0), "escalations", lambda: works.escalations.run_due(leader.check))
     every(min(poll, 2.0), "held notices", lambda: works.held.run_due(leader.check))
     every(min(poll, 2.0), "plots", works.plots.run_due)
+    every(min(poll, 1.0), "controls", lambda: works.controls.run_due(leader.check))
     every(min(poll, 5.0), "canaries", lambda: works.canaries.run_due(leader.check))
     every(min(poll, 2.0), "labels", lambda: works.labels.run_due(leader.check))
     every(min(poll, 2.0), "withdrawals", lambda: works.withdrawals.run_due(leader.check))

@@ -16,6 +16,8 @@ from alerts.types import AlertKind
 from monitor.audit.job import SelfAudits
 from monitor.canary.canaries import Canaries
 from monitor.checks.due import end_of
+from monitor.controls.open import control_targets
+from monitor.controls.worker import ControlWorker
 from monitor.labelling.daily import DailyPicks
 from monitor.labelling.quality_gauges import QualityGauges
 from monitor.labelling.queues import label_queues
@@ -79,6 +81,7 @@ class Works:
     retrainings: Retrainings
     quality_gauges: QualityGauges
     canaries: Canaries
+    controls: ControlWorker
     serving: ServingLook
     marks: Marks
     labels: LabelReturns
@@ -150,6 +153,7 @@ def wire(services: Services, *, holder: str) -> Works:
         retrainings=Retrainings(services, open_hooks(settings)),
         quality_gauges=QualityGauges(services),
         canaries=Canaries(services, bridge),
+        controls=ControlWorker(services, control_targets(settings)),
         serving=ServingLook(services, targets),
         marks=Marks(services, annotations_of(settings)),
         labels=LabelReturns(services, queues),

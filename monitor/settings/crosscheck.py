@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from monitor.settings import controls
 from monitor.settings.addresses import is_private_way, is_storable, listen_address
 from monitor.settings.crosscheck_alerting import cross_check_alerting
 from monitor.settings.crosscheck_labelling import labelling_problems
@@ -94,14 +95,18 @@ def _models(settings: Settings) -> Iterator[Problem]:
 
 
 def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    rollback = model.rollback
-    for name in NEEDED[rollback.target]:
-        if getattr(rollback, name) is None:
-            yield Problem(
-                path=(*path, "rollback", name),
-                expected=f'a value, because target = "{rollback.target}"',
-                found="none",
-            )
+    rollback, soft = model.rollback, model.controls
+    for section, rules, needed in (
+        ("rollback", rollback, NEEDED[rollback.target]),
+        ("controls", soft, controls.NEEDED[soft.target]),
+    ):
+        for name in needed:
+            if getattr(rules, name) is None:
+                yield Problem(
+                    path=(*path, section, name),
+                    expected=f'a value, because target = "{rules.target}"',
+                    found="none",
+                )
     for name in ("mlflow", "kubernetes", "triton"):
         api: Api | None = getattr(rollback, name)
         if api is not None and api.token is not None and not is_private_way(api.url):

@@ -16,6 +16,7 @@ from monitor.settings.alerting import (
     Inhibition,
     Route,
 )
+from monitor.settings.controls import Controls
 from monitor.settings.fields import (
     Days,
     HttpAddress,
@@ -129,6 +130,7 @@ class WatchedModel(Section):
     relabel: Relabel = Relabel()
     retraining: Retraining = Retraining()
     gate: Gate = Gate()
+    controls: Controls = Controls()
 
 
 class Grafana(Section):

@@ -12,6 +12,7 @@ from typing import Any
 
 from alerts.actions.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, refusal
 from monitor.standins.faults import Faults
+from monitor.standins.pipeline_controls import PipelineControls
 from monitor.standins.reply import Reply, Request, as_json
 from vigil.clock import Clock
 
@@ -38,6 +39,7 @@ class PipelineStandIn:
         self._history: dict[tuple[str, str], list[str]] = {}
         self._done: dict[str, str] = {}
         self._lock = threading.RLock()
+        self.controls = PipelineControls()
 
     def promote(self, model: str, deployment: str, version: str) -> None:
         """A release, as a person or CI makes it."""
@@ -71,6 +73,8 @@ class PipelineStandIn:
         try:
             action, plan_id, plan = envelope["action"], envelope["plan_id"], envelope["plan"]
             key = plan["model"], plan["deployment"]
+            if "what" in plan:
+                return as_json(self.controls.answer(action, plan_id, plan))
             from_version, to_version = plan["from_version"], plan["to_version"]
         except (KeyError, TypeError):
             return as_json({"text": "expected action, plan_id and plan"}, 400)

@@ -16,6 +16,7 @@ from monitor.web.api import (
     actions,
     baselines,
     canaries,
+    controls,
     deliveries,
     followups,
     health,
@@ -73,6 +74,7 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
         silences,
         status,
         canaries,
+        controls,
         verdicts,
         health,
     ):

@@ -1,0 +1,1 @@
+"""Softer actions than a rollback: a threshold, a flag, a share of traffic, a kill switch."""
