@@ -211,7 +211,7 @@ def later(start: datetime, lives: int) -> str:
     return (start + timedelta(seconds=300 * lives)).isoformat()
 
 
-def zygote() -> None:
+def zygote(play: Callable[..., Boundaries] = play) -> None:
     for line in sys.stdin:
         arguments = json.loads(line)
         reader, writer = os.pipe()
