@@ -12,7 +12,7 @@ from stub_targets.controllers import LABEL, NAME, DeploymentController, template
 from stub_targets.kubernetes import KubernetesStub
 from test_target_contract import CONFLICT, EXECUTED, FAILED, PENDING, READY, UNCLEAR, a_plan
 
-from alerts.actions.targets.deployment import DeploymentTarget, rollout
+from alerts.actions.targets.deployment import REVISION, DeploymentTarget, rollout
 from alerts.actions.targets.kubernetes_api import KubernetesApi, selector
 from alerts.actions.targets.pod_template import VersionPlace
 from alerts.actions.targets.replica_sets import ANNOTATION
@@ -55,12 +55,13 @@ class Cluster:
 def test_a_rollback_is_what_kubectl_would_do():
     """The template of the replica set without the controller's label; annotations are kept."""
     cluster = Cluster()
-    cluster.thing["metadata"]["annotations"] = {"team": "vision"}
+    cluster.thing["metadata"]["annotations"]["team"] = "vision"
     with cluster.target() as target:
         assert target.execute(PLAN).state is PENDING
     assert cluster.thing["spec"]["template"] == template("v1")
     assert cluster.thing["metadata"]["annotations"] == {
         "team": "vision",
+        REVISION: "2",
         ANNOTATION: PLAN.id,
         "kubernetes.io/change-cause": f"vigil {PLAN.id}",
     }

@@ -53,20 +53,24 @@ class Workload:
         return pod_hash(self.thing["spec"]["template"])
 
     def replica_set(self) -> None:
-        """The one of the template gets the next revision."""
+        """The one of the template gets the next revision, and the annotations of the workload."""
         thing, of_hash = self.thing, self.hash()
         name = f"{NAME}-{of_hash}"
         pods = copy.deepcopy(thing["spec"]["template"])
         pods["metadata"]["labels"][self._hash_label] = of_hash
         sets = [one for (plural, _), one in self.api.objects.items() if plural == "replicasets"]
         revisions = [int(one["metadata"]["annotations"][self._revision]) for one in sets]
+        annotations = thing["metadata"].setdefault("annotations", {})
+        annotations[self._revision] = str(max(revisions, default=0) + 1)
         meta = {
             "name": name,
             "labels": pods["metadata"]["labels"],
-            "annotations": {self._revision: str(max(revisions, default=0) + 1)},
+            "annotations": dict(annotations),
             "ownerReferences": [{"controller": True, "uid": thing["metadata"]["uid"]}],
         }
-        self.api.put("replicasets", {"metadata": meta, "spec": {"template": pods}})
+        selector = {"matchLabels": pods["metadata"]["labels"]}
+        spec = {"replicas": self.replicas, "selector": selector, "template": pods}
+        self.api.put("replicasets", {"metadata": meta, "spec": spec})
 
     def settle(self) -> None:
         raise NotImplementedError

@@ -94,13 +94,14 @@ class ArgoUndo(_RolloutTarget):
 
     def _read(self, plan: RollbackPlan) -> Situation:
         found = self._get()
-        serving, obstacle = self._wanted(found), ""
+        serving, obstacle, sets = self._wanted(found), "", []
         if serving == plan.from_version:
-            obstacle = self._obstacle(found, plan)
+            sets = self._sets(found)
+            obstacle = self._obstacle(found, sets, plan)
         arrival, text = rollout(found)
         return Situation(
             serving=serving,
-            mark=mark_on(found, plan.id),
+            mark=mark_on((found, *sets), plan.id),
             arrival=arrival,
             arrival_text=text,
             obstacle=obstacle,
@@ -109,16 +110,19 @@ class ArgoUndo(_RolloutTarget):
 
     def _change(self, plan: RollbackPlan, was: Situation, *, rehearse: bool) -> None:
         found = self._still(was)
-        earlier = latest_of(self._sets(found), plan.to_version, self._place, REVISION)
+        sets = self._sets(found)
+        earlier = latest_of(sets, plan.to_version, self._place, REVISION)
         if earlier is None:
-            raise StoppedError.of(TargetState.FAILED, self._obstacle(found, plan))
+            raise StoppedError.of(TargetState.FAILED, self._obstacle(found, sets, plan))
         patch = undo_patch(found, earlier, plan.id, HASH_LABEL)
         self._api.patch(ROLLOUTS, found, patch, content_type=JSON_PATCH, rehearse=rehearse)
 
-    def _obstacle(self, found: dict[str, Any], plan: RollbackPlan) -> str:
+    def _obstacle(
+        self, found: dict[str, Any], sets: list[dict[str, Any]], plan: RollbackPlan
+    ) -> str:
         if found["spec"].get("template") is None:
             return f"{self._name} takes its template from another workload; use abort there"
-        if latest_of(self._sets(found), plan.to_version, self._place, REVISION) is None:
+        if latest_of(sets, plan.to_version, self._place, REVISION) is None:
             return f"no replica set of {self._name} with {plan.to_version} is left"
         return ""
 

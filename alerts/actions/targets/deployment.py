@@ -55,15 +55,16 @@ class DeploymentTarget(SystemTarget):
     def _read(self, plan: RollbackPlan) -> Situation:
         found = self._get()
         serving = self._place.version_in(found["spec"]["template"])
-        obstacle = ""
+        obstacle, sets = "", []
         if serving == plan.from_version:
-            obstacle = "" if self._earlier(found, plan) else self._none_left(plan)
+            sets = self._api.owned_by(found)
+            obstacle = "" if self._earlier(sets, plan) else self._none_left(plan)
             if found["spec"].get("paused"):
                 obstacle = f"Deployment {self._name} is paused; resume it first"
         arrival, text = rollout(found)
         return Situation(
             serving=serving,
-            mark=mark_on(found, plan.id),
+            mark=mark_on((found, *sets), plan.id),
             arrival=arrival,
             arrival_text=text,
             obstacle=obstacle,
@@ -74,7 +75,7 @@ class DeploymentTarget(SystemTarget):
         found = self._get()
         if version_of(found) != was.token:
             raise ChangedMeanwhileError
-        earlier = self._earlier(found, plan)
+        earlier = self._earlier(self._api.owned_by(found), plan)
         if earlier is None:
             raise StoppedError.of(TargetState.FAILED, self._none_left(plan))
         patch = undo_patch(found, earlier, plan.id, HASH_LABEL)
@@ -83,8 +84,7 @@ class DeploymentTarget(SystemTarget):
     def _get(self) -> dict[str, Any]:
         return self._api.get(DEPLOYMENTS, self._name)
 
-    def _earlier(self, found: dict[str, Any], plan: RollbackPlan) -> dict[str, Any] | None:
-        sets = self._api.owned_by(found)
+    def _earlier(self, sets: list[dict[str, Any]], plan: RollbackPlan) -> dict[str, Any] | None:
         return latest_of(sets, plan.to_version, self._place, REVISION)
 
     def _none_left(self, plan: RollbackPlan) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from alerts.actions.targets.kubernetes_api import version_of
@@ -10,14 +11,16 @@ from alerts.actions.targets.pod_template import VersionPlace
 from alerts.actions.targets.situation import Mark
 
 ANNOTATION = "vigil/rollback-plans"
-"""On the object: ids of the plans that were carried out, the latest last."""
+"""On the object: ids of the plans that were carried out, the latest last. Controllers copy it to
+the replica set that a plan brought back. There it stays after ``kubectl rollout undo``, which takes
+it from the object."""
 
 _KEPT = 10
 
 
-def mark_on(thing: dict[str, Any], plan_id: str) -> Mark:
-    """Whether the annotation, which is written together with the template, names the plan."""
-    return Mark.DONE if plan_id in _plans(thing) else Mark.NONE
+def mark_on(things: Iterable[dict[str, Any]], plan_id: str) -> Mark:
+    """Whether the annotation of one of them names the plan; it is written with the template."""
+    return Mark.DONE if any(plan_id in _plans(each) for each in things) else Mark.NONE
 
 
 def latest_of(
