@@ -15,7 +15,7 @@ from monitor.retraining.sending import Sending
 from monitor.retraining.trigger import Trigger, propose_by_rule
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
-from vigil.errors import ConflictError, VigilError
+from vigil.errors import VigilError
 
 log = logging.getLogger("vigil.retraining")
 
@@ -55,7 +55,7 @@ class Retrainings:
                 continue
             try:
                 proposed += self._ask(watched, fence)
-            except (ConflictError, VigilError) as error:
+            except VigilError as error:
                 log.info("retraining of %s: %s", watched.name, error)
         return proposed
 

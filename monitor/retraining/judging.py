@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from monitor.labelling.quality_values import LabelledRecord
 from monitor.response import record
 from monitor.response.fence import Fence, unfenced
 from monitor.retraining import orders
+from monitor.retraining.apart import apart
 from monitor.retraining.judge import Compared, Judgement, judge
 from monitor.services import Services
 from monitor.settings.retraining import Retraining
@@ -48,7 +50,7 @@ class Judging:
         moved = 0
         for number, state in rows:
             step = self._tie if state == orders.REQUESTED else self._judge
-            moved += step(number, fence)
+            moved += apart(number, partial(step, number, fence))
         return moved
 
     def _tie(self, number: int, fence: Fence) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from monitor.response import attempts
 from monitor.response.fence import Fence, unfenced
 from monitor.retraining import orders
+from monitor.retraining.apart import apart
 from monitor.retraining.hooks.protocol import HookReport, HookState, Order, RetrainingHook
 from monitor.services import Services
 from monitor.store.tables import RetrainingRow
@@ -41,10 +43,8 @@ class Sending:
                 .where(RetrainingRow.state == orders.PROPOSED)
                 .order_by(RetrainingRow.id)
             ).all()
-        due = [row for row in rows if self._is_due(row, now)]
-        for row in due:
-            self._step(row.id, fence)
-        return len(due)
+        due = [row.id for row in rows if self._is_due(row, now)]
+        return sum(apart(number, partial(self._step, number, fence)) for number in due)
 
     def _is_due(self, row: RetrainingRow, now: datetime) -> bool:
         if row.hook == "none" or not attempts.is_due(row.attempts, _TRIES, now):
@@ -56,17 +56,17 @@ class Sending:
         watched = self._services.settings.model(row.model, row.deployment)
         return bool(watched and watched.retraining.automatic and row.attempts.get("trigger"))
 
-    def _step(self, number: int, fence: Fence) -> None:
+    def _step(self, number: int, fence: Fence) -> bool:
         with self._services.sessions.begin() as session:
             fence(session)
             row = orders.get(session, number, lock=True)
             now = self._services.clock.now()
             if row.state != orders.PROPOSED:
-                return
+                return False
             hook = self._hooks.get((row.model, row.deployment))
             if hook is None:
                 self._fail(session, row, "no hook is configured any more", now)
-                return
+                return False
             before = row.attempts.get("sent_at")
             order = order_of(session, row)
             if before is None:
@@ -78,6 +78,7 @@ class Sending:
             row = orders.get(session, number, lock=True)
             if row.state == orders.PROPOSED:
                 self._settle(session, row, report, sent_at)
+        return True
 
     def _again(
         self, hook: RetrainingHook, order: Order, sent_at: datetime, now: datetime

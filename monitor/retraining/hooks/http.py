@@ -75,7 +75,7 @@ class Server:
         """The reply; an unclear report where none came."""
         try:
             reply = self._client.request(method, f"{self._url}{path}", json=json, params=params)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             return HookReport(
                 state=HookState.UNCLEAR, text=f"{self.host}: no answer ({type(error).__name__})"
             )
