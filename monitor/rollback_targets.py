@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from alerts.actions.targets.argo import ArgoAbort, ArgoUndo
+from alerts.actions.targets.argo_abort import ArgoAbort
+from alerts.actions.targets.argo_undo import ArgoUndo
 from alerts.actions.targets.command import CommandTarget
 from alerts.actions.targets.deployment import DeploymentTarget
 from alerts.actions.targets.kserve import KserveTarget
 from alerts.actions.targets.kubernetes_api import KubernetesApi
+from alerts.actions.targets.kubernetes_object import ObjectTarget
 from alerts.actions.targets.mlflow import MlflowAlias
 from alerts.actions.targets.pod_template import VersionPlace
 from alerts.actions.targets.protocol import RollbackTarget
@@ -87,7 +89,7 @@ def _command(rules: Rollback, key: str) -> RollbackTarget:
 
 
 def _in_cluster(
-    target: type[DeploymentTarget | ArgoUndo | ArgoAbort | KserveTarget],
+    target: type[ObjectTarget],
 ) -> Callable[[Rollback, str], RollbackTarget]:
     def opened(rules: Rollback, key: str) -> RollbackTarget:
         said: Kubernetes | None = rules.kubernetes

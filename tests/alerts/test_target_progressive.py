@@ -11,7 +11,8 @@ from stub_targets.controllers import LABEL, NAME, KserveController, RolloutContr
 from stub_targets.kubernetes import KubernetesStub
 from test_target_contract import EXECUTED, FAILED, PENDING, READY, a_plan
 
-from alerts.actions.targets.argo import ArgoAbort, ArgoUndo, aborted, rollout
+from alerts.actions.targets.argo_abort import ArgoAbort, aborted
+from alerts.actions.targets.argo_undo import ArgoUndo, rollout
 from alerts.actions.targets.kserve import KserveTarget
 from alerts.actions.targets.kubernetes_api import KubernetesApi
 from alerts.actions.targets.pod_template import VersionPlace

@@ -13,7 +13,8 @@ from typing import Any
 from stub_receivers.server import Dialect, ReceiverServer
 
 from alerts.actions.plan import RollbackPlan
-from alerts.actions.targets.argo import ArgoAbort, ArgoUndo
+from alerts.actions.targets.argo_abort import ArgoAbort
+from alerts.actions.targets.argo_undo import ArgoUndo
 from alerts.actions.targets.command import CommandTarget
 from alerts.actions.targets.deployment import DeploymentTarget
 from alerts.actions.targets.kserve import KserveTarget

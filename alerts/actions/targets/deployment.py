@@ -12,55 +12,35 @@ from __future__ import annotations
 from typing import Any
 
 from alerts.actions.plan import RollbackPlan
-from alerts.actions.targets.kubernetes_api import (
-    DEPLOYMENTS,
-    JSON_PATCH,
-    KubernetesApi,
-    version_of,
-)
-from alerts.actions.targets.pod_template import VersionPlace
+from alerts.actions.targets.kubernetes_api import DEPLOYMENTS, JSON_PATCH, version_of
+from alerts.actions.targets.kubernetes_object import ObjectTarget
 from alerts.actions.targets.protocol import TargetState
 from alerts.actions.targets.replica_sets import latest_of, mark_on, undo_patch
 from alerts.actions.targets.situation import Arrival, Situation
-from alerts.actions.targets.system_target import (
-    ChangedMeanwhileError,
-    StoppedError,
-    SystemTarget,
-)
+from alerts.actions.targets.system_target import StoppedError
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"
 
 
-class DeploymentTarget(SystemTarget):
-    """Args:
-    api: of the namespace.
-    name: of the Deployment.
-    place: where its pod template says which version it serves.
-    """
+class DeploymentTarget(ObjectTarget):
+    """A Deployment of a namespace."""
 
     kind = "deployment"
-
-    def __init__(self, api: KubernetesApi, name: str, place: VersionPlace) -> None:
-        self._api = api
-        self._name = name
-        self._place = place
-
-    def close(self) -> None:
-        self._api.close()
+    resource = DEPLOYMENTS
 
     def _serving(self) -> str | None:
-        return self._place.version_in(self._get()["spec"]["template"])
+        return self.place.version_in(self.get()["spec"]["template"])
 
     def _read(self, plan: RollbackPlan) -> Situation:
-        found = self._get()
-        serving = self._place.version_in(found["spec"]["template"])
+        found = self.get()
+        serving = self.place.version_in(found["spec"]["template"])
         obstacle, sets = "", []
         if serving == plan.from_version:
-            sets = self._api.owned_by(found)
+            sets = self.api.owned_by(found)
             obstacle = "" if self._earlier(sets, plan) else self._none_left(plan)
             if found["spec"].get("paused"):
-                obstacle = f"Deployment {self._name} is paused; resume it first"
+                obstacle = f"Deployment {self.name} is paused; resume it first"
         arrival, text = rollout(found)
         return Situation(
             serving=serving,
@@ -68,27 +48,23 @@ class DeploymentTarget(SystemTarget):
             arrival=arrival,
             arrival_text=text,
             obstacle=obstacle,
+            means=f"the pod template of an earlier replica set of {self.name}",
             token=version_of(found),
         )
 
     def _change(self, plan: RollbackPlan, was: Situation, *, rehearse: bool) -> None:
-        found = self._get()
-        if version_of(found) != was.token:
-            raise ChangedMeanwhileError
-        earlier = self._earlier(self._api.owned_by(found), plan)
+        found = self.still(was)
+        earlier = self._earlier(self.api.owned_by(found), plan)
         if earlier is None:
             raise StoppedError.of(TargetState.FAILED, self._none_left(plan))
         patch = undo_patch(found, earlier, plan.id, HASH_LABEL)
-        self._api.patch(DEPLOYMENTS, found, patch, content_type=JSON_PATCH, rehearse=rehearse)
-
-    def _get(self) -> dict[str, Any]:
-        return self._api.get(DEPLOYMENTS, self._name)
+        self.api.patch(DEPLOYMENTS, found, patch, content_type=JSON_PATCH, rehearse=rehearse)
 
     def _earlier(self, sets: list[dict[str, Any]], plan: RollbackPlan) -> dict[str, Any] | None:
-        return latest_of(sets, plan.to_version, self._place, REVISION)
+        return latest_of(sets, plan.to_version, self.place, REVISION)
 
     def _none_left(self, plan: RollbackPlan) -> str:
-        return f"no replica set of {self._name} with {plan.to_version} is left"
+        return f"no replica set of {self.name} with {plan.to_version} is left"
 
 
 def rollout(deployment: dict[str, Any]) -> tuple[Arrival, str]:

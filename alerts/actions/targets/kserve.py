@@ -17,42 +17,29 @@ from alerts.actions.targets.kubernetes_api import (
     INFERENCE_SERVICES,
     MERGE_PATCH,
     REVISIONS,
-    KubernetesApi,
     managed_mark,
     version_of,
 )
-from alerts.actions.targets.pod_template import VersionPlace
+from alerts.actions.targets.kubernetes_object import ObjectTarget
 from alerts.actions.targets.situation import Arrival, Situation
-from alerts.actions.targets.system_target import ChangedMeanwhileError, SystemTarget
 
 _MODE = "serving.kserve.io/deploymentMode"
 _NOT_SERVERLESS = ("RawDeployment", "Standard", "ModelMesh")
 
 
-class KserveTarget(SystemTarget):
-    """Args:
-    api: of the namespace.
-    name: of the InferenceService.
-    place: where its revisions say which version they serve.
-    """
+class KserveTarget(ObjectTarget):
+    """An InferenceService of a namespace; its revisions say which version they serve."""
 
     kind = "kserve"
-
-    def __init__(self, api: KubernetesApi, name: str, place: VersionPlace) -> None:
-        self._api = api
-        self._name = name
-        self._place = place
-
-    def close(self) -> None:
-        self._api.close()
+    resource = INFERENCE_SERVICES
 
     def _serving(self) -> str | None:
-        found = self._api.get(INFERENCE_SERVICES, self._name)
+        found = self.get()
         latest, earlier = revisions(found)
         return self._version(earlier if canary_share(found) == 0 else latest)
 
     def _read(self, plan: RollbackPlan) -> Situation:
-        found = self._api.get(INFERENCE_SERVICES, self._name)
+        found = self.get()
         latest, earlier = revisions(found)
         is_back = canary_share(found) == 0
         serving = self._version(earlier if is_back else latest)
@@ -66,6 +53,7 @@ class KserveTarget(SystemTarget):
             arrival=arrival,
             arrival_text=text,
             obstacle=obstacle,
+            means=f"all traffic to the revision {earlier}",
             token=version_of(found),
         )
 
@@ -73,23 +61,21 @@ class KserveTarget(SystemTarget):
         annotations = found["metadata"].get("annotations") or {}
         mode = found["status"].get("deploymentMode") or annotations.get(_MODE)
         if mode in _NOT_SERVERLESS:
-            return f"{self._name} is in the mode {mode}: only serverless mode splits traffic"
+            return f"{self.name} is in the mode {mode}: only serverless mode splits traffic"
         if not earlier:
-            return f"{self._name} has no earlier revision"
+            return f"{self.name} has no earlier revision"
         version = self._version(earlier)
         if version != plan.to_version:
             return f"KServe goes back to {version} from here, not to {plan.to_version}"
         return ""
 
     def _change(self, plan: RollbackPlan, was: Situation, *, rehearse: bool) -> None:
-        found = self._api.get(INFERENCE_SERVICES, self._name)
-        if version_of(found) != was.token:
-            raise ChangedMeanwhileError
+        found = self.still(was)
         patch = {
             "metadata": {"resourceVersion": was.token},
             "spec": {"predictor": {"canaryTrafficPercent": 0}},
         }
-        self._api.patch(
+        self.api.patch(
             INFERENCE_SERVICES,
             found,
             patch,
@@ -99,7 +85,7 @@ class KserveTarget(SystemTarget):
         )
 
     def _version(self, revision: str) -> str | None:
-        return self._place.version_in(self._api.get(REVISIONS, revision)) if revision else None
+        return self.place.version_in(self.api.get(REVISIONS, revision)) if revision else None
 
 
 def canary_share(found: dict[str, Any]) -> int:

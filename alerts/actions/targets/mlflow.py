@@ -58,6 +58,7 @@ class MlflowAlias(SystemTarget):
             serving=serving,
             mark=Mark(said) if said in tuple(Mark) else Mark.NONE,
             arrival_text=f"alias {self._alias} of {self._model}",
+            means=f"the alias {self._alias} of {self._model}",
             obstacle=self._obstacle(plan) if serving == plan.from_version else "",
         )
 

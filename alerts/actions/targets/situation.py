@@ -39,6 +39,7 @@ class Situation:
     mark: what the system remembers of the plan.
     arrival: how far ``serving`` has come, with ``arrival_text`` for people.
     obstacle: why ``to_version`` could not be put back now; empty: it could.
+    means: what would be done to put ``to_version`` back, for people.
     token: what must still hold when the system is changed, such as a resource version.
     """
 
@@ -47,6 +48,7 @@ class Situation:
     arrival: Arrival = Arrival.COMPLETE
     arrival_text: str = ""
     obstacle: str = ""
+    means: str = ""
     token: str = ""
 
 
@@ -61,6 +63,7 @@ def standing(plan: RollbackPlan, now: Situation) -> TargetReport:
         text = f"expected {plan.from_version} to serve, found {_named(now)}"
         return _report(TargetState.CONFLICT, text, plan, now)
     text = f"{plan.from_version} serves; {plan.to_version} would"
+    text = f"{text}, by {now.means}" if now.means else text
     return _report(TargetState.READY, text, plan, now)
 
 

@@ -58,6 +58,7 @@ class TritonTarget(SystemTarget):
             mark=Mark.DONE if plan.id in _plans(config) else Mark.NONE,
             arrival=Arrival.UNDER_WAY if loading else Arrival.COMPLETE,
             arrival_text="still loading" if loading else "",
+            means=f"loading {self._model} with version {number} only",
             obstacle="" if number else f"{plan.to_version} is not the name of a numbered version",
         )
 
