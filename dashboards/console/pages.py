@@ -14,6 +14,7 @@ from dashboards.console.auditview import AuditView
 from dashboards.console.deliveriesview import DeliveriesView
 from dashboards.console.plots.embedding import embedding_map
 from dashboards.console.plots.histogram import class_bars, histogram
+from dashboards.console.plots.lanes import lanes
 from dashboards.console.plots.reliability import reliability_diagram
 from dashboards.console.plots.sparkline import sparkline
 from dashboards.console.plots.timeseries import time_series
@@ -29,6 +30,7 @@ from dashboards.console.readmodels import (
 )
 from dashboards.console.routesview import RoutesView
 from dashboards.console.silencesview import SilencesView
+from dashboards.console.versionsview import VersionsView
 
 STATIC = {"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"}
 SPANS = {"15m": 900, "1h": 3600, "6h": 21600, "1d": 86400, "7d": 604800}
@@ -62,6 +64,7 @@ def _environment() -> Environment:
         "class_bars": class_bars,
         "embedding_map": embedding_map,
         "reliability_diagram": reliability_diagram,
+        "lanes": lanes,
     }
     return environment
 
@@ -158,6 +161,10 @@ def render_silences(view: SilencesView, chrome: Chrome) -> str:
 
 def render_quality(view: QualityView, chrome: Chrome) -> str:
     return _render("quality.html", chrome, view=view)
+
+
+def render_versions(view: VersionsView, chrome: Chrome) -> str:
+    return _render("versions.html", chrome, view=view)
 
 
 def render_login(chrome: Chrome, *, error: str, then: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import uvicorn
 from console_browser import app_on
+from console_versions import seed_versions
 from console_world import BAD_SLICE, DEPLOYMENT, MODEL, NOW, Fleet
 from PIL import Image
 
@@ -46,6 +47,7 @@ PATHS = {
         1100,
     ),
     "followups": ("/followups", 360),
+    "versions": (f"/versions/{MODEL}/{DEPLOYMENT}", 900),
     "post-mortem": ("/incidents/{input_fault}/export", 2000),
     "login": ("/login", 700),
 }
@@ -70,6 +72,7 @@ def at_work(fleet: Fleet) -> Fleet:
         for text, owner, days in (("Check the other lenses", "kim", -2), ("A heater", "jo", 9)):
             due = NOW + timedelta(days=days)
             followups.add(session, key, text, owner=owner, due_at=due, actor="jo", at=NOW)
+    seed_versions(fleet)
     return fleet
 
 

@@ -19,6 +19,7 @@ from monitor.web.console import (
     pages_quality,
     pages_routes,
     pages_silences,
+    pages_versions,
     queries_actions,
     queries_audit,
     queries_fleet,
@@ -48,6 +49,7 @@ router.include_router(pages_deliveries.router)
 router.include_router(pages_routes.router)
 router.include_router(pages_followups.router)
 router.include_router(pages_quality.router)
+router.include_router(pages_versions.router)
 
 
 @router.get("/static/{name}")
