@@ -28,6 +28,7 @@ from dashboards.console.readmodels import (
     ModelView,
     RunbookView,
 )
+from dashboards.console.releasesview import ReleasesView
 from dashboards.console.routesview import RoutesView
 from dashboards.console.silencesview import SilencesView
 from dashboards.console.versionsview import VersionsView
@@ -157,6 +158,10 @@ def render_deliveries(view: DeliveriesView, chrome: Chrome) -> str:
 
 def render_silences(view: SilencesView, chrome: Chrome) -> str:
     return _render("silences.html", chrome, view=view)
+
+
+def render_releases(view: ReleasesView, chrome: Chrome) -> str:
+    return _render("releases.html", chrome, view=view)
 
 
 def render_quality(view: QualityView, chrome: Chrome) -> str:

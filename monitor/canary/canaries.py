@@ -60,7 +60,7 @@ class Canaries:
             read_to, windows = row.cursor, state.windows
             is_new, output, last = reading.outputs(session, row, since, windows, now)
             count_outputs(state, is_new, output, last)
-            records, row.cursor = reading.labelled(session, row, since, now)
+            records, row.cursor = reading.labelled(session, row, state.rules, since, now)
             units = units_of(records, state.rules, state.seen)
             standing = count_units(state, units) if len(units.loss) else look(state)
             state.left_out += 0 if len(units.loss) else units.left_out

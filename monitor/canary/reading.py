@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from detectors.methods.labels.labelled import Floats
-from monitor.canary.state import BINS
+from monitor.canary.state import BINS, CanaryRules
 from monitor.canary.units import LabelledRecord
 from monitor.store.tables import CanaryRow, LabelRow, LabelTaskRow, WindowRow
 from monitor.store.windows import unpack_ledger
@@ -45,7 +45,7 @@ def begins_at(session: Session, row: CanaryRow) -> datetime | None:
 
 
 def labelled(
-    session: Session, row: CanaryRow, since: datetime, now: datetime
+    session: Session, row: CanaryRow, rules: CanaryRules, since: datetime, now: datetime
 ) -> tuple[list[LabelledRecord], int]:
     """Labels after the row's cursor of what was predicted from ``since`` on, and the new cursor."""
     found = session.execute(
@@ -56,6 +56,7 @@ def labelled(
             LabelRow.prediction,
             LabelRow.label,
             LabelRow.predicted_at,
+            LabelRow.chosen,
         )
         .where(
             LabelRow.model == row.model,
@@ -69,34 +70,32 @@ def labelled(
         .limit(MOST_LABELS)
     ).all()
     mine = [one for one in found if one.predicted_at >= since]
-    inclusion = _inclusion(session, [one.record_id for one in mine])
+    drawn = _inclusion(session, [one.record_id for one in mine]) if rules.least_inclusion else {}
     records = [
         LabelledRecord(
             record_id=one.record_id,
             is_new=one.version == row.candidate,
             wrong=one.prediction != one.label,
-            inclusion=inclusion.get(one.record_id, 1.0),
+            inclusion=None if one.chosen else drawn.get(one.record_id, 1.0),
         )
         for one in mine
     ]
     return records, found[-1].id if found else row.cursor
 
 
-def _inclusion(session: Session, ids: Sequence[str]) -> dict[str, float | None]:
-    """With which probability records were picked for labelling; those that were not are left
-    out."""
-    picked: dict[str, float | None] = {}
+def _inclusion(session: Session, ids: Sequence[str]) -> dict[str, float]:
+    """With which probability records were drawn for labelling; those that were not are left out."""
+    drawn: dict[str, float] = {}
     for first in range(0, len(ids), _CHUNK):
         rows = session.execute(
             select(LabelTaskRow.record_id, LabelTaskRow.inclusion).where(
-                LabelTaskRow.record_id.in_(ids[first : first + _CHUNK])
+                LabelTaskRow.record_id.in_(ids[first : first + _CHUNK]),
+                LabelTaskRow.inclusion.is_not(None),
             )
         )
         for record_id, inclusion in rows:
-            known = picked.get(record_id)
-            # Drawn in one batch and chosen in another: it was drawn.
-            picked[record_id] = known if inclusion is None else max(inclusion, known or 0.0)
-    return picked
+            drawn[record_id] = max(inclusion or 0.0, drawn.get(record_id, 0.0))
+    return drawn
 
 
 def outputs(

@@ -91,7 +91,7 @@ class ControlWorker:
             before = row.decision.get("text")
             self._keep(row, decision, now)
             if decision.outcome is GuardOutcome.REFUSE:
-                self._end(session, row, "refused", f"refused: {decision.text}", now)
+                self._end(session, row, "refused", decision.text, now)
             elif decision.outcome is GuardOutcome.ALLOW:
                 row.state = "executing"
                 row.decision = {**row.decision, "allowed_at": now.isoformat()}

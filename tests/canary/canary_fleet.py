@@ -109,6 +109,7 @@ def label(
     *,
     after_s: float = 2.0,
     deployment: str = DEPLOYMENT,
+    chosen: bool = False,
 ) -> None:
     """Labels that arrive now, of predictions made ``after_s`` after the start."""
     now = services.clock.now()
@@ -127,6 +128,7 @@ def label(
                     "label": 0 if wrong else 1,
                     "predicted_at": START + timedelta(seconds=after_s),
                     "arrived_at": now,
+                    "chosen": chosen,
                 }
                 for name, version, wrong in records
             ],

@@ -187,7 +187,7 @@ def test_a_session_is_one_unit(lone: Services, clock: ManualClock) -> None:
     assert row_of(lone, canary).units == 40
 
 
-def picked(services: Services, ids: list[str], inclusion: float | None) -> None:
+def picked(services: Services, ids: list[str], inclusion: float) -> None:
     with services.sessions.begin() as session:
         for rank, record_id in enumerate(ids):
             session.add(
@@ -216,10 +216,9 @@ def test_records_picked_for_their_score_do_not_count(lone: Services, clock: Manu
     window(lone, "v2", 1.0)
     clock.advance(10.0)
     units = outcomes(np.random.default_rng(6), 200, old=0.1, new=0.1)
-    picked(lone, [name for name, _, _ in units[:80]], None)
-    picked_evenly = [name for name, _, _ in units[80:120]]
-    picked(lone, picked_evenly, 0.2)
-    label(lone, units, after_s=5.0)
+    picked(lone, [name for name, _, _ in units[80:120]], 0.2)
+    label(lone, units[:80], after_s=5.0, chosen=True)
+    label(lone, units[80:], after_s=5.0)
     clock.advance(6.0)
     canaries_of(lone).run_due()
     row = row_of(lone, canary)
