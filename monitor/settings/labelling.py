@@ -34,6 +34,7 @@ class LabelStudioQueue(Section):
     kind: Literal["label-studio"]
     url: HttpAddress
     token: SecretRef
+    webhook_token: SecretRef | None = None
     project: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
@@ -46,18 +47,7 @@ class CvatQueue(Section):
     project: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
-class LabelboxQueue(Section):
-    """Labelbox; ``project`` has one classification, ``class``, whose options are class names."""
-
-    kind: Literal["labelbox"]
-    key: SecretRef
-    project: Text
-    url: HttpAddress = "https://api.labelbox.com/graphql"
-
-
-Queue = Annotated[
-    FilesQueue | LabelStudioQueue | CvatQueue | LabelboxQueue, Field(discriminator="kind")
-]
+Queue = Annotated[FilesQueue | LabelStudioQueue | CvatQueue, Field(discriminator="kind")]
 
 
 class Quota(Section):

@@ -31,6 +31,7 @@ from monitor.web.api import (
 )
 from monitor.web.hosts import HostCheck
 from monitor.web.inbound import alertmanager as inbound_alertmanager
+from monitor.web.inbound import label_studio as inbound_label_studio
 from monitor.web.inbound import pagerduty as inbound_pagerduty
 from monitor.web.inbound import slack as inbound_slack
 from monitor.web.limits import BodyLimit
@@ -79,7 +80,12 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
         health,
     ):
         app.include_router(part.router)
-    for sender in (inbound_slack, inbound_pagerduty, inbound_alertmanager):
+    for sender in (
+        inbound_slack,
+        inbound_pagerduty,
+        inbound_alertmanager,
+        inbound_label_studio,
+    ):
         app.include_router(sender.router)
     if find_spec(_CONSOLE) is not None:
         app.include_router(import_module(_CONSOLE).router)

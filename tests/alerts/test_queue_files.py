@@ -148,3 +148,29 @@ def test_the_same_line_is_the_same_annotation_and_another_label_is_another(queue
     )
     assert first.annotations[0].external_id == second.annotations[0].external_id
     assert len({one.external_id for one in second.annotations}) == 2
+
+
+def test_coco_and_yolo_lie_beside_the_list_and_forget_what_is_withdrawn(tmp_path):
+    """With the classes, and what the model said around the whole image."""
+    queue = FileLabelQueue(str(tmp_path), class_names=NAMES, formats=("coco", "yolo"))
+    tasks = some_tasks(3)
+    placed = queue.put(tasks)
+    folder = tmp_path / "batch-1"
+    coco = json.loads((folder / "coco.json").read_text())
+    assert [one["name"] for one in coco["categories"]] == list(NAMES)
+    assert [(one["file_name"], one["width"], one["height"]) for one in coco["images"]] == [
+        (f"images/000{k}.png", 1, 1) for k in (1, 2, 3)
+    ]
+    assert {(one["image_id"], one["category_id"]) for one in coco["annotations"]} == {
+        (1, 2),
+        (2, 2),
+        (3, 2),
+    }
+    assert (folder / "labels" / "0002.txt").read_text() == "1 0.5 0.5 1 1\n"
+    assert '1: "dog"' in (folder / "data.yaml").read_text()
+    queue.withdraw(refs_of(tasks, placed)[:1])
+    coco = json.loads((folder / "coco.json").read_text())
+    assert [one["id"] for one in coco["images"]] == [2, 3]
+    assert [one["image_id"] for one in coco["annotations"]] == [2, 3]
+    assert sorted(one.name for one in (folder / "labels").iterdir()) == ["0002.txt", "0003.txt"]
+    assert "here-1" not in "".join(one.read_text() for one in folder.glob("*.json*"))

@@ -21,6 +21,7 @@ from typing import Any
 
 import fsspec
 
+from alerts.actions.queues.exports import exported, without
 from alerts.actions.queues.label_lines import annotations_in
 from alerts.actions.queues.protocol import (
     Annotation,
@@ -42,13 +43,20 @@ class FileLabelQueue:
     """Args:
     url: a folder or an fsspec URL.
     class_names: of the model; labels are numbers where empty.
+    formats: written beside the list: ``coco``, ``yolo``.
     """
 
     def __init__(
-        self, url: str, *, class_names: Sequence[str] = (), clock: Clock | None = None
+        self,
+        url: str,
+        *,
+        class_names: Sequence[str] = (),
+        formats: Sequence[str] = (),
+        clock: Clock | None = None,
     ) -> None:
         self._url = url.rstrip("/") or "/"
         self._class_names = tuple(class_names)
+        self._formats = tuple(formats)
         self._clock = clock or SystemClock()
         with _told(url):
             self._files, self._root = fsspec.core.url_to_fs(url)
@@ -78,6 +86,9 @@ class FileLabelQueue:
                 for line in lines:
                     if line.get("task") in gone and line.get("image"):
                         self._remove(f"{batch}/{line['image']}")
+                        stem = str(line["image"])[7:-4]
+                        self._remove(f"{batch}/labels/{stem}.txt")
+                        self._strike(f"{batch}/coco.json", str(line["image"]))
                 left = [line for line in lines if line.get("task") not in gone]
                 if len(left) < len(lines):
                     self._write_list(batch, left)
@@ -110,6 +121,10 @@ class FileLabelQueue:
         for task in fresh:
             if task.image is not None:
                 self._write(f"{batch}/{_image(task)}", task.image)
+        shown = [(task, _image(task)) for task in tasks if task.image is not None]
+        for fmt in self._formats:
+            for name, raw in exported(fmt, shown, self._class_names).items():
+                self._write(f"{batch}/{name}", raw)
         lines += [_line(task) for task in fresh]
         self._write_list(batch, sorted(lines, key=lambda line: int(line.get("rank", 0))))
 
@@ -136,6 +151,11 @@ class FileLabelQueue:
             return
         self._files.pipe_file(f"{path}.tmp", raw)
         self._files.mv(f"{path}.tmp", path)
+
+    def _strike(self, name: str, image: str) -> None:
+        raw = self._read(name)
+        if raw is not None:
+            self._write(name, without(raw, image))
 
     def _remove(self, name: str) -> None:
         try:

@@ -1,0 +1,1 @@
+"""Strict stubs of labelling services: they refuse what the real ones refuse."""
