@@ -14,7 +14,6 @@ from monitor.settings.labelling import LabelStudioQueue
 from monitor.store.tables import LabelQueueRow
 from monitor.web.auth import Sender, services_of
 
-
 router = APIRouter(tags=["inbound"])
 
 
