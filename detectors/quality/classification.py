@@ -18,7 +18,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from detectors.quality.estimate import Estimate, Floats, kish, mean_share, share, weights_of
+from detectors.quality.estimate import (
+    Estimate,
+    Floats,
+    kish,
+    mean_share,
+    share,
+    share_of,
+    weights_of,
+)
 from detectors.statistics.outcome import ece
 from vigil.errors import ShapeError
 from vigil.summary import CONFIDENCE_BINS
@@ -72,20 +80,38 @@ def class_quality(
 
 
 def _f1(said: Ints, truth: Ints, weights: Floats) -> tuple[dict[int, Estimate], Estimate]:
-    by_class: dict[int, Estimate] = {}
-    total = np.zeros(len(weights))
-    classes = np.union1d(said, truth)
-    for kind in classes.tolist():
-        hit = ((said == kind) & (truth == kind)).astype(np.float64)
-        shown = (said == kind).astype(np.float64) + (truth == kind)
-        size = float((weights * shown).sum())
-        value = float(2.0 * (weights * hit).sum() / size)
-        influence = weights * (2.0 * hit - value * shown) / size
-        total += influence / len(classes)
-        mine = shown > 0
-        by_class[kind] = share(value, influence[mine], weights[mine])
-    mean = float(np.mean([one.value for one in by_class.values()]))
-    return by_class, share(mean, total, weights)
+    """By class and their mean. A record's influence on class k is ``w (2 hit - F shown) / size``,
+    shown 2 where it is predicted and true, 1 where it is one of them; they sum to zero."""
+    classes, at = np.unique(np.concatenate([said, truth]), return_inverse=True)
+    first, second = at[: len(said)], at[len(said) :]
+    hit = first == second
+
+    def total(values: Floats, only: NDArray[np.bool_]) -> Floats:
+        """Per class: of what is predicted, and of what is true besides."""
+        rest = np.where(only, 0.0, values)
+        n = len(classes)
+        found = np.bincount(first, values, n) + np.bincount(second, rest, n)
+        return found.astype(np.float64)
+
+    size = total(weights, np.zeros_like(hit))
+    value = 2.0 * np.bincount(first, weights * hit, len(classes)) / size
+    of_said = weights * np.where(hit, 2.0 - 2.0 * value[first], -value[first]) / size[first]
+    of_true = np.where(hit, 0.0, -weights * value[second] / size[second])
+    squares = np.bincount(first, of_said**2, len(classes))
+    squares = squares + np.bincount(second, of_true**2, len(classes))
+    records = total(np.ones(len(said)), hit)
+    equal = total(weights, hit) ** 2 / np.maximum(total(weights**2, hit), 1e-300)
+    variance = np.where(records > 1, records / np.maximum(records - 1, 1) * squares, 0.0)
+    by_class = {
+        int(kind): share_of(
+            float(value[k]),
+            variance=float(variance[k]),
+            equal=float(equal[k]),
+            records=int(records[k]),
+        )
+        for k, kind in enumerate(classes)
+    }
+    return by_class, share(float(value.mean()), (of_said + of_true) / len(classes), weights)
 
 
 def _calibration(right: NDArray[np.bool_], sure: Floats, weights: Floats) -> Estimate | None:

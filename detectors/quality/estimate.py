@@ -66,8 +66,17 @@ def variance_of(influence: Floats) -> float:
 
 def share(value: float, influence: Floats, weights: Floats) -> Estimate:
     """A share in [0, 1] with its interval; ``influence`` (n,) already carries the weights."""
-    variance, records = variance_of(influence), len(influence)
-    effective = kish(weights)
+    return share_of(
+        value,
+        variance=variance_of(influence),
+        equal=kish(weights),
+        records=len(influence),
+    )
+
+
+def share_of(value: float, *, variance: float, equal: float, records: int) -> Estimate:
+    """The same from the variance and from Kish's number, ``equal``."""
+    effective = equal
     if variance > 1e-18 and 0.0 < value < 1.0:
         effective = value * (1.0 - value) / variance
     effective = float(np.clip(effective, 1.0, records))

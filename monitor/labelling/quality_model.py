@@ -11,7 +11,7 @@ Records that were chosen for their score stand for nothing and are left out.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -63,15 +63,20 @@ def model_quality(
 ) -> ModelQuality:
     """Of all traffic, of each version, and of each value of each key, worst first."""
     usable = [one for one in records if one.drawn is not Drawn.CHOSEN]
-    versions = Counter(one.version for one in usable)
-    pieces = Counter(
-        Slice(((key, value),)) for one in usable for key, value in one.cell.items()
-    ).most_common(MOST_SLICES)
-    parts = [found for piece, _ in pieces if (found := quality_on(usable, piece)) is not None]
+    versions: dict[str, list[LabelledRecord]] = defaultdict(list)
+    pieces: dict[tuple[str, str], list[LabelledRecord]] = defaultdict(list)
+    for record in usable:
+        versions[record.version].append(record)
+        for pair in record.cell.items():
+            pieces[pair].append(record)
+    largest = sorted(pieces, key=lambda pair: -len(pieces[pair]))[:MOST_SLICES]
+    parts = [
+        found for pair in largest if (found := quality_on(pieces[pair], Slice((pair,)))) is not None
+    ]
     of_versions = [
         found
-        for version in versions
-        if (found := quality_on(usable, WHOLE, version=version)) is not None
+        for version, mine in versions.items()
+        if (found := quality_on(mine, WHOLE, version=version)) is not None
     ]
     drawn = [one for one in tasks if one.drawn is Drawn.DAILY]
     answered = sum(one.state == "labelled" for one in drawn)

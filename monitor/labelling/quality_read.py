@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,8 +14,9 @@ from monitor.labelling.quality_values import Drawn, LabelledRecord, Said, TaskSt
 from monitor.store.tables import ActionRow, AnnotationRow, LabelRow, LabelTaskRow
 from vigil.types import Slice, utc
 
-MOST_LABELS = 100_000
+MOST_LABELS = 50_000
 _CHUNK = 500
+T = TypeVar("T")
 _ORDER = {Drawn.DAILY: 0, Drawn.INCIDENT: 1, Drawn.CHOSEN: 2}
 
 
@@ -72,6 +73,11 @@ def read(
     )
 
 
+def _parts(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at once as a database takes in one question."""
+    return (ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK))
+
+
 def _best(tasks: Iterable[LabelTaskRow]) -> dict[str, LabelTaskRow]:
     """The task of each record that says most of how it was drawn; gold items draw nothing."""
     best: dict[str, LabelTaskRow] = {}
@@ -87,11 +93,12 @@ def _older(
 ) -> dict[str, LabelTaskRow]:
     """Tasks of these records, whenever they were picked."""
     found: list[LabelTaskRow] = []
-    for first in range(0, len(ids), _CHUNK):
-        chosen = LabelTaskRow.record_id.in_(ids[first : first + _CHUNK])
+    for part in _parts(ids):
         found += session.scalars(
             select(LabelTaskRow).where(
-                chosen, LabelTaskRow.model == model, LabelTaskRow.deployment == deployment
+                LabelTaskRow.record_id.in_(part),
+                LabelTaskRow.model == model,
+                LabelTaskRow.deployment == deployment,
             )
         )
     return _best(found)
@@ -101,11 +108,9 @@ def _incidents(session: Session, tasks: Iterable[LabelTaskRow]) -> dict[int, int
     """The incident of each action that picked."""
     actions = sorted({row.action_id for row in tasks if row.action_id is not None})
     found: dict[int, int] = {}
-    for first in range(0, len(actions), _CHUNK):
+    for part in _parts(actions):
         rows = session.execute(
-            select(ActionRow.id, ActionRow.incident_id).where(
-                ActionRow.id.in_(actions[first : first + _CHUNK])
-            )
+            select(ActionRow.id, ActionRow.incident_id).where(ActionRow.id.in_(part))
         )
         found.update((action, incident) for action, incident in rows)
     return found
@@ -192,11 +197,9 @@ def _state(row: LabelTaskRow) -> TaskState:
 def _said(session: Session, tasks: Sequence[LabelTaskRow]) -> list[Said]:
     of = {row.id: row.record_id for row in tasks}
     ids, found = list(of), []
-    for first in range(0, len(ids), _CHUNK):
+    for part in _parts(ids):
         rows = session.scalars(
-            select(AnnotationRow)
-            .where(AnnotationRow.task_id.in_(ids[first : first + _CHUNK]))
-            .order_by(AnnotationRow.id)
+            select(AnnotationRow).where(AnnotationRow.task_id.in_(part)).order_by(AnnotationRow.id)
         )
         found += [
             Said(

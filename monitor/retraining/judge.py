@@ -11,7 +11,8 @@ when enough labels are there or the time is up, so that looking often can't make
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detectors.quality.estimate import Estimate, Gain, gain
@@ -39,7 +40,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
-    """Accuracy on the slice and on the rest, before the release and after; None without labels."""
+    """Accuracy on the slice and on the rest, before the release and after; None without labels.
+
+    ``others``: the same of further slices, by name; the verdict does not look at them.
+    """
 
     slice: str
     version: str
@@ -47,6 +51,7 @@ class Compared:
     after: Estimate | None
     rest_before: Estimate | None = None
     rest_after: Estimate | None = None
+    others: Mapping[str, tuple[Estimate | None, Estimate | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,6 +35,9 @@ BEFORE = timedelta(days=30)
 """How far back the versions before are looked at, where no incident says since when."""
 
 
+MOST_SLICES = 12
+
+
 class Judging:
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -119,6 +122,9 @@ class Judging:
             "after": found.after and asdict(found.after),
             "rise": result.rise and asdict(result.rise),
             "elsewhere": result.elsewhere and asdict(result.elsewhere),
+            "slices": {
+                name: [one and asdict(one) for one in both] for name, both in found.others.items()
+            },
             "baseline": has_baseline(session, row),
             "detector": _detector(row, incident),
         }
@@ -138,11 +144,15 @@ class Judging:
 def compared(
     session: Session, row: RetrainingRow, incident: Incident | None, *, now: datetime
 ) -> Compared:
-    """The slice and the rest, before the release and since, by labels that may stand for them."""
+    """The slice and the rest, before the release and since, by labels that may stand for them.
+
+    ``others``: the further slices that the incident named, for people; they judge nothing.
+    """
     assert row.released_at is not None
     assert row.released_version is not None
     began = (incident.onset_at or incident.detected_at) if incident else row.released_at - BEFORE
     piece = incident.slice if incident else WHOLE
+    named = {one.slice for one in incident.findings} - {piece} if incident else set()
     book = read(session, row.model, row.deployment, since=began, until=now)
     new = [one for one in book.records if one.version == row.released_version]
     after = [one for one in new if one.predicted_at >= row.released_at]
@@ -158,6 +168,10 @@ def compared(
         after=_accuracy(after, piece),
         rest_before=_rest(before, piece),
         rest_after=_rest(after, piece),
+        others={
+            str(one): (_accuracy(before, one), _accuracy(after, one))
+            for one in sorted(named)[:MOST_SLICES]
+        },
     )
 
 
