@@ -94,7 +94,7 @@ def _in_cluster(
     def opened(rules: Rollback, key: str) -> RollbackTarget:
         said: Kubernetes | None = rules.kubernetes
         assert said is not None
-        http = _http(target.kind, said, f"{key}.kubernetes")
+        http = _http(rules.target, said, f"{key}.kubernetes")
         api = KubernetesApi(http, said.namespace)
         return target(api, said.name, VersionPlace.parse(said.version_at))
 

@@ -72,6 +72,10 @@ class SystemTarget(ABC):
             StoppedError: refused, or no answer.
         """
 
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of its connections."""
+
     def serving(self, model: str, deployment: str) -> str | None:
         """What serves; None where the system doesn't answer, too."""
         del model, deployment
