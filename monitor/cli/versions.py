@@ -34,7 +34,7 @@ def versions(
         now = services.clock.now()
         found = ledger(session, services.settings, model, deployment, at=now)
     if json_wanted:
-        as_json(_plain(found))
+        as_json(found.to_json())
         return
     for line in _summary(found):
         say(line)
@@ -85,38 +85,3 @@ def _shares(shares: Any) -> str:
     return ", ".join(
         version if share >= 0.9995 else f"{version} {share:.0%}" for version, share in ordered
     )
-
-
-def _plain(found: Ledger) -> dict[str, Any]:
-    said = found.announced
-    return {
-        "model": found.model,
-        "deployment": found.deployment,
-        "at": found.at,
-        "announced": {"shares": dict(said.shares), "at": said.at} if said else None,
-        "registry": {"version": found.registry, "read_at": found.read_at},
-        "seen": dict(found.shares),
-        "mismatches": [one.to_json() for one in found.mismatches],
-        "spans": [
-            {
-                "version": one.version,
-                **dict(one.build.items()),
-                "first_at": one.first_at,
-                "last_at": one.last_at,
-                "records": one.records,
-                "share": one.share,
-                "serves": one.serves,
-            }
-            for one in found.spans
-        ],
-        "events": [
-            {
-                "at": one.at,
-                "kind": one.kind,
-                "version": one.version,
-                "text": one.text,
-                "incident": one.incident,
-            }
-            for one in found.events
-        ],
-    }

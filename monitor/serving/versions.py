@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -65,6 +66,41 @@ class Ledger:
     patience_s: float
     spans: Sequence[Span]
     events: Sequence[Event]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API and ``vigil versions --json`` give it."""
+        said = self.announced
+        return {
+            "model": self.model,
+            "deployment": self.deployment,
+            "at": self.at,
+            "announced": {"shares": dict(said.shares), "at": said.at} if said else None,
+            "registry": {"version": self.registry, "read_at": self.read_at},
+            "seen": dict(self.shares),
+            "mismatches": [one.to_json() for one in self.mismatches],
+            "spans": [
+                {
+                    "version": one.version,
+                    **dict(one.build.items()),
+                    "first_at": one.first_at,
+                    "last_at": one.last_at,
+                    "records": one.records,
+                    "share": one.share,
+                    "serves": one.serves,
+                }
+                for one in self.spans
+            ],
+            "events": [
+                {
+                    "at": one.at,
+                    "kind": one.kind,
+                    "version": one.version,
+                    "text": one.text,
+                    "incident": one.incident,
+                }
+                for one in self.events
+            ],
+        }
 
 
 def ledger(

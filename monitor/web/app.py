@@ -27,6 +27,7 @@ from monitor.web.api import (
     silences,
     status,
     verdicts,
+    versions,
     windows,
 )
 from monitor.web.hosts import HostCheck
@@ -66,6 +67,7 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
         windows,
         labels,
         releases,
+        versions,
         retrainings,
         baselines,
         incidents,
