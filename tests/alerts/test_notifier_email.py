@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import email
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,21 +50,6 @@ class Mailbox:
             mail = email.message_from_bytes(envelope.content, policy=default)
             self.arrived.append((tuple(envelope.rcpt_tos), mail))  # type: ignore[arg-type]
         return self.content_answer
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for 127.0.0.1, signed by itself."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout k -out c"
-    alternative = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(
-        [openssl, *command.split(), *alternative], cwd=folder, check=True, capture_output=True
-    )
-    return folder
 
 
 def authenticated(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import ssl
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,9 +44,9 @@ class Cluster:
         self.controller.settle()
 
     @contextmanager
-    def target(self, *, namespace: str = "models", name: str = NAME):
+    def target(self, *, namespace: str = "models", name: str = NAME, ca_file: Path | None = None):
         with self.server.running() as url:
-            http = SystemHttp("deployment", url, token=lambda: self.token, timeout_s=5.0)
+            http = SystemHttp("deployment", url, token=lambda: self.token, ca_file=ca_file)
             target = DeploymentTarget(KubernetesApi(http, namespace), name, PLACE)
             try:
                 yield target
@@ -198,6 +200,21 @@ def test_a_renewed_token_is_used():
         assert (refused.state, "401" in refused.text) == (FAILED, True)
         cluster.token = cluster.api.token
         assert target.execute(PLAN).state is PENDING
+
+
+def test_only_the_cluster_s_own_certificates_are_trusted(certificate):
+    """A cluster signs its own: with its authority it is reached, without it no token is sent."""
+    cluster = Cluster()
+    cluster.server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    cluster.server.tls.load_cert_chain(certificate / "c", certificate / "k")
+    with cluster.target(ca_file=certificate / "c") as target:
+        assert target.dry_run(PLAN).state is READY
+    stranger = Cluster()
+    stranger.server.tls = cluster.server.tls
+    with stranger.target() as target:
+        report = target.execute(PLAN)
+    assert (report.state, "its certificate is not valid" in report.text) == (UNCLEAR, True)
+    assert stranger.server.seen == []
 
 
 def test_missing_rights_are_named():

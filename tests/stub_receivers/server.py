@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -36,13 +37,14 @@ class Trouble:
 
 
 class ReceiverServer:
-    """``seen`` is every request; ``refused`` what the dialect found wrong."""
+    """``seen`` is every request; ``refused`` what the dialect found wrong. ``tls``: for https."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.seen: list[Request] = []
         self.troubles: deque[Trouble] = deque()
         self.echo: int | None = None
+        self.tls: ssl.SSLContext | None = None
         self.closing = threading.Event()
 
     def then(self, *troubles: Trouble) -> None:
@@ -52,12 +54,14 @@ class ReceiverServer:
     def running(self) -> Iterator[str]:
         handler = type("Handler", (_Handler,), {"stub": self})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if self.tls is not None:
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"http{'s' if self.tls else ''}://127.0.0.1:{server.server_address[1]}"
         finally:
             self.closing.set()
             server.shutdown()

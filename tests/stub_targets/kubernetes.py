@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,7 @@ class KubernetesStub:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.changed: list[Key] = []
         self._clock = 1000
+        self._lock = threading.Lock()
 
     def put(self, plural: str, thing: dict[str, Any]) -> dict[str, Any]:
         """As a controller or a person does it: no questions asked."""
@@ -79,7 +81,8 @@ class KubernetesStub:
 
     def __call__(self, request: Request) -> Reply:
         try:
-            return as_json(self._take(request))
+            with self._lock:
+                return as_json(self._take(request))
         except RefusedError as refused:
             return refused.reply
 
