@@ -179,7 +179,7 @@ _RESPONSE = (
     ),
     lines(
         "What vigil did",
-        "Messages, rollbacks by outcome, images queued for labelling; per hour.",
+        "Messages, rollbacks, canaries and controls by outcome, images queued; per hour.",
         (
             "{{receiver}} {{outcome}}",
             "sum by (receiver, outcome) (increase(vigil_pages_total[1h]))",
@@ -189,6 +189,14 @@ _RESPONSE = (
             f"sum by (outcome) (increase(vigil_rollbacks_total{{{OF_MODEL}}}[1h]))",
         ),
         ("re-label", f"sum(increase(vigil_relabel_items_total{{{OF_MODEL}}}[1h]))"),
+        (
+            "canary {{outcome}}",
+            f"sum by (outcome) (increase(vigil_canaries_total{{{OF_MODEL}}}[1h]))",
+        ),
+        (
+            "{{what}} {{outcome}}",
+            f"sum by (what, outcome) (increase(vigil_controls_total{{{OF_MODEL}}}[1h]))",
+        ),
         width=8,
     ),
 )
