@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from monitor.retraining import orders
+from monitor.retraining.judging import has_baseline
 from monitor.store.tables import RetrainingRow
 
 
 def shown(session: Session, number: int) -> dict[str, Any]:
-    """Everything about one retraining.
+    """Everything about one retraining; ``baseline``: whether its version has one.
 
     Raises:
         NotFoundError: there is none of that number.
@@ -37,6 +38,7 @@ def plain(session: Session, row: RetrainingRow) -> dict[str, Any]:
         "requested_at": row.requested_at,
         "receipt": dict(row.receipt),
         "version": row.released_version,
+        "baseline": has_baseline(session, row) if row.released_version else None,
         "released_at": row.released_at,
         "judged_at": row.judged_at,
         "judgement": dict(row.judgement),

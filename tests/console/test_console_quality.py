@@ -62,9 +62,7 @@ def test_the_report_is_a_page_of_its_own(client: TestClient, labelled: Fleet) ->
     assert "script" not in answer.headers["content-security-policy"]
 
 
-def test_who_may_not_operate_changes_nothing(
-    sign_in: Browser, labelled: Fleet, csrf: Csrf
-) -> None:
+def test_who_may_not_operate_changes_nothing(sign_in: Browser, labelled: Fleet, csrf: Csrf) -> None:
     browser = sign_in("viewer")
     value = csrf(browser.get(PAGE).text)
     for path in (f"{PAGE}/retrain", "/retrainings/1/request", "/retrainings/1/withdraw"):

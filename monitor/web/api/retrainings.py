@@ -60,6 +60,7 @@ class RetrainingOut(Answer):
     requested_at: datetime | None
     receipt: dict[str, Any]
     version: str | None
+    baseline: bool | None
     released_at: datetime | None
     judged_at: datetime | None
     judgement: dict[str, Any]

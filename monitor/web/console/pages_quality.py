@@ -57,9 +57,7 @@ def report(
     now = services.clock.now()
     back = queries_quality.SPANS.get(span, queries_quality.SPANS[queries_quality.USUAL])
     with services.sessions() as session:
-        card = model_card(
-            session, services.settings, model, deployment, since=now - back, now=now
-        )
+        card = model_card(session, services.settings, model, deployment, since=now - back, now=now)
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     return HTMLResponse(
         render_card(card), headers={**SECURITY_HEADERS, "Content-Security-Policy": policy}
