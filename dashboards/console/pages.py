@@ -12,6 +12,7 @@ from markupsafe import Markup
 from dashboards.console import words
 from dashboards.console.auditview import AuditView
 from dashboards.console.deliveriesview import DeliveriesView
+from dashboards.console.labelsview import LabelsView
 from dashboards.console.plots.embedding import embedding_map
 from dashboards.console.plots.histogram import class_bars, histogram
 from dashboards.console.plots.lanes import lanes
@@ -162,6 +163,10 @@ def render_silences(view: SilencesView, chrome: Chrome) -> str:
 
 def render_releases(view: ReleasesView, chrome: Chrome) -> str:
     return _render("releases.html", chrome, view=view)
+
+
+def render_labels(view: LabelsView, chrome: Chrome) -> str:
+    return _render("labels.html", chrome, view=view)
 
 
 def render_quality(view: QualityView, chrome: Chrome) -> str:

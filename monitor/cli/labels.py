@@ -6,6 +6,7 @@ import typer
 
 from monitor.cli.failures import FriendlyGroup
 from monitor.cli.labels_quality import quality
+from monitor.cli.labels_queue import pull, queue, withdraw
 
 app = typer.Typer(
     name="labels",
@@ -13,7 +14,8 @@ app = typer.Typer(
     help="Images for people to label, and what their labels say.",
     no_args_is_help=True,
 )
-app.command()(quality)
+for command in (quality, queue, pull, withdraw):
+    app.command()(command)
 
 
 @app.callback()

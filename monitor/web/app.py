@@ -21,6 +21,7 @@ from monitor.web.api import (
     followups,
     health,
     incidents,
+    label_tasks,
     labels,
     releases,
     retrainings,
@@ -66,6 +67,7 @@ def create_app(services: Services, *, announcer: Teller | None = None) -> FastAP
     for part in (
         windows,
         labels,
+        label_tasks,
         releases,
         versions,
         retrainings,

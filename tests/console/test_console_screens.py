@@ -46,6 +46,7 @@ PATHS = {
         f"/routes?model={MODEL}/{DEPLOYMENT}&severity=error&cause=input_fault&slice=camera%3Dc3",
         1100,
     ),
+    "labels": ("/labels", 1000),
     "followups": ("/followups", 360),
     "versions": (f"/versions/{MODEL}/{DEPLOYMENT}", 900),
     "post-mortem": ("/incidents/{input_fault}/export", 2000),

@@ -99,3 +99,65 @@ def test_a_task_that_was_never_sent_ends_without_asking_the_queue(lone_desk: Des
         session.add(task_row(picked_at=NOON - timedelta(days=30)))
     assert Upkeep(lone_desk.services).run_due() == 1
     assert lone_desk.rows()[0].state == "expired"
+
+
+def test_what_a_batch_looks_like_goes_with_the_samples(lone_desk: Desk) -> None:
+    """Pictures and embeddings are deleted when samples are; the tasks stay as long as labels."""
+    import numpy as np
+
+    from monitor.labelling import pictures
+    from monitor.retention import sweep
+    from monitor.settings.schema import Retention
+
+    services = lone_desk.services
+    looks = pictures.Pictures(
+        ids=("r1", "r2"),
+        thumbnails=np.zeros((2, 4, 4, 3), np.uint8),
+        embedding=np.ones((2, 3), np.float16),
+    )
+    pictures.write(services.samples, "batch", looks)
+    lone_desk.tasks(2, looks="pixels")
+    pictures.strike(services.samples, "batch", ["r1"])
+    kept = pictures.of(services.samples, "batch")
+    assert kept is not None
+    assert (kept.ids, kept.embedding.shape, kept.png("r1")) == (("r2",), (1, 3), None)
+    assert (kept.png("r2") or b"").startswith(b"\x89PNG")
+    keep = Retention(samples_days=14, history_days=365)
+    for days, (there, rows) in {13: (True, 2), 15: (False, 2), 366: (False, 0)}.items():
+        sweep(services.sessions, services.samples, keep, now=NOON + timedelta(days=days))
+        assert (pictures.of(services.samples, "batch") is not None, len(lone_desk.rows())) == (
+            there,
+            rows,
+        )
+    assert {row.looks for row in lone_desk.rows()} <= {""}
+
+
+def test_the_api_shows_queues_and_takes_a_batch_back(lone_desk: Desk) -> None:
+    """Reading needs no more than a viewer's token, taking back an operator's."""
+    from web_client import TestClient
+
+    from monitor.web.app import create_app
+    from monitor.web.auth import create_token
+
+    lone_desk.tasks(3)
+    with lone_desk.services.sessions.begin() as session:
+        sent = {
+            scope: {
+                "Authorization": "Bearer "
+                + create_token(session, name=scope, scope=scope, actor="test", at=NOON)
+            }
+            for scope in ("viewer", "operator")
+        }
+    client = TestClient(create_app(lone_desk.services), base_url="http://127.0.0.1")
+    shown = client.get("/v1/labels/queues", headers=sent["viewer"]).json()
+    (queue,), (batch,) = shown["queues"], shown["batches"]
+    assert (queue["model"], queue["waiting"], queue["states"]) == (FAMILY[0], 3, {"queued": 3})
+    assert (batch["batch"], batch["waiting"]) == ("batch", 3)
+    body = {"batch": "batch", "reason": "wrong camera"}
+    refused = client.post("/v1/labels/withdraw", json=body, headers=sent["viewer"])
+    assert refused.status_code == 403
+    done = client.post("/v1/labels/withdraw", json=body, headers=sent["operator"])
+    assert done.json() == {"withdrawn": 3}
+    assert {row.problem for row in lone_desk.rows()} == {"withdrawn by operator: wrong camera"}
+    gone = client.post("/v1/labels/withdraw", json={"batch": "x"}, headers=sent["operator"])
+    assert gone.status_code == 404

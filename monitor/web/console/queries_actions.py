@@ -71,7 +71,7 @@ def _action(session: Session, row: ActionRow, class_names: Sequence[str]) -> Act
         executed_at=row.executed_at,
         finished_at=row.finished_at,
         approved_by=row.approved_by,
-        items=tuple(_item(item, class_names) for item in items),
+        items=tuple(item_of(item, class_names) for item in items),
         item_count=total or 0,
     )
 
@@ -113,7 +113,8 @@ def image_bytes(session: Session, samples: SampleStore, item_id: int) -> bytes:
     return raw
 
 
-def _item(row: LabelTaskRow, class_names: Sequence[str]) -> RelabelItem:
+def item_of(row: LabelTaskRow, class_names: Sequence[str]) -> RelabelItem:
+    """A picked image as pages show it."""
     metadata = row.data.get("metadata")
     where = (
         " · ".join(f"{key}={value}" for key, value in metadata.items())

@@ -38,6 +38,7 @@ NOTICES = {
     "silence-extended": ("good", "It ends later."),
     "followup-added": ("good", "Added: it is followed until it is done or dropped."),
     "followup-closed": ("good", "Closed."),
+    "labels-withdrawn": ("good", "Withdrawn: they leave their queue with the next round."),
     "signed-in": ("good", "Signed in."),
     "resent": ("good", "It waits again, and goes with the next round."),
     "dropped": ("good", "Dropped."),

@@ -16,6 +16,7 @@ from monitor.web.console import (
     forms,
     pages_deliveries,
     pages_followups,
+    pages_labels,
     pages_quality,
     pages_releases,
     pages_routes,
@@ -49,6 +50,7 @@ router.include_router(pages_silences.router)
 router.include_router(pages_deliveries.router)
 router.include_router(pages_routes.router)
 router.include_router(pages_followups.router)
+router.include_router(pages_labels.router)
 router.include_router(pages_quality.router)
 router.include_router(pages_releases.router)
 router.include_router(pages_versions.router)
