@@ -179,6 +179,16 @@ def test_kserve_goes_one_step_back_and_says_which():
     assert not api.changed
 
 
+@pytest.mark.parametrize("target", [ArgoUndo, ArgoAbort, KserveTarget])
+def test_a_cluster_without_the_kind_is_told(target):
+    """Argo or KServe is not installed there: refused, not waited for."""
+    api, _ = a_rollout(canary=True)
+    api.groups = {"apps/v1"}
+    with over(api, target) as opened:
+        report = opened.execute(a_plan(target.kind))
+    assert (report.state, "HTTP 404 404 page not found" in report.text) == (FAILED, True)
+
+
 def test_a_first_revision_has_nothing_to_go_back_to():
     api, _ = a_service()
     with over(api, KserveTarget) as target:

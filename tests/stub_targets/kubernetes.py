@@ -43,6 +43,10 @@ class RefusedError(Exception):
         super().__init__(message)
 
 
+class NotServedError(Exception):
+    """No such path, or of a group that is not installed: told in plain text."""
+
+
 class KubernetesStub:
     """Args:
     token: the bearer token of a service account.
@@ -55,6 +59,7 @@ class KubernetesStub:
         self.token = token
         self.statuses = statuses
         self.namespace = "models"
+        self.groups = set(KNOWN)
         self.objects: dict[Key, dict[str, Any]] = {}
         self.changed: list[Key] = []
         self._clock = 1000
@@ -85,13 +90,15 @@ class KubernetesStub:
                 return as_json(self._take(request))
         except RefusedError as refused:
             return refused.reply
+        except NotServedError:
+            return Reply(status=404, body=b"404 page not found\n")
 
     def _take(self, request: Request) -> Any:
         if request.header("Authorization") != f"Bearer {self.token}":
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         found = PATH.fullmatch(request.path)
-        if found is None or found[3] not in KNOWN.get(found[1], ()):
-            raise RefusedError(404, "NotFound", "the server could not find the requested resource")
+        if found is None or found[1] not in self.groups or found[3] not in KNOWN[found[1]]:
+            raise NotServedError
         _, namespace, plural, name, subresource = found.groups()
         if namespace != self.namespace:
             message = f'{plural} is forbidden: no access in the namespace "{namespace}"'

@@ -107,11 +107,11 @@ class KubernetesApi:
         return version_of(now) != version_of(was)
 
     def _taken(self, answer: Answer, what: str) -> dict[str, Any]:
-        plain = self._http.object(answer)
         if answer.status < 300:
-            return plain
-        text = f"{what}: HTTP {answer.status} {plain.get('message', '')}"
-        stopped = self._http.stopped(TargetState.FAILED, text)
+            return self._http.object(answer)
+        # Of a kind that is not installed the API server says so in plain text.
+        why = answer.object().get("message") or answer.text
+        stopped = self._http.stopped(TargetState.FAILED, f"{what}: HTTP {answer.status} {why}")
         raise NotThereError(stopped.report) if answer.status == 404 else stopped
 
     def _named(self, found: dict[str, Any], name: str) -> dict[str, Any]:

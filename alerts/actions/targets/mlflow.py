@@ -22,6 +22,7 @@ from alerts.actions.targets.system_target import (
     SystemTarget,
 )
 from alerts.actions.targets.version_names import NumberedName
+from alerts.notifiers.http import Answer
 
 _API = "/api/2.0/mlflow"
 _REFUSED = (400, 401, 403, 404)
@@ -104,9 +105,9 @@ class MlflowAlias(SystemTarget):
         answer = self._http.call(
             "GET", f"{_API}/model-versions/get", params=params, accept=_REFUSED
         )
-        if answer.status == 404:
+        if answer.status == 404 and answer.object():
             return f"{self._model} has no version {number}"
-        found = self._taken(self._http.object(answer), answer.status)
+        found = self._taken(answer)
         state = str(found["model_version"].get("status", "READY"))
         return "" if state == "READY" else f"version {number} of {self._model} is {state}"
 
@@ -118,15 +119,17 @@ class MlflowAlias(SystemTarget):
         self, method: str, path: str, plain: Any = None, *, params: dict[str, str] | None = None
     ) -> dict[str, Any]:
         answer = self._http.call(method, f"{_API}/{path}", plain, params=params, accept=_REFUSED)
-        return self._taken(self._http.object(answer), answer.status)
+        return self._taken(answer)
 
-    def _taken(self, plain: dict[str, Any], status: int) -> dict[str, Any]:
+    def _taken(self, answer: Answer) -> dict[str, Any]:
         """Raises:
-        StoppedError: the server refused.
+        StoppedError: the server refused, or something else answered.
         """
-        if status < 300:
-            return plain
-        text = f"HTTP {status} {plain.get('error_code', '')} {plain.get('message', '')}"
+        if answer.status < 300:
+            return self._http.object(answer)
+        plain = answer.object()
+        why = f"{plain.get('error_code', '')} {plain.get('message', '')}" if plain else answer.text
+        text = f"HTTP {answer.status} {why}"
         raise self._http.stopped(TargetState.FAILED, text)
 
 
