@@ -13,6 +13,7 @@ from vigil.clock import ManualClock
 from vigil.errors import ConflictError
 
 
+@pytest.mark.parametrize("is_keyed", [True, False])
 def test_a_lost_answer_is_looked_for_and_nothing_is_asked_twice(
     services: Services, clock: ManualClock, is_keyed: bool
 ) -> None:
@@ -29,6 +30,7 @@ def test_a_lost_answer_is_looked_for_and_nothing_is_asked_twice(
     assert (state_of(services), len(hook.taken)) == ("requested", 1)
 
 
+@pytest.mark.parametrize("is_keyed", [True, False])
 def test_a_service_killed_after_sending_sends_nothing_twice(
     services: Services, clock: ManualClock, is_keyed: bool
 ) -> None:

@@ -131,8 +131,6 @@ def test_a_release_that_only_begins_with_the_same_name_is_another(
     assert state_of(services) == "requested"
 
 
-@pytest.mark.parametrize("is_keyed", [True, False])
-@pytest.mark.parametrize("is_keyed", [True, False])
 def test_of_one_model_one_retraining_is_under_way(both: Services) -> None:
     services = both
     incident_with_labels(services, 5)
