@@ -61,8 +61,9 @@ def read(
     incidents = _incidents(session, best.values())
     records = [_of_label(row, best.get(row.record_id), incidents) for row in labels]
     known = {row.record_id for row in labels}
+    keys = {key for row in labels for key in row.cell}
     records += [
-        _of_task(row, incidents)
+        _of_task(row, incidents, keys)
         for row in best.values()
         if row.label is not None and row.record_id not in known and row.picked_at >= since
     ]
@@ -152,14 +153,18 @@ def _of_label(
     )
 
 
-def _of_task(row: LabelTaskRow, incidents: Mapping[int, int]) -> LabelledRecord:
-    """A label that is not among the labels of predictions: none of the classes, or just come."""
+def _of_task(row: LabelTaskRow, incidents: Mapping[int, int], keys: set[str]) -> LabelledRecord:
+    """A label that is not among the labels of predictions: none of the classes, or just come.
+
+    Of its metadata only what makes slices counts: the ``keys`` that labels of predictions have.
+    """
+    metadata = (row.data.get("metadata") or {}).items()
     top, said = _top(row.data), int(row.data.get("prediction", -1))
     at = row.data.get("time_s")
     return LabelledRecord(
         record_id=row.record_id,
         version=row.version,
-        cell={str(key): str(value) for key, value in (row.data.get("metadata") or {}).items()},
+        cell={str(key): str(value) for key, value in metadata if not keys or key in keys},
         prediction=said,
         confidence=dict(top).get(said, 0.0),
         label=-1 if row.label is None else row.label,

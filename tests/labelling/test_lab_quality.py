@@ -119,6 +119,15 @@ def test_none_of_the_classes_is_a_wrong_answer(sessions: Sessions) -> None:
     assert found.response == 1.0
 
 
+def test_metadata_that_makes_no_slice_makes_none(sessions: Sessions) -> None:
+    """A picked record carries all its metadata; slices are by the keys of predictions."""
+    with sessions.begin() as session:
+        session.add_all([label_row(f"a-{k}") for k in range(5)])
+        data = {"prediction": 3, "top": [[3, 0.8]], "metadata": {"site": "north", "shot": "77"}}
+        session.add(task_row("none", label=-1, data=data))
+    assert [str(one.slice) for one in report(sessions).quality.slices] == ["site=north"]
+
+
 def test_a_model_without_labels_has_no_quality(sessions: Sessions) -> None:
     found = report(sessions)
     assert (found.quality.whole, found.quality.slices, found.suspects) == (None, (), ())
