@@ -7,7 +7,7 @@ the pointer that DVC keeps in Git.
 A line: ``id``, ``label``, ``split`` (``train`` or ``holdout``, by a hash of the id, so that a
 record stays where it is in every later dataset), ``prediction``, ``confidence``, ``version``,
 ``slice``, ``predicted_at``, ``uri``, ``drawn`` and ``inclusion`` (how it was sampled), ``suspect``
-(why its label may be wrong), ``model`` and ``deployment``.
+(why its label may be wrong), ``model``, ``deployment``, and ``sha256`` of all that.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def without(labels: bytes, record_id: str) -> bytes | None:
 
 def _line(item: Item, model: str, deployment: str) -> dict[str, Any]:
     one = item.record
-    return {
+    line = {
         "id": one.record_id,
         "label": one.label,
         "split": "holdout" if unit_hash(one.record_id) < HOLDOUT else "train",
@@ -128,6 +128,7 @@ def _line(item: Item, model: str, deployment: str) -> dict[str, Any]:
         "model": model,
         "deployment": deployment,
     }
+    return line | {"sha256": hashlib.sha256(canonical(line)).hexdigest()}
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

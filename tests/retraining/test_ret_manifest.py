@@ -56,6 +56,9 @@ def test_a_line_says_what_training_needs_and_how_it_was_drawn() -> None:
     assert (found["drawn"], found["inclusion"]) == ("chosen", 1.0)
     assert found["slice"] == {"camera": "c1", "site": "north"}
     assert "author" not in found  # a dataset travels: it names no person
+    said = found.pop("sha256")
+    plain = json.dumps(found, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert said == hashlib.sha256(plain.encode()).hexdigest()
 
 
 def test_a_record_stays_on_its_side_of_the_split() -> None:
