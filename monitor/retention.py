@@ -20,8 +20,10 @@ from monitor.store.tables import (
     LabelRow,
     LabelTaskRow,
     LedgerIdRow,
+    MarkRow,
     OutboxRow,
     RejectionRow,
+    ServingSpanRow,
     SilenceRow,
     SourceRow,
     TickRow,
@@ -51,8 +53,9 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
     """One round of retention. Killed in the middle, the next round goes on.
 
     Labels and their tasks, ticks with their verdicts and points, resolved incidents with all that
-    belongs to them, silences that are over and rejections are kept ``history_days``, sources as
-    long as windows, what label tasks look like as long as samples; the audit is kept for ever.
+    belongs to them, silences that are over, rejections and what served are kept ``history_days``,
+    sources as long as windows, what label tasks look like as long as samples; the audit is kept for
+    ever.
     """
     ledgers = _forget_ledgers(sessions, now - timedelta(days=keep.ledger_days))
     windows = _delete(sessions, WindowRow, WindowRow.end_at < now - _days(keep.windows_days))
@@ -76,6 +79,8 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
         & OutboxRow.incident_id.is_(None),
     )
     _delete(sessions, SilenceRow, SilenceRow.ends_at < old)
+    _delete(sessions, ServingSpanRow, ServingSpanRow.last_at < old)
+    _delete(sessions, MarkRow, (MarkRow.at < old) & (MarkRow.state != "waiting"))
     _delete_pictures(sessions, samples, now - _days(keep.samples_days))
     _delete(sessions, LabelTaskRow, LabelTaskRow.picked_at < old)
     with sessions.begin() as session:

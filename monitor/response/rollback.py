@@ -11,8 +11,7 @@ out yet is withdrawn where something speaks against it by now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -37,24 +36,12 @@ from monitor.response.rollback_readiness import (
     is_due,
     rehearsed,
 )
+from monitor.response.rollback_settling import Asked, Settlement, verified
 from monitor.response.side_by_side import SideBySide, either
 from monitor.services import Services
-from monitor.store.tables import ActionRow, ReleaseRow
+from monitor.store.tables import ActionRow
 
 _BEFORE_EXECUTION = ("proposed", "waiting")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Asked:
-    """What the target said, and what the guard held against sending the plan, if anything.
-
-    ``done``: it says that it carried the plan out.
-    """
-
-    report: TargetReport
-    held: Decision | None = None
-    sent: bool = False
-    done: bool = False
 
 
 class Rollbacks:
@@ -69,6 +56,8 @@ class Rollbacks:
     ) -> None:
         self._services = services
         self._news = RollbackNews(announcer, services.metrics)
+        patience_s = services.settings.checks.unproven_after_s
+        self._settlement = Settlement(self._news, patience_s=patience_s)
         self._targets = targets
         self._counterfactuals = Counterfactuals(services, replays)
         self._side_by_side = SideBySide(services)
@@ -218,20 +207,20 @@ class Rollbacks:
             now = self._services.clock.now()
             row.updated_at = now
             row.decision = {**row.decision, "receipt": dict(asked.report.receipt)}
-            self._settle(session, row, incident, plan, asked, now, dry=dry)
+            self._settlement.settle(session, row, incident, plan, asked, now, dry=dry)
 
-    def _ask(self, action_id: int, plan: RollbackPlan, fence: Fence, *, dry: bool) -> _Asked:
+    def _ask(self, action_id: int, plan: RollbackPlan, fence: Fence, *, dry: bool) -> Asked:
         """How the plan stands; it is sent where it is not under way and the guard still agrees."""
         target = self._targets.get((plan.model, plan.deployment))
         if target is None:
             text = "no rollback target is configured any more"
-            return _Asked(report=TargetReport(state=TargetState.FAILED, text=text))
+            return Asked(report=TargetReport(state=TargetState.FAILED, text=text))
         if not dry:
             report = target.status(plan)
             if report.state is TargetState.EXECUTED:
-                return _Asked(report=_verified(target, plan, report), sent=True, done=True)
+                return Asked(report=verified(target, plan, report), sent=True, done=True)
             if report.state is TargetState.PENDING:
-                return _Asked(report=report, sent=True)
+                return Asked(report=report, sent=True)
         else:
             report = TargetReport(state=TargetState.READY, text="not sent")
         with self._services.sessions.begin() as session:
@@ -244,105 +233,11 @@ class Rollbacks:
             facts = self._facts(session, row, incident, known, self._services.clock.now(), UNKNOWN)
             decision = decide(facts)
             if decision.outcome is not GuardOutcome.ALLOW:
-                return _Asked(report=report, held=decision, sent=sent)
+                return Asked(report=report, held=decision, sent=sent)
             row.decision = {**row.decision, "sent": not dry}
         if dry:
-            return _Asked(report=target.dry_run(plan), sent=True)
+            return Asked(report=target.dry_run(plan), sent=True)
         report = target.execute(plan)
         done = report.state is TargetState.EXECUTED
-        seen = _verified(target, plan, report) if done else report
-        return _Asked(report=seen, sent=True, done=done)
-
-    def _settle(
-        self,
-        session: Session,
-        row: ActionRow,
-        incident: Incident,
-        plan: RollbackPlan,
-        asked: _Asked,
-        now: datetime,
-        *,
-        dry: bool,
-    ) -> None:
-        report = asked.report
-        perhaps_done = asked.sent and report.state is TargetState.UNCLEAR
-        if asked.held is not None and not perhaps_done:
-            self._withdraw(session, row, incident, asked.held, now)
-        elif dry and report.state is TargetState.READY:
-            row.state, row.finished_at = "done", now
-            row.result = {"text": f"Rehearsed only (dry run): {plan.text}: {report.text}."}
-            self._news.without_cure(session, incident, now, row.result["text"])
-            self._news.count(session, incident, "dry_run")
-        elif report.state is TargetState.EXECUTED:
-            self._executed(session, row, incident, plan, now)
-        elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
-            self._news.failed(session, row, incident, now, report.text, critical=asked.done)
-        elif now > self._deadline(row):
-            why = f"nothing says that it was carried out, though it may have been: {report.text}"
-            self._news.failed(session, row, incident, now, why, critical=True)
-        else:
-            row.decision = attempts.later(row.decision, attempts.TARGET, now)
-            held = f" (not sent again: {asked.held.text})" if asked.held else ""
-            row.result = {"text": f"Rollback under way: {report.text}{held}."}
-
-    def _withdraw(
-        self,
-        session: Session,
-        row: ActionRow,
-        incident: Incident,
-        held: Decision,
-        now: datetime,
-    ) -> None:
-        row.decision = {**row.decision, **held.to_json(), "text": held.text, "sent": False}
-        row.result = {"text": f"Rollback withdrawn before it was carried out: {held.text}."}
-        if held.outcome is GuardOutcome.REFUSE:
-            row.state, row.finished_at = "refused", now
-            self._news.count(session, incident, "refused")
-        else:
-            row.state = "waiting"
-        self._news.without_cure(session, incident, now, row.result["text"])
-
-    def _deadline(self, row: ActionRow) -> datetime:
-        patience = timedelta(seconds=self._services.settings.checks.unproven_after_s)
-        said = row.decision.get("allowed_at")
-        return (datetime.fromisoformat(said) if said else row.created_at) + patience
-
-    def _executed(
-        self,
-        session: Session,
-        row: ActionRow,
-        incident: Incident,
-        plan: RollbackPlan,
-        now: datetime,
-    ) -> None:
-        row.state, row.executed_at = "verifying", now
-        row.result = {"text": f"Rolled back {plan.text}."}
-        session.add(
-            ReleaseRow(
-                model=plan.model,
-                deployment=plan.deployment,
-                version=plan.to_version,
-                previous=plan.from_version,
-                started_at=now,
-                origin="rollback",
-                actor=row.approved_by or "vigil",
-                known_good=True,
-                note=f"incident {incident.id}",
-            )
-        )
-        moved = incidents.mitigated(
-            incident, at=now, actor=row.approved_by or "vigil", text=row.result["text"]
-        )
-        incident = record.save(session, moved)
-        self._news.rolled_back(session, incident, now, row.result["text"])
-
-
-def _verified(target: RollbackTarget, plan: RollbackPlan, done: TargetReport) -> TargetReport:
-    """It was carried out: does the target version serve? Where nobody can say, windows will."""
-    seen = target.verify(plan)
-    if seen.state in (TargetState.EXECUTED, TargetState.UNCLEAR, TargetState.READY):
-        return done
-    if seen.state is TargetState.PENDING:
-        return replace(seen, receipt=done.receipt)
-    text = f"it was carried out, but {plan.to_version} does not serve: {seen.text}"
-    return TargetReport(state=TargetState.FAILED, text=text, receipt=done.receipt)
+        seen = verified(target, plan, report) if done else report
+        return Asked(report=seen, sent=True, done=done)

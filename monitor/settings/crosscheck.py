@@ -16,7 +16,7 @@ from monitor.settings.crosscheck_retraining import retraining_problems
 from monitor.settings.fields import SecretRef, Section
 from monitor.settings.problem import Problem
 from monitor.settings.rollback import NEEDED, Api
-from monitor.settings.schema import Service, Settings, WatchedModel
+from monitor.settings.schema import Grafana, Service, Settings, WatchedModel
 from vigil.catalogue import CATALOGUE
 
 
@@ -25,6 +25,7 @@ def cross_check(settings: Settings) -> list[Problem]:
     return [
         *_service(settings.service),
         *_models(settings),
+        *_grafana(settings.grafana),
         *cross_check_alerting(settings),
         *_secrets(settings, ()),
     ]
@@ -64,6 +65,13 @@ def _service(service: Service) -> Iterator[Problem]:
             path=("service", "database_password"),
             expected="none: SQLite has no password",
             found="one",
+        )
+
+
+def _grafana(grafana: Grafana) -> Iterator[Problem]:
+    if grafana.annotations and grafana.token is None:
+        yield Problem(
+            path=("grafana", "token"), expected="where the token is, for annotations", found="none"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import small_fleet as fleet
@@ -15,6 +16,7 @@ from stub_receivers.server import ReceiverServer, Trouble
 from monitor.marks.grafana import GrafanaAnnotations
 from monitor.marks.job import CLAIM_S, Marks, annotations_of
 from monitor.services import Services
+from monitor.settings.load import parse_settings
 from monitor.settings.schema import Grafana, Settings
 from monitor.store import installation
 from monitor.store.tables import IncidentRow, MarkRow, ReleaseRow
@@ -238,3 +240,5 @@ def test_without_the_setting_nothing_is_drawn_and_with_it_a_token_is_needed() ->
     assert annotations_of(Settings()) is None
     with pytest.raises(ConfigError, match="a token, for annotations"):
         annotations_of(Settings(grafana=Grafana(annotations=True)))
+    with pytest.raises(ConfigError, match="where the token is, for annotations"):
+        parse_settings("[grafana]\nannotations = true\n", Path("vigil.toml"))

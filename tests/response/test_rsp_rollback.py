@@ -10,6 +10,7 @@ from alerts.actions.plan import RollbackPlan
 from alerts.actions.queues.memory import MemoryLabelQueue
 from alerts.actions.targets.protocol import TargetReport, TargetState
 from monitor.response.rollback import Rollbacks
+from monitor.response.rollback_settling import Settlement
 from monitor.store.tables import ReleaseRow
 
 
@@ -57,7 +58,7 @@ def test_a_process_killed_on_the_way_carries_it_out_once_all_the_same(
 
             patch.setattr(Counting, "execute", execute_and_die)
         else:
-            patch.setattr(Rollbacks, "_executed", die)
+            patch.setattr(Settlement, "_executed", die)
         with pytest.raises(Dead):
             work(stage, steps=6)
     assert stage.action(action).state == "executing"

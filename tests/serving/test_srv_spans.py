@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import small_fleet as fleet
 from srv_scene import Scene
 
+from monitor.retention import sweep
 from monitor.store.tables import ServingSpanRow, WindowRow
 
 
@@ -57,6 +60,16 @@ def test_another_preprocessing_of_the_same_version_is_another_build(scene: Scene
     scene.windows(0, first=0, preprocessing="resize-256", source="host-2")
     scene.enter(0)
     assert len(scene.spans()) == 2
+
+
+def test_spans_are_kept_as_long_as_history(scene: Scene) -> None:
+    scene.windows(0, first=0)
+    scene.enter(0)
+    settings = scene.services.settings.retention
+    for days, left in ((364, 1), (366, 0)):
+        now = fleet.NOON + timedelta(days=days)
+        sweep(scene.services.sessions, scene.services.samples, settings, now=now)
+        assert len(scene.spans()) == left
 
 
 def test_heartbeats_are_no_traffic(scene: Scene) -> None:
