@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from alerts.actions.command import run
 from alerts.actions.json_file import locked, write_whole
-from alerts.actions.targets.command import CONFLICT, FAILED, PENDING, READY
-from alerts.actions.targets.envelope import envelope
+from alerts.actions.targets.command import Program
 from alerts.actions.targets.protocol import TargetReport, TargetState
 from alerts.actions.targets.webhook import SignedWebhook
 from monitor.controls.plan import ControlPlan
@@ -127,42 +125,25 @@ class CommandTarget(NotTold):
     kind = "command"
 
     def __init__(self, argv: Sequence[str], *, timeout_s: float, pass_on: Sequence[str]) -> None:
-        self._argv, self._timeout_s, self._pass_on = tuple(argv), timeout_s, tuple(pass_on)
+        self._program = Program(argv, timeout_s=timeout_s, pass_on=pass_on)
 
     def execute(self, plan: ControlPlan) -> TargetReport:
-        return self._run("execute", plan)
+        return self._ask("execute", plan)
 
     def status(self, plan: ControlPlan) -> TargetReport:
-        return self._run("status", plan)
+        return self._ask("status", plan)
 
-    def _run(self, action: str, plan: ControlPlan) -> TargetReport:
-        end = run(
-            (*self._argv, action),
-            stdin=envelope(action, plan),
-            variables={
-                "VIGIL_ACTION": action,
-                "VIGIL_PLAN_ID": plan.id,
-                "VIGIL_MODEL": plan.model,
-                "VIGIL_DEPLOYMENT": plan.deployment,
+    def _ask(self, action: str, plan: ControlPlan) -> TargetReport:
+        return self._program.ask(
+            action,
+            plan,
+            {
                 "VIGIL_CONTROL": plan.what,
                 "VIGIL_NAME": plan.name,
                 "VIGIL_BEFORE": plan.before,
                 "VIGIL_AFTER": plan.after,
             },
-            pass_on=self._pass_on,
-            timeout_s=self._timeout_s,
         )
-        if not end.started:
-            return TargetReport(state=TargetState.FAILED, text=end.said)
-        states = {
-            0: TargetState.EXECUTED,
-            READY: TargetState.READY,
-            PENDING: TargetState.PENDING,
-            CONFLICT: TargetState.CONFLICT,
-            FAILED: TargetState.FAILED,
-        }
-        state = states.get(-1 if end.code is None else end.code, TargetState.UNCLEAR)
-        return TargetReport(state=state, text=end.said or f"the program ended with {end.code}")
 
 
 def _value(plain: dict[str, Any], keys: tuple[str, ...]) -> str:

@@ -28,11 +28,11 @@ class ArgoAbort(RolloutTarget):
 
     def _serving(self) -> str | None:
         found = self.get()
-        return self._now(found, self.sets(found))
+        return self._now(found, self.api.owned_by(found))
 
     def _read(self, plan: RollbackPlan) -> Situation:
         found = self.get()
-        sets, status = self.sets(found), found.get("status") or {}
+        sets, status = self.api.owned_by(found), found.get("status") or {}
         stable = self.of_hash(sets, status.get("stableRS"))
         obstacle = ""
         if status.get("stableRS") == status.get("currentPodHash"):

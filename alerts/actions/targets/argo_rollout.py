@@ -15,15 +15,12 @@ class RolloutTarget(ObjectTarget):
 
     resource = ROLLOUTS
 
-    def sets(self, found: dict[str, Any]) -> list[dict[str, Any]]:
-        return self.api.owned_by(found)
-
     def wanted(self, found: dict[str, Any]) -> str | None:
         """The version of the template, be it here or in the workload it refers to."""
         template = found["spec"].get("template")
         if template is not None:
             return self.place.version_in(template)
-        return self.of_hash(self.sets(found), found["status"].get("currentPodHash"))
+        return self.of_hash(self.api.owned_by(found), found["status"].get("currentPodHash"))
 
     def of_hash(self, sets: list[dict[str, Any]], pod_hash: str | None) -> str | None:
         """The version of the replica set with this hash."""

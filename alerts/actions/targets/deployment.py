@@ -11,60 +11,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerts.actions.plan import RollbackPlan
-from alerts.actions.targets.kubernetes_api import DEPLOYMENTS, JSON_PATCH, version_of
-from alerts.actions.targets.kubernetes_object import ObjectTarget
-from alerts.actions.targets.protocol import TargetState
-from alerts.actions.targets.replica_sets import latest_of, mark_on, undo_patch
-from alerts.actions.targets.situation import Arrival, Situation
-from alerts.actions.targets.system_target import StoppedError
+from alerts.actions.targets.kubernetes_api import DEPLOYMENTS
+from alerts.actions.targets.situation import Arrival
+from alerts.actions.targets.template_target import TemplateTarget
 
 REVISION = "deployment.kubernetes.io/revision"
-HASH_LABEL = "pod-template-hash"
 
 
-class DeploymentTarget(ObjectTarget):
+class DeploymentTarget(TemplateTarget):
     """A Deployment of a namespace."""
 
     kind = "deployment"
     resource = DEPLOYMENTS
+    revision_at = REVISION
+    hash_label = "pod-template-hash"
 
-    def _serving(self) -> str | None:
-        return self.place.version_in(self.get()["spec"]["template"])
+    def wanted(self, found: dict[str, Any]) -> str | None:
+        return self.place.version_in(found["spec"]["template"])
 
-    def _read(self, plan: RollbackPlan) -> Situation:
-        found = self.get()
-        serving = self.place.version_in(found["spec"]["template"])
-        obstacle, sets = "", []
-        if serving == plan.from_version:
-            sets = self.api.owned_by(found)
-            obstacle = "" if self._earlier(sets, plan) else self._none_left(plan)
-            if found["spec"].get("paused"):
-                obstacle = f"Deployment {self.name} is paused; resume it first"
-        arrival, text = rollout(found)
-        return Situation(
-            serving=serving,
-            mark=mark_on((found, *sets), plan.id),
-            arrival=arrival,
-            arrival_text=text,
-            obstacle=obstacle,
-            means=f"the pod template of an earlier replica set of {self.name}",
-            token=version_of(found),
-        )
+    def hindrance(self, found: dict[str, Any]) -> str:
+        if found["spec"].get("paused"):
+            return f"Deployment {self.name} is paused; resume it first"
+        return ""
 
-    def _change(self, plan: RollbackPlan, was: Situation, *, rehearse: bool) -> None:
-        found = self.still(was)
-        earlier = self._earlier(self.api.owned_by(found), plan)
-        if earlier is None:
-            raise StoppedError.of(TargetState.FAILED, self._none_left(plan))
-        patch = undo_patch(found, earlier, plan.id, HASH_LABEL)
-        self.api.patch(DEPLOYMENTS, found, patch, content_type=JSON_PATCH, rehearse=rehearse)
-
-    def _earlier(self, sets: list[dict[str, Any]], plan: RollbackPlan) -> dict[str, Any] | None:
-        return latest_of(sets, plan.to_version, self.place, REVISION)
-
-    def _none_left(self, plan: RollbackPlan) -> str:
-        return f"no replica set of {self.name} with {plan.to_version} is left"
+    def arrival(self, found: dict[str, Any]) -> tuple[Arrival, str]:
+        return rollout(found)
 
 
 def rollout(deployment: dict[str, Any]) -> tuple[Arrival, str]:
