@@ -11,6 +11,13 @@ from monitor.services import Services
 from monitor.store import installation
 from monitor.store.tables import LabelTaskRow
 
+_AFTER = {
+    ledger.PICKED: ledger.QUEUED,
+    ledger.WITHDRAWN: ledger.WITHDRAWING,
+    ledger.EXPIRED: ledger.EXPIRING,
+}
+"""What was taken back, or forgotten, while the queue took it has to leave again."""
+
 
 def send(
     services: Services, queue: LabelQueue, batch: str, *, fence: Fence = unfenced
@@ -38,13 +45,11 @@ def send(
     with services.sessions.begin() as session:
         fence(session)
         now = services.clock.now()
-        for row in session.scalars(
-            select(LabelTaskRow)
-            .where(LabelTaskRow.batch == batch, LabelTaskRow.state == ledger.PICKED)
-            .with_for_update()
-        ):
+        sent = select(LabelTaskRow).where(LabelTaskRow.id.in_([row.id for row in rows]))
+        for row in session.scalars(sent.with_for_update()):
             external = placed.ids.get(ledger.task_id(ours, row.id))
-            if external is not None:
-                row.state, row.external_id, row.queued_at = ledger.QUEUED, external, now
-                row.queue = queue.name
+            if external is None or row.external_id is not None:
+                continue
+            row.external_id, row.queued_at, row.queue = external, now, queue.name
+            row.state = _AFTER.get(row.state, row.state)
     return placed

@@ -132,15 +132,15 @@ def test_what_a_batch_looks_like_goes_with_the_samples(lone_desk: Desk) -> None:
     assert {row.looks for row in lone_desk.rows()} <= {""}
 
 
-def test_the_api_shows_queues_and_takes_a_batch_back(lone_desk: Desk) -> None:
+def test_the_api_shows_queues_and_takes_a_batch_back(desk: Desk) -> None:
     """Reading needs no more than a viewer's token, taking back an operator's."""
     from web_client import TestClient
 
     from monitor.web.app import create_app
     from monitor.web.auth import create_token
 
-    lone_desk.tasks(3)
-    with lone_desk.services.sessions.begin() as session:
+    desk.tasks(3)
+    with desk.services.sessions.begin() as session:
         sent = {
             scope: {
                 "Authorization": "Bearer "
@@ -148,7 +148,7 @@ def test_the_api_shows_queues_and_takes_a_batch_back(lone_desk: Desk) -> None:
             }
             for scope in ("viewer", "operator")
         }
-    client = TestClient(create_app(lone_desk.services), base_url="http://127.0.0.1")
+    client = TestClient(create_app(desk.services), base_url="http://127.0.0.1")
     shown = client.get("/v1/labels/queues", headers=sent["viewer"]).json()
     (queue,), (batch,) = shown["queues"], shown["batches"]
     assert (queue["model"], queue["waiting"], queue["states"]) == (FAMILY[0], 3, {"queued": 3})
@@ -158,6 +158,28 @@ def test_the_api_shows_queues_and_takes_a_batch_back(lone_desk: Desk) -> None:
     assert refused.status_code == 403
     done = client.post("/v1/labels/withdraw", json=body, headers=sent["operator"])
     assert done.json() == {"withdrawn": 3}
-    assert {row.problem for row in lone_desk.rows()} == {"withdrawn by operator: wrong camera"}
+    assert {row.problem for row in desk.rows()} == {"withdrawn by operator: wrong camera"}
     gone = client.post("/v1/labels/withdraw", json={"batch": "x"}, headers=sent["operator"])
     assert gone.status_code == 404
+
+
+def test_what_is_forgotten_while_the_queue_takes_it_leaves_again(lone_desk: Desk) -> None:
+    """No picture stays in a queue because it went in a moment too late."""
+    from incident_rows import task_row
+
+    from monitor.forget import forget
+    from monitor.labelling.sending import send
+
+    class Slow(MemoryLabelQueue):
+        def put(self, tasks):  # type: ignore[no-untyped-def]
+            forget(lone_desk.services, "r1", actor="ann")
+            return super().put(tasks)
+
+    queue = Slow()
+    with lone_desk.services.sessions.begin() as session:
+        session.add_all(task_row(record_id=f"r{k}", rank=k) for k in (1, 2))
+    send(lone_desk.services, queue, "batch")
+    assert [row.state for row in lone_desk.rows()] == ["withdrawing", "queued"]
+    lone_desk.use(queue)
+    assert lone_desk.withdrawals.run_due() == 1
+    assert [task.record_id for task in queue.tasks.values()] == ["r2"]

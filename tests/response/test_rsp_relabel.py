@@ -16,7 +16,7 @@ from alerts.actions.queues.files import FileLabelQueue
 from alerts.actions.queues.memory import MemoryLabelQueue
 from alerts.actions.queues.protocol import LabelQueueError, Placed
 from monitor.response.relabel import Relabelling
-from monitor.store.tables import LabelTaskRow
+from monitor.store.tables import IncidentRow, LabelTaskRow
 from vigil.types import Cause
 
 SHIFTED = replace(fleet.HEALTHY, version="v2", temper=0.5)
@@ -100,6 +100,43 @@ def test_a_process_killed_after_the_queue_took_them_queues_none_twice(
     assert [item.record_id for item in items(stage)] == [
         json.loads(line)["record_id"] for line in lines
     ]
+
+
+def test_a_process_killed_after_it_wrote_down_its_picks_queues_just_these(
+    stage: Stage, tmp_path: Path, monkeypatch
+):
+    """More windows came meanwhile: what was written down counts."""
+    action = ready(stage, FileLabelQueue(str(tmp_path / "labels")))
+    stage.clock.advance(6.0)
+
+    def die(*_: object, **__: object) -> None:
+        raise Dead
+
+    with monkeypatch.context() as patch:
+        patch.setattr("monitor.response.relabel.send", die)
+        with pytest.raises(Dead):
+            stage.worker.run_due()
+    picked = [item.record_id for item in items(stage)]
+    assert len(picked) == 10
+    assert {item.state for item in items(stage)} == {"picked"}
+    stage.traffic(replace(SHIFTED, temper=0.1), first=fleet.FIRST + 8)
+    work(stage)
+    assert stage.action(action).state == "done"
+    assert [item.record_id for item in items(stage)] == picked
+    (lines,) = (tmp_path / "labels").glob("*/items.jsonl")
+    assert [json.loads(line)["record_id"] for line in lines.read_text().splitlines()] == picked
+
+
+def test_for_a_false_alarm_nothing_is_picked(lone_stage: Stage):
+    queue = MemoryLabelQueue()
+    action = ready(lone_stage, queue)
+    with lone_stage.services.sessions.begin() as session:
+        for row in session.query(IncidentRow):
+            row.disposition = "false_alarm"
+    work(lone_stage)
+    row = lone_stage.action(action)
+    assert (row.state, queue.tasks) == ("failed", {})
+    assert "false alarm" in row.result["text"]
 
 
 def test_a_full_folder_is_tried_again(stage: Stage):
