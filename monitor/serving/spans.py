@@ -6,6 +6,7 @@ began since it was last seen. Windows that come late lengthen the span that they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,27 +32,50 @@ class _Stretch:
     windows: int
     records: int
 
+    @property
+    def family(self) -> tuple[str, str]:
+        return self.names["model"], self.names["deployment"]
+
 
 def write(session: Session, tick: int, *, window_s: float) -> None:
     """Enter what the tick counted. In its transaction: each window is entered once."""
-    for stretch in _stretches(session, tick):
-        row = _span(session, stretch, window_s)
+    stretches = _stretches(session, tick)
+    if not stretches:
+        return
+    known = _recent(session, stretches, window_s)
+    for stretch in stretches:
+        spans = known.setdefault(stretch.family, [])
+        row = _span(spans, stretch, window_s)
         if row is None:
-            session.add(
-                ServingSpanRow(
-                    **stretch.names,
-                    first_at=stretch.first_at,
-                    last_at=stretch.last_at,
-                    windows=stretch.windows,
-                    records=stretch.records,
-                )
+            row = ServingSpanRow(
+                **stretch.names,
+                first_at=stretch.first_at,
+                last_at=stretch.last_at,
+                windows=stretch.windows,
+                records=stretch.records,
             )
+            session.add(row)
+            spans.append(row)
         else:
             row.first_at = min(row.first_at, stretch.first_at)
             row.last_at = max(row.last_at, stretch.last_at)
             row.windows += stretch.windows
             row.records += stretch.records
     session.flush()
+
+
+def _recent(
+    session: Session, stretches: Sequence[_Stretch], window_s: float
+) -> dict[tuple[str, str], list[ServingSpanRow]]:
+    """The spans that may go on or may have come between, of all models at once."""
+    gap = timedelta(seconds=LONGEST_GAP_WINDOWS * window_s)
+    oldest = min(stretch.first_at for stretch in stretches)
+    found: dict[tuple[str, str], list[ServingSpanRow]] = {}
+    for row in session.scalars(
+        select(ServingSpanRow).where(ServingSpanRow.last_at >= oldest - gap)
+    ):
+        found.setdefault((row.model, row.deployment), []).append(row)
+    return found
 
 
 def _stretches(session: Session, tick: int) -> list[_Stretch]:
@@ -80,31 +104,25 @@ def _stretches(session: Session, tick: int) -> list[_Stretch]:
     ]
 
 
-def _span(session: Session, stretch: _Stretch, window_s: float) -> ServingSpanRow | None:
+def _span(
+    spans: Sequence[ServingSpanRow], stretch: _Stretch, window_s: float
+) -> ServingSpanRow | None:
     """The span that the stretch goes on with, or lies in."""
     gap = timedelta(seconds=LONGEST_GAP_WINDOWS * window_s)
     change = timedelta(seconds=CHANGE_WINDOWS * window_s)
-    same = [getattr(ServingSpanRow, name) == value for name, value in stretch.names.items()]
-    row = session.scalar(
-        select(ServingSpanRow)
-        .where(
-            *same,
-            ServingSpanRow.last_at >= stretch.first_at - gap,
-            ServingSpanRow.first_at <= stretch.last_at + gap,
-        )
-        .order_by(ServingSpanRow.last_at.desc(), ServingSpanRow.id.desc())
-        .limit(1)
-    )
+    same = [
+        row
+        for row in spans
+        if all(getattr(row, name) == value for name, value in stretch.names.items())
+        and row.last_at >= stretch.first_at - gap
+        and row.first_at <= stretch.last_at + gap
+    ]
+    row = max(same, key=lambda one: one.last_at, default=None)
     if row is None or row.last_at + change >= stretch.first_at:
         return row
-    family = (stretch.names["model"], stretch.names["deployment"])
-    other = session.scalar(
-        select(ServingSpanRow.id).where(
-            ServingSpanRow.model == family[0],
-            ServingSpanRow.deployment == family[1],
-            ServingSpanRow.first_at >= row.last_at - change,
-            ServingSpanRow.first_at < stretch.first_at,
-            ServingSpanRow.id != row.id,
-        )
+    came_between = any(
+        row.last_at - change <= other.first_at < stretch.first_at
+        for other in spans
+        if other is not row
     )
-    return None if other is not None else row
+    return None if came_between else row
