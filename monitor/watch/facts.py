@@ -14,13 +14,22 @@ from sqlalchemy.orm import Session
 
 from alerts.delivery import OutboxState
 from monitor.checks import coverage
+from monitor.labelling.overview import queues as label_queues
 from monitor.response import outbox_health as health
 from monitor.services import Services
 from monitor.serving.look import lasting_of
 from monitor.settings.schema import Service, Settings
 from monitor.store import overview
 from monitor.store.tables import LabelRow, OutboxRow, SignalPointRow
-from monitor.watch.trouble import Disk, Facts, Family, JobFacts, ModelFacts, ReceiverFacts
+from monitor.watch.trouble import (
+    Disk,
+    Facts,
+    Family,
+    JobFacts,
+    LabelQueueFacts,
+    ModelFacts,
+    ReceiverFacts,
+)
 
 _WAITING, _DEAD = OutboxState.WAITING.value, OutboxState.DEAD.value
 
@@ -35,6 +44,7 @@ def look(services: Services, jobs: Mapping[str, JobFacts]) -> Facts:
         models = dict(_models(session, settings))
         patience_s = settings.serving.patience_s
         apart = lasting_of(session, patience_s=patience_s, at=now)
+        queues = dict(_label_queues(session, settings))
     return Facts(
         at=now,
         up_since=services.started_at,
@@ -45,6 +55,7 @@ def look(services: Services, jobs: Mapping[str, JobFacts]) -> Facts:
         receivers=receivers,
         models=models,
         serving=apart,
+        label_queues=queues,
         disks=tuple(_disks(settings.service)),
         jobs=jobs,
     )
@@ -103,6 +114,19 @@ def _models(session: Session, settings: Settings) -> Iterator[tuple[Family, Mode
                 needed=max((one.needed for one in streams), default=0),
             ),
         )
+
+
+def _label_queues(session: Session, settings: Settings) -> Iterator[tuple[Family, LabelQueueFacts]]:
+    for one in label_queues(session, settings):
+        if one.failures and one.waiting and one.oldest_at is not None:
+            yield (
+                (one.model, one.deployment),
+                LabelQueueFacts(
+                    since=max(one.asked_at or one.oldest_at, one.oldest_at),
+                    waiting=one.waiting,
+                    problem=one.problem,
+                ),
+            )
 
 
 def _latest(session: Session, table: Any, column: Any, family: Family) -> datetime | None:

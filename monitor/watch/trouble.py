@@ -17,6 +17,9 @@ ABSTAINING_SHARE = 0.5
 ABSTAINING_AFTER = 3
 """A model that has sent so many times the history that its streams need should be judged."""
 
+LABEL_QUEUE_PATIENCE = timedelta(hours=2)
+"""Labels are worth waiting for, and nobody is called out for them sooner."""
+
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 2**30, 0.02
 SLOW_S = 5.0
 MANY_WAIT = 200
@@ -83,6 +86,16 @@ class JobFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LabelQueueFacts:
+    """A label queue that failed when it was last asked. ``since``: when it last answered, or had
+    its first image; ``waiting`` images for which nobody's labels come back."""
+
+    since: datetime
+    waiting: int
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """What vigil knows of itself at ``at``. ``looked_s``: seconds that the database took;
     ``serving``: where what serves has long differed from what was meant to."""
@@ -98,6 +111,7 @@ class Facts:
     disks: Sequence[Disk] = ()
     jobs: Mapping[str, JobFacts] = field(default_factory=dict)
     serving: Mapping[Family, Sequence[Mismatch]] = field(default_factory=dict)
+    label_queues: Mapping[Family, LabelQueueFacts] = field(default_factory=dict)
 
 
 def troubles(
@@ -112,6 +126,8 @@ def troubles(
         yield from _judging(facts, family, model, timedelta(seconds=ticks_late_after_s))
     for family, apart in sorted(facts.serving.items()):
         yield _serving(family, apart)
+    for family, queue in sorted(facts.label_queues.items()):
+        yield from _label_queue(facts, family, queue)
     yield from _disks(facts)
     if facts.looked_s > SLOW_S:
         yield Trouble(
@@ -250,6 +266,17 @@ def _serving(family: Family, apart: Sequence[Mismatch]) -> Trouble:
         since=min(one.since for one in apart),
         amount=len(apart),
     )
+
+
+def _label_queue(facts: Facts, family: Family, queue: LabelQueueFacts) -> Iterator[Trouble]:
+    if facts.at - max(queue.since, facts.up_since) > LABEL_QUEUE_PATIENCE:
+        silent = duration((facts.at - queue.since).total_seconds())
+        yield Trouble(
+            key=f"label-queue-{family[0]}-{family[1]}",
+            title=f"vigil does not reach the label queue of {family[0]} in {family[1]}",
+            reasons=(f"{queue.waiting} images wait, and for {silent}: {queue.problem}",),
+            since=queue.since,
+        )
 
 
 def _gone(facts: Facts, model: ModelFacts) -> bool:

@@ -130,6 +130,19 @@ def test_a_line_that_can_not_be_read_is_told_with_its_number(queue, tmp_path):
     ]
 
 
+def test_bytes_that_are_no_text_and_endless_nesting_harm_no_other_line(queue, tmp_path):
+    placed = queue.put(some_tasks(2))
+    good = b'{"record_id": "r2", "label": 1}\n'
+    raw = b"\xff\xfe\n" + b"[" * 100_000 + b"\n\n" + good
+    (tmp_path / "queue" / "batch-1" / "labels.jsonl").write_bytes(raw)
+    poll = queue.poll(refs_of(some_tasks(2), placed), since=None)
+    assert [one.task for one in poll.annotations] == ["here-2"]
+    assert [one.partition("labels.jsonl: ")[2] for one in poll.problems] == [
+        "line 1: not JSON",
+        "line 2: not JSON",
+    ]
+
+
 def test_the_last_line_counts_once_it_ends(queue, tmp_path):
     """Someone is still writing it."""
     line = {"record_id": "r1", "label": 1}

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from alerts.actions.queues.memory import MemoryLabelQueue
 from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError
 from monitor.labelling import taking
+from monitor.watch.facts import look
+from monitor.watch.trouble import LabelQueueFacts
 from vigil.errors import ConflictError
 
 
@@ -170,9 +172,14 @@ def test_a_queue_that_is_away_is_asked_less_and_less_often(lone_desk: Desk) -> N
     assert dues[:3] == [120.0, 240.0, 480.0]
     assert dues[-1] == 3600.0
     assert lone_desk.state().problem == "labels.example: no answer"
+    seen = look(lone_desk.services, {}).label_queues
+    assert seen == {
+        FAMILY: LabelQueueFacts(since=NOON, waiting=1, problem="labels.example: no answer")
+    }
     lone_desk.use(lone_desk.queue)
     assert lone_desk.returns.run_due() == 1
     assert (lone_desk.state().failures, lone_desk.state().problem) == (0, "")
+    assert look(lone_desk.services, {}).label_queues == {}
 
 
 def test_a_forgotten_record_leaves_its_queue(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from monitor.watch.trouble import (
     Disk,
     Facts,
     JobFacts,
+    LabelQueueFacts,
     ModelFacts,
     ReceiverFacts,
     Trouble,
@@ -154,3 +155,19 @@ def test_a_disk_that_is_almost_full_is_told(free: int, total: int, told: bool):
 def test_a_slow_database_is_told():
     assert keys(looked_s=4.9) == []
     assert keys(looked_s=5.1) == ["database-slow"]
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "up_s", "told"), [(7000, 86400, False), (7300, 86400, True), (7300, 600, False)]
+)
+def test_a_label_queue_that_stays_away_is_told_and_one_that_may_come_back_is_not(
+    silent_s: float, up_s: float, told: bool
+):
+    """After two hours, and not because vigil itself was down so long."""
+    facts = LabelQueueFacts(since=ago(silent_s), waiting=40, problem="Label Studio: HTTP 502")
+    troubled = found(label_queues={FAMILY: facts}, up_since=ago(up_s))
+    assert [one.key for one in troubled] == (["label-queue-digits-production"] if told else [])
+    if told:
+        assert troubled[0].kind is AlertKind.VIGIL_SELF
+        assert "40 images wait" in troubled[0].reasons[0]
+        assert troubled[0].reasons[0].endswith("HTTP 502")

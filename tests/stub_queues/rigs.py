@@ -95,7 +95,7 @@ def label_studio(folder: Path) -> Iterator[Rig]:
     with server.running() as url, ExitStack() as stack:
 
         def opened() -> LabelStudioQueue:
-            queue = LabelStudioQueue(url, MARK, class_names=NAMES, title="vigil", timeout_s=1.0)
+            queue = LabelStudioQueue(url, MARK, class_names=NAMES, title="vigil", timeout_s=0.5)
             stack.callback(queue.close)
             return queue
 
@@ -116,7 +116,7 @@ def cvat(folder: Path) -> Iterator[Rig]:
     with server.running() as url, ExitStack() as stack:
 
         def opened() -> CvatQueue:
-            queue = CvatQueue(url, MARK, class_names=NAMES, title="vigil", timeout_s=1.0)
+            queue = CvatQueue(url, MARK, class_names=NAMES, title="vigil", timeout_s=0.5)
             stack.callback(queue.close)
             return queue
 

@@ -12,7 +12,7 @@ left the model's. CVAT tells no author of a tag: it is the job's assignee.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -27,6 +27,7 @@ from alerts.actions.queues.protocol import (
     Poll,
     TaskRef,
 )
+from alerts.actions.queues.times import moment
 
 
 class CvatQueue:
@@ -209,16 +210,8 @@ def _annotation(
         external_id=f"job-{job.get('id')}",
         author=str(assignee.get("username", "")) if isinstance(assignee, dict) else "",
         label=class_of(names.get(int(tags[0].get("label_id", -1))), class_names),
-        at=_time(job.get("updated_date")),
+        at=moment(job.get("updated_date"), "updated_date"),
     )
-
-
-def _time(said: object) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(said))
-    except ValueError:
-        raise ValueError("expected the time of the job") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _by_task(refs: Sequence[TaskRef]) -> dict[int, list[int]]:

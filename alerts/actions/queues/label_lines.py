@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from alerts.actions.queues.labels import class_of
 from alerts.actions.queues.protocol import Annotation, Poll, TaskRef
+from alerts.actions.queues.times import moment
 
 _MOST_PROBLEMS = 20
 
@@ -31,8 +32,9 @@ def annotations_in(
             continue
         try:
             annotation = _annotation(json.loads(line), by_name, class_names, now)
-        except ValueError as error:
-            reason = "not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        except (ValueError, RecursionError) as error:
+            is_told = type(error) is ValueError
+            reason = str(error) if is_told else "not JSON"
             problems.append(f"line {number}: {reason}")
             continue
         if annotation is not None:
@@ -67,16 +69,6 @@ def _annotation(
         external_id=hashlib.sha256(said.encode()).hexdigest()[:16],
         author=author,
         label=label,
-        at=_time(plain.get("at"), now),
+        at=now if plain.get("at") is None else moment(plain["at"], "at"),
         lead_time_s=None if lead is None else float(lead),
     )
-
-
-def _time(said: Any, now: datetime) -> datetime:
-    if said is None:
-        return now
-    try:
-        moment = datetime.fromisoformat(said)
-    except (TypeError, ValueError):
-        raise ValueError(f"at: expected an ISO time, found {said!r:.40}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

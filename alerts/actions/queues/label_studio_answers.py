@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from alerts.actions.queues.labels import class_of
 from alerts.actions.queues.protocol import Annotation, LabelQueueError, Poll
 from alerts.actions.queues.service import LabelService
+from alerts.actions.queues.times import moment
 
 CONTROL = "class"
 CHOICES = {"from_name": CONTROL, "to_name": "image", "type": "choices"}
@@ -69,7 +69,7 @@ def _annotation(
         external_id=str(one.get("id", "")),
         author=users.name(one.get("completed_by")),
         label=class_of(_choice(one.get("result")), class_names),
-        at=_time(one.get("updated_at") or one.get("created_at")),
+        at=moment(one.get("updated_at") or one.get("created_at"), "updated_at"),
         lead_time_s=float(lead) if is_time and lead is not None else None,
     )
 
@@ -82,11 +82,3 @@ def _choice(result: Any) -> object:
             if isinstance(chosen, list) and len(chosen) == 1:
                 return chosen[0]
     raise ValueError(f"expected one choice of {CONTROL!r}, found none or more")
-
-
-def _time(said: object) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(said))
-    except ValueError:
-        raise ValueError("expected the time of the annotation") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
