@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -14,16 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from heavy_servers import home, started
 from label_tasks import refs_of, some_tasks
 from stub_queues.label_studio import LabelStudioStub
 from stub_queues.rigs import NAMES
 from stub_receivers.server import ReceiverServer, Trouble
-from test_target_mlflow_server import wait_for
 
 from alerts.actions.queues.label_studio import LabelStudioQueue
 from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError
 
-HOME = Path(__file__).parents[2] / ".make" / "servers" / "label-studio"
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 START = "import sys; sys.argv[0] = 'label-studio'; from label_studio.server import main; main()"
 
@@ -33,40 +28,27 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address."""
-    if not (HOME / ".installed").exists():
-        pytest.skip("`make test-servers` installs it")
+    python = home("label-studio") / "bin" / "python"
     folder = tmp_path_factory.mktemp("label-studio")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                *(HOME / "bin" / "python", "-c", START, "start", "--no-browser"),
-                *("--internal-host", "127.0.0.1", "--port", str(port)),
-                *("--username", "ann@example.com", "--password", "not-so-secret-1"),
-                *("--user-token", TOKEN),
-            ],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={
-                **os.environ,
-                "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
-                "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-                "COLLECT_ANALYTICS": "False",
-                "SSRF_PROTECTION_ENABLED": "false",
-                "SENTRY_DSN": "",
-                "FRONTEND_SENTRY_DSN": "",
-            },
-            start_new_session=True,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process, folder / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+
+    def command(port: str) -> list[str | Path]:
+        return [
+            *(python, "-c", START, "start", "--no-browser"),
+            *("--internal-host", "127.0.0.1", "--port", port),
+            *("--username", "ann@example.com", "--password", "not-so-secret-1"),
+            *("--user-token", TOKEN),
+        ]
+
+    environment = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "COLLECT_ANALYTICS": "False",
+        "SSRF_PROTECTION_ENABLED": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+    }
+    with started(folder, command, environment=environment) as url:
+        yield url
 
 
 class Person:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from heavy_servers import home, started
 from stub_receivers.server import ReceiverServer
 from stub_targets.controllers import NAME
 from stub_targets.mlflow import PREFIX, MlflowStub
@@ -22,8 +18,6 @@ from alerts.actions.targets.mlflow import MlflowAlias
 from alerts.actions.targets.system_http import SystemHttp
 from alerts.actions.targets.version_names import NumberedName
 
-PROGRAM = Path(__file__).parents[2] / ".make" / "servers" / "mlflow" / "bin" / "mlflow"
-STARTS_IN_S = 300.0
 PLAN = a_plan("mlflow")
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
@@ -31,45 +25,19 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address; ended with its workers afterwards."""
-    if not PROGRAM.exists():
-        pytest.skip("`make test-servers` installs it")
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                *(PROGRAM, "server", "--backend-store-uri", f"sqlite:///{folder}/store.db"),
-                *("--artifacts-destination", folder / "artifacts", "--workers", "1"),
-                *("--host", "127.0.0.1", "--port", str(port)),
-            ],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/health", process, folder / "log")
+    """Its address."""
+    program, folder = home("mlflow") / "bin" / "mlflow", tmp_path_factory.mktemp("mlflow")
+
+    def command(port: str) -> list[str | Path]:
+        return [
+            *(program, "server", "--backend-store-uri", f"sqlite:///{folder}/store.db"),
+            *("--artifacts-destination", folder / "artifacts", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", port),
+        ]
+
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    with started(folder, command, environment=quiet) as url:
         yield url
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    ends = time.monotonic() + STARTS_IN_S
-    while time.monotonic() < ends:
-        assert process.poll() is None, log.read_text()[-2000:]
-        try:
-            if httpx.get(url, timeout=5.0).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.5)
-    raise AssertionError(log.read_text()[-2000:])
 
 
 class Registry:
