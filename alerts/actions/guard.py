@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alerts.actions.guard_facts import GuardFacts
+from alerts.actions.guard_facts import ApprovalFacts, GuardFacts
 from alerts.actions.interlock import InterlockOutcome
 from alerts.actions.plan import RollbackPlan
 from vigil.types import Cause
@@ -115,7 +115,7 @@ _APPROVABLE = {
 
 def decide(facts: GuardFacts) -> Decision:
     """Allow, wait or refuse. One refusal refuses; else one wait waits; else it goes."""
-    approved = _approval(facts)
+    approved = approval_reasons(facts, facts.plan.hash if facts.plan else None)
     found = [*_against(facts), *approved, *_not_yet(facts, approved), *_in_favour(facts)]
     rank = {code: place for place, code in enumerate(ReasonCode)}
     reasons = tuple(sorted(found, key=lambda each: rank[each.code]))
@@ -207,19 +207,19 @@ def _against_plan(plan: RollbackPlan, facts: GuardFacts) -> Iterator[Reason]:
         )
 
 
-def _approval(facts: GuardFacts) -> list[Reason]:
-    approval, plan = facts.approval, facts.plan
-    if approval is None or plan is None:
+def approval_reasons(facts: ApprovalFacts, plan_hash: str | None) -> list[Reason]:
+    """What an approval says of the plan with this hash: approved, expired, or of another plan."""
+    approval, expires_s, frozen_by = facts.approval, facts.approval_expires_s, facts.frozen_by
+    if approval is None or plan_hash is None:
         return []
-    if approval.plan_hash != plan.hash:
+    if approval.plan_hash != plan_hash:
         text = f"{approval.by} approved another plan ({approval.plan_hash[:12]})"
         return [_wait(ReasonCode.APPROVAL_OF_ANOTHER_PLAN, text)]
     age_s = (facts.now - approval.at).total_seconds()
-    if age_s > facts.approval_expires_s:
-        held_s = facts.approval_expires_s
-        text = f"the approval by {approval.by} is {age_s:.0f} s old; it held {held_s:.0f} s"
+    if age_s > expires_s:
+        text = f"the approval by {approval.by} is {age_s:.0f} s old; it held {expires_s:.0f} s"
         return [_wait(ReasonCode.APPROVAL_EXPIRED, text)]
-    in_spite = f", in spite of the {facts.frozen_by}" if facts.frozen_by else ""
+    in_spite = f", in spite of the {frozen_by}" if frozen_by else ""
     return [_allow(ReasonCode.APPROVED, f"approved by {approval.by}{in_spite}")]
 
 

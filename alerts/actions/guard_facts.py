@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from alerts.actions.interlock import Interlock
 from alerts.actions.plan import RollbackPlan
@@ -17,6 +18,22 @@ class Approval:
     plan_hash: str
     by: str
     at: datetime
+
+
+class ApprovalFacts(Protocol):
+    """What an approval is held to; ``approval_expires_s``: how long it holds."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def approval(self) -> Approval | None: ...
+
+    @property
+    def approval_expires_s(self) -> float: ...
+
+    @property
+    def frozen_by(self) -> str | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

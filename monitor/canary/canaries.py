@@ -85,7 +85,7 @@ class Canaries:
         row.result = standing.result
         if standing.outcome is CanaryOutcome.RUNNING:
             return
-        row.state, row.ended_at = standing.outcome.value, now
+        row.state, row.ended_at, row.blob = standing.outcome.value, now, None
         audit.record(
             session,
             what=f"canary: {standing.outcome.value}",

@@ -119,6 +119,7 @@ def end(session: Session, canary_id: int, *, actor: str, at: datetime, note: str
     if row.state != CanaryOutcome.RUNNING:
         raise ConflictError(f"canary {canary_id} is over: {row.state}")
     row.state, row.ended_at, row.updated_at = CanaryOutcome.ENDED.value, at, at
+    row.blob = None
     row.result = {**row.result, "ended_by": actor, "note": note}
     _audit(session, row, "canary ended", actor, at, note=note)
     return row

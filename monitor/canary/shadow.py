@@ -15,15 +15,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from monitor.gate.shares import Loss, paired_loss
-from monitor.ingest.labels import find_predictions
-from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
+from monitor.ingest.labels import find_predictions, known_labels
+from monitor.store.tables import LedgerIdRow, WindowRow
 from vigil.errors import NotFoundError
 from vigil.split import SHADOW
 
 MOST = 50_000
 ERROR = 0.025
 _SHOWN = 10
-_CHUNK = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +103,7 @@ def pairs_of(
             f"under ids that begin with {SHADOW!r}"
         )
     answers = find_predictions(session, [*ids, *(one.removeprefix(SHADOW) for one in ids)])
-    labels = _labels(session, [one.removeprefix(SHADOW) for one in ids])
+    labels = known_labels(session, [one.removeprefix(SHADOW) for one in ids])
     found = []
     for shadow_id in ids:
         original = shadow_id.removeprefix(SHADOW)
@@ -120,16 +119,4 @@ def pairs_of(
                 label=labels.get(original, -1),
             )
         )
-    return found
-
-
-def _labels(session: Session, ids: list[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for first in range(0, len(ids), _CHUNK):
-        rows = session.execute(
-            select(LabelRow.record_id, LabelRow.label).where(
-                LabelRow.record_id.in_(ids[first : first + _CHUNK])
-            )
-        )
-        found.update((record_id, label) for record_id, label in rows)
     return found

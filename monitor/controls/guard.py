@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.actions.guard import Decision, GuardOutcome, Reason, ReasonCode
+from alerts.actions.guard import (
+    Decision,
+    GuardOutcome,
+    Reason,
+    ReasonCode,
+    approval_reasons,
+)
 from alerts.actions.guard_facts import Approval
 from monitor.controls.plan import ControlPlan
 
@@ -53,7 +59,7 @@ class ControlFacts:
 
 def decide(facts: ControlFacts) -> Decision:
     """Allow, wait or refuse, with every reason. One refusal refuses; else one wait waits."""
-    approved = list(_approval(facts))
+    approved = approval_reasons(facts, facts.plan.hash)
     found = [*_against(facts), *approved, *_not_yet(facts, approved)]
     rank = {code: place for place, code in enumerate(ReasonCode)}
     reasons = tuple(sorted(found, key=lambda each: rank[each.code]))
@@ -98,26 +104,6 @@ def _against(facts: ControlFacts) -> Iterator[Reason]:
             ReasonCode.TOO_MANY,
             f"{facts.changed_today} changes in 24 h, at most {facts.max_per_day} are allowed",
         )
-
-
-def _approval(facts: ControlFacts) -> Iterator[Reason]:
-    approval = facts.approval
-    if approval is None:
-        return
-    if approval.plan_hash != facts.plan.hash:
-        text = f"{approval.by} approved another plan ({approval.plan_hash[:12]})"
-        yield _reason(GuardOutcome.WAIT, ReasonCode.APPROVAL_OF_ANOTHER_PLAN, text)
-        return
-    age_s = (facts.now - approval.at).total_seconds()
-    if age_s > facts.approval_expires_s:
-        text = (
-            f"the approval by {approval.by} is {age_s:.0f} s old; it held "
-            f"{facts.approval_expires_s:.0f} s"
-        )
-        yield _reason(GuardOutcome.WAIT, ReasonCode.APPROVAL_EXPIRED, text)
-        return
-    in_spite = f", in spite of the {facts.frozen_by}" if facts.frozen_by else ""
-    yield _reason(GuardOutcome.ALLOW, ReasonCode.APPROVED, f"approved by {approval.by}{in_spite}")
 
 
 def _not_yet(facts: ControlFacts, approved: list[Reason]) -> Iterator[Reason]:

@@ -51,7 +51,8 @@ def rise_of_error(control: Labelled, candidate: Labelled, *, error: float, seed:
     large = [_plain(gap, at, size) for gap in gaps]
     small = [_crossed(gap, at, size, rng) for gap in gaps]
     z = float(norm.isf(error / 2.0))  # each bound is the better of two
-    reach = z * float(np.hypot(*(_spread(gap, at, size) for gap in gaps)))
+    spread = [_spread(gap, at, size) for gap in gaps]
+    reach = z * float(np.hypot(spread[0], spread[1]))
     change = gaps[1] - gaps[0]
     most = _plain(change, at, size) + z * _spread(change, at, size)
     return Rise(

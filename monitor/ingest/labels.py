@@ -62,7 +62,7 @@ def take_labels(
     ``judged_by``: the tick that has counted them already, where one has.
     """
     usable = [label for label in labels if _problem(label) is None]
-    known = _existing(session, [label.id for label in usable])
+    known = known_labels(session, [label.id for label in usable])
     predictions = find_predictions(
         session, [label.id for label in usable if label.id not in known and not _carries(label)]
     )
@@ -233,7 +233,8 @@ def _counted_ids(session: Session, ids: Iterable[str]) -> dict[str, tuple[int, i
     return found
 
 
-def _existing(session: Session, ids: Sequence[str]) -> dict[str, int]:
+def known_labels(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    """The labels of those of these records that have one."""
     found: dict[str, int] = {}
     for first in range(0, len(ids), _CHUNK):
         rows = session.execute(
