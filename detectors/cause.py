@@ -3,13 +3,16 @@ version."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from detectors.direction import worse
-from vigil.catalogue import base_of
+from detectors.hard_faults import HardFault, HardFaultKind
+from vigil.catalogue import CATALOGUE, base_of
 from vigil.types import WHOLE, Cause, Effect, SignalKind, Slice
+
+_OF_THE_MODEL = (SignalKind.PREDICTION, SignalKind.EMBEDDING)
 
 NOVEL_IMAGE_FACTOR = 2.0
 """A camera never seen before has its own look: its image statistics count as a fault only in the
@@ -55,6 +58,8 @@ class CauseFacts:
     * ``release``: what serves now. ``previous_healthy``: the previous version was healthy on the
       same cells; None where that is not known.
     * ``silent``: windows stopped or shrank.
+    * ``standing``: what a plain rule has found on a slice that covers this one, and still finds:
+      its cause and its words.
     * ``release_reach_windows``: an onset later than so many windows after a release did not start
       with it. ``onset_slack_windows``: the estimate of an onset may be early by so many.
     """
@@ -68,6 +73,7 @@ class CauseFacts:
     release: ReleaseFact | None = None
     previous_healthy: bool | None = None
     silent: bool = False
+    standing: tuple[Cause, str] | None = None
     release_reach_windows: int = 30
     onset_slack_windows: int = 5
 
@@ -106,11 +112,12 @@ class CauseDecision:
 def classify(facts: CauseFacts) -> CauseDecision:
     """Tell causes apart.
 
-    In this order: nothing came (no data); only service signals drifted (service fault); image
-    statistics moved beyond tolerance on the named slice (input fault); the slice is new to the
-    baseline (domain shift); it began with a release, the previous version was healthy on the same
-    traffic and the new one is worse (model regression); embeddings or predictions moved while
-    images are sane and no release explains it (domain shift); otherwise unknown.
+    In this order: nothing came (no data); only service signals drifted (service fault); a plain
+    rule is broken on the same traffic (its cause); image statistics moved beyond tolerance on the
+    named slice (input fault); the slice is new to the baseline (domain shift); it began with a
+    release, the previous version was healthy on the same traffic and the new one is worse (model
+    regression); embeddings or predictions moved while images are sane and no release explains it
+    (domain shift); otherwise unknown.
 
     Where image statistics moved on all traffic at the very release and the previous version was
     healthy, the release is asked first: taps that record what preprocessing made see its mistakes
@@ -127,6 +134,9 @@ def classify(facts: CauseFacts) -> CauseDecision:
             f"only service signals moved: {_names(facts, SignalKind.SERVICE)}",
             *_release_reasons(facts),
         )
+    if facts.standing is not None:
+        cause, words = facts.standing
+        return _decide(cause, f"a plain rule is broken on the same traffic: {words}")
     image = _image_faults(facts)
     if image and facts.came_with_release and facts.slice.is_whole and facts.previous_healthy:
         moved = f"image statistics moved with it on all traffic: {', '.join(image)}"
@@ -161,6 +171,29 @@ def classify(facts: CauseFacts) -> CauseDecision:
         else f"{_names(facts, *SignalKind)} moved, but on {facts.slice} not surely"
     )
     return _decide(Cause.UNKNOWN, moved, *_release_reasons(facts))
+
+
+def classify_broken(
+    faults: Sequence[HardFault], facts: CauseFacts, *, previous_kept: bool
+) -> CauseDecision:
+    """The cause where plain rules speak: values that are missing, blank or frozen frames.
+
+    Mostly the images are at fault. Where only what the model says is missing, it came with a
+    release, and the version before kept the rule (``previous_kept``), the release is.
+    """
+    reasons = tuple(dict.fromkeys(fault.reason for fault in faults))
+    said_by_model = all(
+        fault.kind is HardFaultKind.MISSING and CATALOGUE[fault.signal].kind in _OF_THE_MODEL
+        for fault in faults
+    )
+    if said_by_model and facts.came_with_release and previous_kept and facts.release is not None:
+        return _decide(
+            Cause.MODEL_REGRESSION,
+            *reasons,
+            f"it began with release {facts.release.version}; {facts.release.previous} gave values "
+            "on the same traffic",
+        )
+    return _decide(Cause.INPUT_FAULT, *reasons)
 
 
 def _after_release(facts: CauseFacts, sane: str) -> CauseDecision:

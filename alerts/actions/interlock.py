@@ -38,7 +38,8 @@ def judge(
     * *no better*: the target is beyond tolerance too (its whole interval), or drifts as much
       (its estimate is at least the current one's).
     * *better*: its whole interval lies below the current one's, and it is not beyond tolerance.
-    * *unavailable*: nothing to compare, or too few images to tell.
+    * *unavailable*: nothing to compare, the current version's estimate lies within tolerance (then
+      the images do not show what drifted), or too few images to tell.
 
     Args:
         current: effect of the version that serves, on the images.
@@ -56,6 +57,11 @@ def judge(
         f"on {where} {target_name} drifts by {_figure(target)}, "
         f"{current_name} by {_figure(current)} (tolerance {target.tolerance:.2f})"
     )
+    if current.value <= current.tolerance:
+        return Interlock(
+            outcome=InterlockOutcome.UNAVAILABLE,
+            text=f"no counterfactual: these images do not show what drifted; {figures}",
+        )
     if target.is_large or target.value >= current.value:
         return Interlock(
             outcome=InterlockOutcome.NO_BETTER, text=f"{target_name} is no better: {figures}"

@@ -5,8 +5,8 @@ For each record of the sample, u is its uncertainty, v its novelty and e its par
 evidence (``alerts.actions.picking``). One good reason is enough, and the drift at hand counts up to
 twice: the score is ``max(u, v)``, times ``(1 + e) / 2`` where signals drifted. Near-duplicates, of
 one another or of what was picked before, are left out (embeddings closer than a tenth of the
-baseline's usual distance, or equal thumbnails). Then greedily for score and distance, quotas of
-slices first.
+baseline's usual distance, or equal thumbnails). Then those that stand for the most of the score
+among the records like them (``alerts.actions.picking.spread``), quotas of slices first.
 
 A share is drawn uniformly, duplicates and all, and keeps its inclusion probability, so that quality
 can be estimated without bias from it (Horvitz and Thompson, 1952). A share is *gold*: its label is
@@ -121,9 +121,7 @@ def pick(
         (_in_slice(sample, slice), min(left, round(share * budget)))
         for slice, share in (quotas or {}).items()
     ]
-    chosen = spread_choice(
-        judged.points, judged.score, pool, left, usual=judged.usual, quotas=wanted
-    )
+    chosen = spread_choice(judged.points, judged.score, pool, left, quotas=wanted)
     probability = {row: eligible[row] * len(drawn) / len(eligible) for row in taken}
     rows = [*chosen, *(int(row) for row in drawn)]
     for row in golden:

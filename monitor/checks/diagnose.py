@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,9 +19,9 @@ from monitor.checks.judge import Onset, Rules, measure
 from monitor.checks.means import Means
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.terrain import Terrain
-from monitor.store.tables import ReleaseRow
+from monitor.store.tables import IncidentRow, ReleaseRow
 from vigil.catalogue import CATALOGUE, base_of, signal_of
-from vigil.types import Effect, ModelRef, SignalForm, SignalKind, Slice
+from vigil.types import Cause, Effect, ModelRef, SignalForm, SignalKind, Slice
 
 HEALTHY_TICKS = 10
 """How far before the onset the previous version is looked at."""
@@ -74,6 +74,7 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
         window_s=scene.window_s,
         release=release,
         previous_healthy=_previous_healthy(scene, named, release, named_drifts),
+        standing=_standing_fault(session, scene, named),
     )
     decision = classify(facts)
     return Diagnosis(
@@ -108,6 +109,27 @@ def latest_release(session: Session, family: Family, at: datetime) -> ReleaseFac
     if row is None:
         return None
     return ReleaseFact(version=row.version, previous=row.previous, started_at=row.started_at)
+
+
+def _standing_fault(session: Session, scene: Scene, named: Slice) -> tuple[Cause, str] | None:
+    """The cause of an open incident by a plain rule that fired within the last windows, on a slice
+    that covers the named one."""
+    since = scene.at - timedelta(seconds=HEALTHY_TICKS * scene.window_s)
+    rows = session.scalars(
+        select(IncidentRow)
+        .where(
+            IncidentRow.model == scene.family[0],
+            IncidentRow.deployment == scene.family[1],
+            IncidentRow.kind == "hard_fault",
+            IncidentRow.state != "resolved",
+            IncidentRow.last_firing_at >= since,
+        )
+        .order_by(IncidentRow.id)
+    ).all()
+    for row in rows:
+        if set(Slice.parse(row.slice).pairs) <= set(named.pairs) and row.reasons:
+            return Cause(row.cause), str(row.reasons[0])
+    return None
 
 
 def _named_slice(scene: Scene) -> Slice:

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from detectors.frame import Part
 from monitor.checks.apart import Apart
 from monitor.checks.cells import capped
-from monitor.checks.due import number_containing
+from monitor.checks.due import end_of, number_containing
 from monitor.checks.recent import Family, Seen
 from monitor.checks.references import References
+from monitor.store import releases
 from monitor.store.tables import LabelRow
 from monitor.store.windows import StoredWindow, judged_by, unjudged
 from vigil.baseline import Baseline
@@ -150,7 +151,7 @@ def _haul(
                     references,
                     family,
                     windows_by[family],
-                    labels_by[family],
+                    _of_what_serves(session, family, labels_by[family], end_of(tick, window_s)),
                     tick=tick,
                     window_s=window_s,
                 )
@@ -160,6 +161,17 @@ def _haul(
         window_ids=tuple(window.id for window in windows),
         label_ids=tuple(row.id for row in labels),
     )
+
+
+def _of_what_serves(
+    session: Session, family: Family, labels: dict[str, list[Any]], end: datetime
+) -> dict[str, list[Any]]:
+    """Labels without those of the version that a rollback took out of service: they come late, and
+    say nothing of what serves now."""
+    newest = releases.current(session, *family, end) if labels else None
+    if newest is None or newest.origin != releases.ROLLBACK:
+        return labels
+    return {version: rows for version, rows in labels.items() if version != newest.previous}
 
 
 def line_up(

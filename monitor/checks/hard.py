@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from detectors.cause import CauseFacts, ReleaseFact, classify_broken
 from detectors.frame import Part
 from detectors.hard_faults import HardFault, value_faults
 from detectors.streams import StreamKey
+from monitor.checks.diagnose import HEALTHY_TICKS, latest_release
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.gather import Gathered
 from monitor.checks.recent import Seen
 from monitor.checks.silence import Silence, silences
 from monitor.settings.schema import Settings
+from monitor.store.tables import IncidentRow, WindowRow
 from vigil.types import WHOLE, Cause, ModelRef, Slice
 
 
@@ -40,27 +44,78 @@ def hard_diagnoses(
             min_records=settings.checks.min_records,
         )
         if faults:
-            yield _broken(model, faults, at=at, end=end)
+            yield _broken(session, model, faults, settings.service.window_s, at=at, end=end)
     if watch_silence:
         for silence in silences(session, settings, end=end):
             yield _silent(silence, at)
 
 
-def _broken(model: Gathered, faults: list[HardFault], *, at: datetime, end: datetime) -> Diagnosis:
+def _broken(
+    session: Session,
+    model: Gathered,
+    faults: list[HardFault],
+    window_s: float,
+    *,
+    at: datetime,
+    end: datetime,
+) -> Diagnosis:
     name, deployment = model.family
     slices = {fault.slice for fault in faults}
+    release = latest_release(session, model.family, end)
+    facts = CauseFacts(findings=(), onset=end, window_s=window_s, release=release)
+    decision = classify_broken(
+        faults, facts, previous_kept=_kept_the_rules(session, model, release, window_s)
+    )
+    blamed = decision.cause is Cause.MODEL_REGRESSION
     return Diagnosis(
         model=ModelRef(name=name, version=model.main_version, deployment=deployment),
         slice=slices.pop() if len(slices) == 1 else WHOLE,
-        cause=Cause.INPUT_FAULT,
-        reasons=tuple(dict.fromkeys(fault.reason for fault in faults)),
+        cause=decision.cause,
+        reasons=decision.reasons,
         drifts=tuple(
             _by_rule(name, deployment, fault.slice, fault.signal, fault.reason) for fault in faults
         ),
         onset=end,
         at=at,
         hard=True,
+        previous_version=release.previous if blamed and release else None,
+        release_started_at=release.started_at if blamed and release else None,
+        began_with_release=blamed,
     )
+
+
+def _kept_the_rules(
+    session: Session, model: Gathered, release: ReleaseFact | None, window_s: float
+) -> bool:
+    """Whether the version before the release served just before it, and no plain rule fired."""
+    if release is None or release.previous is None:
+        return False
+    since = release.started_at - timedelta(seconds=HEALTHY_TICKS * window_s)
+    name, deployment = model.family
+    served = session.scalar(
+        select(WindowRow.id)
+        .where(
+            WindowRow.model == name,
+            WindowRow.deployment == deployment,
+            WindowRow.version == release.previous,
+            WindowRow.records > 0,
+            WindowRow.end_at > since,
+            WindowRow.end_at <= release.started_at,
+        )
+        .limit(1)
+    )
+    broke = session.scalar(
+        select(IncidentRow.id)
+        .where(
+            IncidentRow.model == name,
+            IncidentRow.deployment == deployment,
+            IncidentRow.kind == "hard_fault",
+            IncidentRow.detected_at <= release.started_at,
+            IncidentRow.last_firing_at > since,
+        )
+        .limit(1)
+    )
+    return served is not None and broke is None
 
 
 def _silent(silence: Silence, at: datetime) -> Diagnosis:

@@ -18,6 +18,9 @@ from monitor.checks.recent import KEPT_TICKS, Family
 from vigil.catalogue import base_of
 from vigil.types import Effect, ModelRef, Outcome, Slice, Verdict
 
+CHANGE = "change"
+"""The check whose evidence is that of the change track; labels have checks of their own."""
+
 PROVISIONAL_FACTOR = 2.0
 """Without history of its own a stream pages only where the drift is twice the tolerance."""
 
@@ -51,7 +54,7 @@ class Standing:
     onset_last: int
     provisional: bool
     exceeded: bool
-    check: str = "change"
+    check: str = CHANGE
     effect: Effect | None = None
 
 

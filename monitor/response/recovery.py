@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from alerts.types import Finding, Incident
 from detectors.streams import StreamKey
@@ -85,6 +86,28 @@ def no_better_since(
         )
         first = first or replace(seen, text=text)
     return first
+
+
+def rule_kept(
+    incident: Incident,
+    recent: RecentTicks,
+    *,
+    version: str,
+    since_tick: int,
+    executed: datetime,
+    windows: int,
+) -> Health:
+    """Whether the plain rule that fired has been silent in all windows of ``version`` from
+    ``since_tick`` on, ``windows`` of them at least."""
+    if incident.last_firing_at > executed:
+        return Health(recovered=False, text="the rule that fired still does")
+    seen = recent.between((incident.model, incident.deployment), since_tick, version=version)
+    if version not in seen or seen[version].windows < windows:
+        return Health(recovered=False, text="too early to tell")
+    return Health(
+        recovered=True,
+        text=f"{version}: the rule that fired is kept, in {seen[version].windows} windows",
+    )
 
 
 def by_itself(

@@ -37,6 +37,7 @@ from monitor.response.rollback_readiness import (
     rehearsed,
 )
 from monitor.response.rollback_settling import Asked, Settlement, verified
+from monitor.response.second_thought import reconsider
 from monitor.response.side_by_side import SideBySide, either
 from monitor.services import Services
 from monitor.store.tables import ActionRow
@@ -168,6 +169,8 @@ class Rollbacks:
         if decision.outcome is GuardOutcome.REFUSE:
             row.state, row.finished_at = "refused", now
             row.result = {"text": f"Rollback refused: {decision.text}."}
+            watched = self._services.settings.model(incident.model, incident.deployment)
+            incident = reconsider(session, watched, incident, interlock, at=now)
             self._news.count(session, incident, "refused")
             self._news.tell(session, incident, now, "rollback_refused", row.result["text"])
         elif decision.outcome is GuardOutcome.WAIT:

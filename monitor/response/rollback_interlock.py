@@ -15,7 +15,7 @@ from alerts.types import Incident
 from monitor.checks.references import References
 from monitor.response.counterfactual import Versions, compare
 from monitor.services import Services
-from monitor.store.tables import ActionRow, WindowRow
+from monitor.store.tables import ActionRow, LabelRow, WindowRow
 from vigil.sample import Sample
 
 
@@ -30,16 +30,17 @@ class Counterfactuals:
     def of(self, row: ActionRow, incident: Incident) -> Interlock:
         """The interlock of a rollback; images are read only where an endpoint can replay them."""
         client = self._replays.get((incident.model, incident.deployment))
-        versions, sample = None, Sample.empty()
+        versions, sample, labels = None, Sample.empty(), dict[str, int]()
         if row.plan:
             plan = RollbackPlan.from_json(row.plan)
             with self._services.sessions() as session:
                 versions = self._versions(session, plan)
                 if versions is not None and client is not None:
                     sample = self._sample(session, incident, plan)
+                    labels = _labels(session, sample)
         if versions is None:
             return judge(None, None, why_unavailable="a version has no baseline")
-        return compare(versions, sample, incident.slice, client)
+        return compare(versions, sample, incident.slice, client, labels=labels)
 
     def _versions(self, session: Session, plan: RollbackPlan) -> Versions | None:
         current = self._references.of_version(session, plan.model, plan.from_version)
@@ -73,6 +74,18 @@ class Counterfactuals:
             start=since,
             slice=incident.slice,
         )
+
+
+def _labels(session: Session, sample: Sample) -> dict[str, int]:
+    """The labels of a sample's records that have come, by id."""
+    found: dict[str, int] = {}
+    for first in range(0, len(sample), 500):
+        ids = sample.ids[first : first + 500]
+        rows = session.execute(
+            select(LabelRow.record_id, LabelRow.label).where(LabelRow.record_id.in_(ids))
+        )
+        found.update({row.record_id: row.label for row in rows})
+    return found
 
 
 def interlock_from(row: ActionRow) -> Interlock | None:

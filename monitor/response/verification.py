@@ -12,14 +12,21 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from alerts import incidents
-from alerts.types import Incident, MessageEvent, Severity
+from alerts.types import AlertKind, Incident, MessageEvent, Severity
 from monitor.checks.recent import RecentTicks
 from monitor.response import record
 from monitor.response.announce import Announcer
 from monitor.response.canary_recovery import by_canary, candidate_gone
 from monitor.response.closing import Closing
 from monitor.response.label_recovery import by_labels, only_labels
-from monitor.response.recovery import Health, Measure, after_action, no_better_since, tick_after
+from monitor.response.recovery import (
+    Health,
+    Measure,
+    after_action,
+    no_better_since,
+    rule_kept,
+    tick_after,
+)
 from monitor.response.rollback_news import RollbackNews
 from monitor.services import Services
 from monitor.store.tables import ActionRow
@@ -84,6 +91,17 @@ class Verification:
         if by_canary(incident):
             gone = candidate_gone(session, incident, since=executed, at=at, windows=windows)
             return gone, None
+        since = max(tick_after(executed.timestamp(), service.window_s), tick - 63)
+        if incident.kind is AlertKind.HARD_FAULT:
+            kept = rule_kept(
+                incident,
+                recent,
+                version=version,
+                since_tick=since,
+                executed=executed,
+                windows=windows,
+            )
+            return kept, None
         if only_labels(incident):
             labelled = by_labels(
                 session,
@@ -96,7 +114,6 @@ class Verification:
                 version=version,
             )
             return labelled, None
-        since = max(tick_after(executed.timestamp(), service.window_s), tick - 63)
         health = after_action(
             incident,
             recent,

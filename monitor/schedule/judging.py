@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from detectors.streams import StreamKey
 from monitor.checks.diagnose import Scene, diagnose
 from monitor.checks.gather import Gathered, parts_of
 from monitor.checks.judge import (
+    CHANGE,
     Onset,
     Rules,
     Standing,
@@ -23,6 +24,7 @@ from monitor.checks.judge import (
     onset_of,
     verdicts,
 )
+from monitor.checks.label_onset import label_onset
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
 from monitor.checks.terrain import Terrain
@@ -74,10 +76,10 @@ class Judging:
             family: the standings of the model's streams, or of its late ones.
             late: judge what came late, which is a span of its own.
         """
-        exceeded = [one for one in family if one.exceeded]
+        tick, rules = moment.tick, self._rules(model.family)
+        exceeded = [self._dated(session, one, tick) for one in family if one.exceeded]
         if not exceeded:
             return 0
-        tick, rules = moment.tick, self._rules(model.family)
         spans = _Spans(self, session, model, moment, late=late)
         onsets = {one.stream: tick if late else onset_of(one, tick) for one in exceeded}
         began = {
@@ -126,6 +128,17 @@ class Judging:
                 moment=moment,
             )
         return len(alarming)
+
+    def _dated(self, session: Session, one: Standing, tick: int) -> Standing:
+        """Where labels speak, their predictions say since when."""
+        if one.check == CHANGE:
+            return one
+        found = label_onset(
+            session, one.stream, tick=tick, window_s=self._window_s, since_tick=one.onset_tick
+        )
+        if found is None:
+            return one
+        return replace(one, onset_tick=found.best, onset_first=found.first, onset_last=found.last)
 
     def _respond(
         self,

@@ -12,7 +12,7 @@ from monitor.store.audit import record
 from monitor.store.tables import ReleaseRow
 from vigil.build import NO_BUILD, Build
 
-ANNOUNCED, OBSERVED = "announced", "observed"
+ANNOUNCED, OBSERVED, ROLLBACK = "announced", "observed", "rollback"
 
 
 def announce(

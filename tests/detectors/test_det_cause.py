@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from detectors.attribution import name_slice
-from detectors.cause import CauseFacts, DriftFact, ReleaseFact, classify
+from detectors.cause import CauseFacts, DriftFact, ReleaseFact, classify, classify_broken
+from detectors.hard_faults import HardFault, HardFaultKind
 from vigil.types import WHOLE, Cause, Effect, SignalKind, Slice
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -227,3 +229,47 @@ def test_images_that_moved_beside_the_named_slice_only_are_told_as_that():
     decision = classify(CauseFacts(findings=(around,)))
     assert decision.cause is Cause.UNKNOWN
     assert decision.reasons[0] == "brightness_spread moved, but on all traffic not surely"
+
+
+MISSING = HardFault(
+    kind=HardFaultKind.MISSING, signal="confidence", slice=WHOLE, reason="confidence is missing"
+)
+BLACK = HardFault(
+    kind=HardFaultKind.BLANK, signal="contrast", slice=WHOLE, reason="frames are blank"
+)
+AT_RELEASE = CauseFacts(findings=(), onset=NOW + timedelta(minutes=1), release=RELEASE)
+
+
+def test_outputs_that_end_with_a_release_are_its_doing():
+    """The version before gave values on the same traffic."""
+    found = classify_broken([MISSING], AT_RELEASE, previous_kept=True)
+    assert found.cause is Cause.MODEL_REGRESSION
+    assert found.reasons == (
+        "confidence is missing",
+        "it began with release v2; v1 gave values on the same traffic",
+    )
+
+
+def test_otherwise_a_broken_rule_is_a_fault_of_the_input():
+    """Black frames at a release, outputs that end long after one, or a version before that was no
+    better."""
+    late = replace(AT_RELEASE, onset=NOW + timedelta(minutes=20))
+    for faults, facts, kept in (
+        ([MISSING, BLACK], AT_RELEASE, True),
+        ([MISSING], late, True),
+        ([MISSING], AT_RELEASE, False),
+    ):
+        found = classify_broken(faults, facts, previous_kept=kept)
+        assert found.cause is Cause.INPUT_FAULT
+
+
+def test_a_broken_rule_explains_what_drifts_on_the_same_traffic():
+    """Frozen frames make a model wrong; labels that say so are no second fault."""
+    facts = CauseFacts(
+        findings=(fact("accuracy", SignalKind.QUALITY),),
+        slice=CAMERA,
+        standing=(Cause.INPUT_FAULT, "20 frames are the same"),
+    )
+    found = classify(facts)
+    assert found.cause is Cause.INPUT_FAULT
+    assert "20 frames are the same" in found.reasons[0]
