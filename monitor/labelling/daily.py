@@ -31,7 +31,7 @@ from vigil.errors import RulerMismatchError
 from vigil.sample import Sample
 
 MOST_PARTS = 300
-MOST_RECORDS = 5000
+MOST_RECORDS = 2500
 PRIORITY = 0.3
 
 

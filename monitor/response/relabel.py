@@ -32,7 +32,7 @@ WAIT_WINDOWS = 5
 """So many windows are collected after the alarm before images are picked."""
 
 _CALLED_FOR = (Cause.DOMAIN_SHIFT, Cause.UNKNOWN)
-_MOST = 5000
+_MOST = 2500
 _PRIORITY = {
     Severity.CRITICAL: 1.0,
     Severity.ERROR: 0.8,

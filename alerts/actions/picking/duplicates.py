@@ -28,6 +28,10 @@ def without_duplicates(
     """
     usable = earlier.shape[1] == points.shape[1] if earlier.ndim == 2 else False
     before = earlier[np.isfinite(earlier).all(axis=1)] if usable else points[:0]
+    near = np.concatenate([before, np.zeros_like(points)])
+    lengths = (near**2).sum(axis=1)
+    own = (points**2).sum(axis=1)
+    filled = len(before)
     kept: list[int] = []
     ids: set[str] = set(earlier_ids)
     pictures: set[bytes] = set()
@@ -36,10 +40,11 @@ def without_duplicates(
         if sample.ids[row] in ids or (picture and picture in pictures):
             continue
         if points.shape[1] and np.isfinite(points[row]).all():
-            near = np.concatenate([points[kept], before])
-            gaps = np.linalg.norm(near - points[row], axis=1)
-            if np.nanmin(gaps, initial=np.inf) < closer_than:
+            gaps = lengths[:filled] + own[row] - 2 * (near[:filled] @ points[row])
+            if gaps.min(initial=np.inf) < closer_than**2:
                 continue
+            near[filled], lengths[filled] = points[row], own[row]
+            filled += 1
         kept.append(int(row))
         ids.add(sample.ids[row])
         pictures.add(picture)

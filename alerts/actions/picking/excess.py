@@ -26,6 +26,7 @@ from vigil.sample import Sample
 
 BINS = 16
 NEIGHBOURS = 20
+_AT_ONCE = 512
 
 Floats = NDArray[np.float64]
 
@@ -81,13 +82,22 @@ def _near(points: Floats, reference: Floats) -> Floats:
     out = np.zeros(len(points))
     if len(mine) < 2:
         return out
-    own = distances(mine, mine)
-    np.fill_diagonal(own, np.inf)
-    both = np.concatenate([own, distances(mine, reference)], axis=1)
-    k = min(NEIGHBOURS, both.shape[1] - 1)
-    nearest = np.argpartition(both, k - 1, axis=1)[:, :k]
-    here = (nearest < len(mine)).sum(axis=1)
+    k = min(NEIGHBOURS, len(mine) + len(reference) - 2)
+    here = np.concatenate(
+        [
+            _neighbours_here(mine, reference, rows, k)
+            for rows in np.array_split(np.arange(len(mine)), -(-len(mine) // _AT_ONCE))
+        ]
+    )
     q = (here + 0.5) / len(mine)
     p = (k - here + 0.5) / len(reference)
     out[known] = np.maximum(0.0, 1.0 - p / q)
     return out
+
+
+def _neighbours_here(mine: Floats, reference: Floats, rows: NDArray[np.int64], k: int) -> Floats:
+    """Of the k nearest of each of these rows, how many are of today; a row is not its own."""
+    both = np.concatenate([distances(mine[rows], mine), distances(mine[rows], reference)], axis=1)
+    both[np.arange(len(rows)), rows] = np.inf
+    nearest = np.argpartition(both, k - 1, axis=1)[:, :k]
+    return np.asarray((nearest < len(mine)).sum(axis=1), np.float64)
