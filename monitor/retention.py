@@ -15,6 +15,9 @@ from monitor.settings.schema import Retention
 from monitor.store.database import Sessions
 from monitor.store.samples import SampleStore
 from monitor.store.tables import (
+    CanaryRow,
+    ControlRow,
+    GateRow,
     InboundEventRow,
     IncidentRow,
     LabelRow,
@@ -53,9 +56,9 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
     """One round of retention. Killed in the middle, the next round goes on.
 
     Labels and their tasks, ticks with their verdicts and points, resolved incidents with all that
-    belongs to them, silences that are over, rejections and what served are kept ``history_days``,
-    sources as long as windows, what label tasks look like as long as samples; the audit is kept for
-    ever.
+    belongs to them, silences, canaries and controls that are over, gates, rejections and what
+    served are kept ``history_days``, sources as long as windows, what label tasks look like as long
+    as samples; the audit is kept for ever.
     """
     ledgers = _forget_ledgers(sessions, now - timedelta(days=keep.ledger_days))
     windows = _delete(sessions, WindowRow, WindowRow.end_at < now - _days(keep.windows_days))
@@ -79,6 +82,10 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
         & OutboxRow.incident_id.is_(None),
     )
     _delete(sessions, SilenceRow, SilenceRow.ends_at < old)
+    _delete(sessions, CanaryRow, CanaryRow.ended_at < old)
+    _delete(sessions, GateRow, GateRow.at < old)
+    over = ControlRow.state.in_(("done", "failed", "refused"))
+    _delete(sessions, ControlRow, over & (ControlRow.updated_at < old))
     _delete(sessions, ServingSpanRow, ServingSpanRow.last_at < old)
     _delete(sessions, MarkRow, (MarkRow.at < old) & (MarkRow.state != "waiting"))
     _delete_pictures(sessions, samples, now - _days(keep.samples_days))
