@@ -102,6 +102,7 @@ def propose(request: Request, actor: Operator, body: NewRetraining) -> Retrainin
 
 @router.get("/retrainings/{number}", responses={404: {}})
 def show(request: Request, actor: Reader, number: RowId) -> RetrainingOut:
+    """One retraining, with what came of it."""
     return _shown(request, number)
 
 
