@@ -85,7 +85,7 @@ def pull(model: ModelOption = None, config: ConfigOption = DEFAULT_CONFIG) -> No
             raise NotFoundError(f"no label queue{f' of {model}' if model else ''} is configured")
         returns, failed = LabelReturns(services, mine), False
         for family, one in mine.items():
-            labelled = returns.ask(family)
+            labelled = returns.ask(family, sending=False)
             with services.sessions.begin() as session:
                 state = state_of(session, family, one.name)
                 problem, failed = state.problem, failed or state.failures > 0

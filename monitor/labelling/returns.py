@@ -44,8 +44,12 @@ class LabelReturns:
         """Ask every queue that is due; returns the number of labels that came."""
         return sum(self.ask(family, fence=fence) for family in self._queues if self._is_due(family))
 
-    def ask(self, family: Family, *, fence: Fence = unfenced) -> int:
+    def ask(self, family: Family, *, fence: Fence = unfenced, sending: bool = True) -> int:
         """Ask a queue now. One that fails is asked less and less often; the others are not held up.
+
+        Args:
+            sending: also give it what it has not got; only for the process that leads, because
+                two that look for a task at once would both make it.
 
         Returns:
             How many tasks got their label.
@@ -55,7 +59,7 @@ class LabelReturns:
         with self._services.sessions() as session:
             state = session.get(LabelQueueRow, family)
             since = state.asked_at - OVERLAP if state and state.asked_at else None
-            batches = self._unsent(session, family)
+            batches = self._unsent(session, family) if sending else []
         try:
             for batch in batches:
                 send(self._services, queue, batch, fence=fence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from incident_rows import task_row
 from label_desk import FAMILY, NOON, OURS, Desk
 from sqlalchemy.orm import Session
 
@@ -197,3 +198,13 @@ def test_a_forgotten_record_leaves_its_queue(desk: Desk) -> None:
     assert list(desk.queue.tasks) == [stays]
     assert [row.state for row in desk.rows()] == ["withdrawn", "queued"]
     assert desk.withdrawals.run_due() == 0
+
+
+def test_who_only_asks_sends_nothing(lone_desk: Desk) -> None:
+    """Two processes that look for a task at once would both make it: one leads, and sends."""
+    with lone_desk.services.sessions.begin() as session:
+        session.add(task_row(record_id="r9"))
+    lone_desk.returns.ask(FAMILY, sending=False)
+    assert lone_desk.rows()[0].state == "picked"
+    lone_desk.returns.ask(FAMILY)
+    assert lone_desk.rows()[0].state == "queued"

@@ -47,7 +47,7 @@ class CvatQueue:
         class_names: Sequence[str],
         title: str,
         project: int | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = 10.0,
     ) -> None:
         self._api = CvatApi(url, token, timeout_s=timeout_s)
         self._class_names = tuple(class_names)

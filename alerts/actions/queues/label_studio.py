@@ -56,7 +56,7 @@ class LabelStudioQueue:
         project: int | None = None,
         annotators: int = 1,
         webhook: tuple[str, Mapping[str, str]] | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = 10.0,
     ) -> None:
         self._api = LabelService(
             "Label Studio",

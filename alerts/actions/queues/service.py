@@ -12,7 +12,7 @@ from alerts.notifiers.http import Answer, NotDelivered, ReceiverHttp
 from alerts.notifiers.secrecy import Hidden
 
 MOST_ANSWER = 64 * 1024 * 1024
-TIMEOUT_S = 30.0
+TIMEOUT_S = 10.0
 
 
 class LabelService:
