@@ -184,6 +184,9 @@ def _how_sure(incident: Incident, tick_s: float) -> str:
     strongest = max(incident.findings, key=lambda each: each.evidence, default=None)
     if strongest is None or strongest.threshold <= 0:
         text = "Certain: a plain rule was broken, no statistics involved."
+    elif strongest.effect is None and strongest.reason:
+        chance = 1.0 / strongest.threshold
+        text = f"Sure: the test that found it errs with probability {chance:.2g} at most."
     else:
         needed = duration(strongest.threshold * tick_s)
         word = "Very sure" if strongest.evidence >= 10 * strongest.threshold else "Sure"

@@ -47,6 +47,7 @@ def raise_regression(
 def _diagnosis(row: CanaryRow, reason: str, at: datetime) -> Diagnosis:
     stream = StreamKey(row.model, row.deployment, WHOLE, ACCURACY.name)
     old, new = row.result["units"]
+    points = 100.0 * float(row.result["difference"])
     return Diagnosis(
         model=ModelRef(name=row.model, version=row.candidate, deployment=row.deployment),
         slice=WHOLE,
@@ -64,7 +65,7 @@ def _diagnosis(row: CanaryRow, reason: str, at: datetime) -> Diagnosis:
                 threshold=1.0 / row.alpha,
                 novel=False,
                 provisional=False,
-                reason=reason,
+                reason=f"wrong {points:.1f} points more often, over {new} and {old} units",
             ),
         ),
         onset=row.started_at,
