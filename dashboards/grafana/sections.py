@@ -229,6 +229,22 @@ _QUALITY = (
         ),
         width=6,
     ),
+    lines(
+        "Images picked for labelling",
+        "By what became of them: those that wait are picked and queued.",
+        (
+            "{{model}} {{state}}",
+            f"sum by (model, state) (vigil_label_tasks{{{OF_MODEL}}})",
+        ),
+        width=12,
+    ),
+    lines(
+        "Oldest image that waits for its label",
+        "0 where none waits; too old, it leaves the queue.",
+        ("{{model}}", f"max by (model) (vigil_label_oldest_seconds{{{OF_MODEL}}})"),
+        width=12,
+        unit="s",
+    ),
 )
 
 _SELF = (
