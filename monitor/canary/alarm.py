@@ -61,7 +61,7 @@ def _diagnosis(row: CanaryRow, reason: str, at: datetime) -> Diagnosis:
             Drift(
                 stream=stream,
                 effect=None,
-                evidence=row.evidence_rollback,
+                evidence=0.0,  # evidence elsewhere counts ticks; this test counts units
                 threshold=1.0 / row.alpha,
                 novel=False,
                 provisional=False,
