@@ -53,7 +53,8 @@ class DifferenceLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionsView:
-    """``start`` to ``end`` is drawn. ``said``: who announced what shall serve, in words."""
+    """``start`` to ``end`` is drawn. ``said``: who announced what shall serve, in words;
+    ``sees_traffic``: windows with records came in the last while."""
 
     model: str
     deployment: str
@@ -63,6 +64,7 @@ class VersionsView:
     start: datetime
     end: datetime
     shares: tuple[ShareLine, ...]
+    sees_traffic: bool
     differences: tuple[DifferenceLine, ...]
     spans: tuple[SpanLine, ...]
     events: tuple[EventLine, ...]

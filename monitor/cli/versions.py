@@ -76,7 +76,7 @@ def _summary(found: Ledger) -> Iterator[str]:
     for one in found.mismatches:
         age = (found.at - one.since).total_seconds()
         yield f"  DIFFERS    {one.text} (for {duration(age)})"
-    if not found.mismatches:
+    if not found.mismatches and found.shares:
         yield "  They agree."
 
 

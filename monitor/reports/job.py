@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from sqlalchemy import select
 
+from alerts.types import AlertKind
 from monitor.reports import kept
 from monitor.reports.kept import Kept
 from monitor.reports.process import Process
@@ -24,6 +25,9 @@ RETRY = timedelta(minutes=10)
 MOST_ATTEMPTS = 3
 NEWEST = timedelta(days=1)
 """Older incidents get none by themselves: ``vigil incidents report`` makes it."""
+_WITHOUT_RECORDS = [kind.value for kind in AlertKind if kind.is_watched]
+"""These are about no record: there is nothing to draw."""
+
 WAIT_WINDOWS = 2
 """Windows after the detection: until then hardly a sampled record of the fault has come."""
 
@@ -59,7 +63,9 @@ class IncidentReports:
             ids = session.scalars(
                 select(IncidentRow.id)
                 .where(
-                    IncidentRow.detected_at > now - NEWEST, IncidentRow.detected_at <= now - wait
+                    IncidentRow.detected_at > now - NEWEST,
+                    IncidentRow.detected_at <= now - wait,
+                    IncidentRow.kind.not_in(_WITHOUT_RECORDS),
                 )
                 .order_by(IncidentRow.id.desc())
             )

@@ -70,15 +70,16 @@ class ServingLook:
                     _note_change(session, family, row.version, version, now)
                 row.version, row.changed_at = version, now
             session.flush()
+            reality = seen(session, *family, now, window_s=settings.service.window_s)
             fresh = mismatches(
                 announced(session, *family, now),
                 registered(session, *family),
-                seen(session, *family, now, window_s=settings.service.window_s),
+                reality,
                 share_tolerance=settings.serving.share_tolerance,
                 at=now,
             )
             known = [Mismatch.from_json(one) for one in row.mismatches]
-            row.mismatches = [one.to_json() for one in remembered(list(fresh), known)]
+            row.mismatches = [one.to_json() for one in remembered(list(fresh), known, reality)]
 
     def _ask(self, family: Family) -> tuple[str | None, str]:
         """The version that the target says serves, and why it could not be asked."""

@@ -155,10 +155,17 @@ def _builds_apart(meant: Intent, reality: Reality, at: datetime) -> Iterator[Mis
             yield Mismatch(code=MismatchCode.BUILD, subject=version, text=text, since=at)
 
 
-def remembered(fresh: Sequence[Mismatch], known: Sequence[Mismatch]) -> list[Mismatch]:
-    """The differences of now, each since it was first seen without a break."""
+def remembered(
+    fresh: Sequence[Mismatch], known: Sequence[Mismatch], reality: Reality
+) -> list[Mismatch]:
+    """The differences of now, each since it was first seen without a break.
+
+    What windows showed stands until windows show otherwise: too little traffic is no agreement.
+    """
     since = {one.key: one.since for one in known}
-    return [
+    unseen = reality.total < LEAST_RECORDS
+    stands = [one for one in known if unseen and one.code is not MismatchCode.REGISTRY]
+    return stands + [
         Mismatch(
             code=one.code, subject=one.subject, text=one.text, since=since.get(one.key, one.since)
         )

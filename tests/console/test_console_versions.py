@@ -38,7 +38,7 @@ def test_a_model_that_is_declared_only_has_a_page_that_says_so(tmp_path) -> None
     fleet = empty_fleet(tmp_path)
     with browser_on(fleet) as client:
         page = client.get(PAGE).text
-        assert "they agree." in page
+        assert "no traffic has come of late." in page
         assert "No window of it has been counted yet." in page
         assert "Nothing was announced, and no window has come." in page
         assert client.get("/versions/nobody/production").status_code == 404
@@ -70,6 +70,7 @@ def test_a_lane_is_as_high_as_its_share_and_names_its_times() -> None:
         start=NOW - timedelta(hours=1),
         end=NOW,
         shares=(),
+        sees_traffic=True,
         differences=(),
         spans=(span("v2", 0.25), span("v1", 0.75)),
         events=(

@@ -120,8 +120,18 @@ def one(subject: str, since: datetime = NOON) -> Mismatch:
 
 def test_a_difference_is_as_old_as_its_first_look_without_a_break() -> None:
     known = [one("v2", EARLIER)]
-    assert [each.since for each in remembered([one("v2"), one("v3")], known)] == [EARLIER, NOON]
-    assert remembered([one("v2")], remembered([], known))[0].since == NOON
+    busy = traffic(v2=100)
+    found = remembered([one("v2"), one("v3")], known, busy)
+    assert [each.since for each in found] == [EARLIER, NOON]
+    assert remembered([one("v2")], remembered([], known, busy), busy)[0].since == NOON
+
+
+def test_a_difference_stands_while_too_little_traffic_comes_to_tell() -> None:
+    """A night without images is no agreement; what the registry says is known all the same."""
+    conflict = Mismatch(code=MismatchCode.REGISTRY, subject="v9", text="t", since=EARLIER)
+    known = [one("v2", EARLIER), conflict]
+    assert remembered([], known, traffic(v2=3)) == [one("v2", EARLIER)]
+    assert remembered([], known, traffic(v2=300)) == []
 
 
 def test_what_has_lasted_is_told_with_the_most_telling_first() -> None:

@@ -38,6 +38,7 @@ def versions_page(
         start=max(min(first, now - SHORTEST), now - LONGEST),
         end=now,
         shares=_shares(found),
+        sees_traffic=bool(found.shares),
         differences=tuple(
             DifferenceLine(
                 text=one.text,
