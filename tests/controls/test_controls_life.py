@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from control_room import DEPLOYMENT, MODEL, Room
 from incident_rows import incident_row
 from sqlalchemy import select
 
-from alerts.actions.targets.protocol import TargetReport, TargetState
+from alerts.actions.targets.protocol import TargetState
 from alerts.silences.draft import draft, matchers_for
 from alerts.silences.silence import SilenceKind
 from monitor.controls import manage
@@ -258,105 +257,3 @@ def test_asking_for_what_is_so_or_twice_is_a_conflict(lone_room: Room) -> None:
     lone_room.ask("flag", "f", "off")
     with pytest.raises(NotFoundError):
         lone_room.ask("flag", "g", "on", incident_id=99)
-
-
-class Forgetful:
-    """A target whose answers get lost after it has carried the plan out."""
-
-    kind = "forgetful"
-
-    def __init__(self, file: FileTarget, lost: int) -> None:
-        self._file, self.lost, self.executed = file, lost, 0
-
-    def current(self, model: str, deployment: str, what: str, name: str) -> str | None:
-        return self._file.current(model, deployment, what, name)
-
-    def execute(self, plan: ControlPlan) -> TargetReport:
-        self.executed += 1
-        report = self._file.execute(plan)
-        if self.lost:
-            self.lost -= 1
-            return TargetReport(state=TargetState.UNCLEAR, text="no answer")
-        return report
-
-    def status(self, plan: ControlPlan) -> TargetReport:
-        return self._file.status(plan)
-
-
-def test_a_lost_answer_is_looked_up_not_repeated(room: Room) -> None:
-    target = Forgetful(FileTarget(room.file), lost=1)
-    room.target = target
-    row = room.ask("flag", "f", "on")
-    room.approve(row)
-    room.run()
-    assert room.row(row).state == "executing"
-    room.clock.advance(5.0)
-    room.run()
-    assert (room.row(row).state, target.executed) == ("done", 1)
-
-
-def test_a_service_killed_after_it_sent_the_plan_finds_it_done(room: Room) -> None:
-    """Another process takes over between the target and the record: once, and recorded."""
-    row = room.ask("flag", "f", "on")
-    room.approve(row)
-    room.run(1)
-
-    class Killed(Forgetful):
-        def execute(self, plan: ControlPlan) -> TargetReport:
-            super().execute(plan)
-            raise KeyboardInterrupt
-
-    target = Killed(FileTarget(room.file), lost=0)
-    room.target = target
-    with pytest.raises(KeyboardInterrupt):
-        room.run(1)
-    assert room.row(row).state == "executing"
-    room.target = FileTarget(room.file)
-    room.run()
-    assert (room.row(row).state, target.executed) == ("done", 1)
-    assert room.audit().count("control done") == 1
-
-
-def test_an_answer_that_stays_unclear_ends_as_failed(lone_room: Room) -> None:
-    class Silent(Forgetful):
-        def execute(self, plan: ControlPlan) -> TargetReport:
-            return TargetReport(state=TargetState.UNCLEAR, text="no answer")
-
-    lone_room.target = Silent(FileTarget(lone_room.file), lost=0)
-    row = lone_room.ask("flag", "f", "on")
-    lone_room.approve(row)
-    lone_room.run()
-    lone_room.clock.advance(901.0)
-    lone_room.run()
-    assert lone_room.row(row).state == "failed"
-    assert "may have been" in lone_room.row(row).result["text"]
-
-
-def test_two_services_carry_it_out_once(room: Room) -> None:
-    row = room.ask("flag", "f", "on")
-    room.approve(row)
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            room.run(4)
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert failed == []
-    assert room.row(row).state == "done"
-    assert room.audit().count("control done") == 1
-
-
-def test_a_damaged_file_fails_the_control_and_is_left_alone(lone_room: Room) -> None:
-    row = lone_room.ask("flag", "f", "on")
-    lone_room.file.write_text("not JSON")
-    lone_room.approve(row)
-    lone_room.run()
-    assert lone_room.row(row).state == "failed"
-    assert lone_room.file.read_text() == "not JSON"
