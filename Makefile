@@ -44,7 +44,7 @@ test: setup ## All tests but the ones that need heavy servers (ARGS="tests/alert
 	@$(BIN)/python -m pytest -m "not servers" -n auto --dist loadfile $(ARGS)
 
 # Servers that pin what vigil pins otherwise: each in an environment of its own.
-SERVERS := mlflow label-studio
+SERVERS := mlflow label-studio nvidia-pytriton
 
 .make/servers/%/.installed: requirements/servers/%.txt
 	@echo "installing $* in an environment of its own (minutes, the first time)"

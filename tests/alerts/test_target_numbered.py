@@ -133,7 +133,7 @@ def test_a_load_that_fails_keeps_what_serves():
     stub.broken.add(1)
     with over(stub, TritonTarget) as (target, _):
         report = target.execute(TRITON)
-        assert (report.state, "failed to load" in report.text) == (FAILED, True)
+        assert (report.state, "load failed" in report.text) == (FAILED, True)
         assert target.serving(NAME, "production") == "v2"
         assert target.status(TRITON).state is READY
 

@@ -1,4 +1,7 @@
-"""A strict stub of Triton's model repository extension, in explicit mode."""
+"""A strict stub of Triton's model repository extension, in explicit mode.
+
+Answers are as Triton 2.51 gives them; ``tests/alerts/test_target_triton_server.py`` asks the real one.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,24 @@ class TritonStub:
                 return as_json(self._index())
             case ("GET", "v2", "models", self.model, "config"):
                 if "READY" not in self.states.values():
-                    text = f"Request for unknown model: '{self.model}' is not found"
-                    return as_json({"error": text}, 400)
+                    return self._unknown(self.model)
                 return as_json(self.config)
+            case ("GET", "v2", "models", other, "config"):
+                return self._unknown(other)
             case ("POST", "v2", "repository", "models", self.model, "load"):
                 if self.mode != "explicit":
                     text = "explicit model load / unload is not allowed if polling is enabled"
                     return as_json({"error": text}, 400)
                 given = json.loads(request.body or b"{}").get("parameters", {}).get("config")
                 return self._load(given)
+            case ("POST", "v2", "repository", "models", other, "load"):
+                text = f"failed to load '{other}', failed to poll from model repository"
+                return as_json({"error": text}, 500)
         return as_json({"error": "not found"}, 404)
+
+    @staticmethod
+    def _unknown(model: str) -> Reply:
+        return as_json({"error": f"Request for unknown model: '{model}' is not found"}, 404)
 
     def _index(self) -> list[dict[str, str]]:
         if not self.states:
@@ -70,7 +81,7 @@ class TritonStub:
         }
         if given is not None:
             if not isinstance(given, str):
-                return as_json({"error": "attempt to access JSON non-string as string"}, 400)
+                return as_json({"error": "attempt to access JSON non-string as string"}, 500)
             config = json.loads(given)
             if set(config) - FIELDS or config["name"] != self.model:
                 return as_json({"error": f"failed to load '{self.model}', bad config"}, 400)
@@ -79,7 +90,7 @@ class TritonStub:
         policy = config["version_policy"]
         wanted = list(policy["specific"]["versions"]) if "specific" in policy else [max(self.held)]
         if any(version in self.broken or version not in self.held for version in wanted):
-            text = f"failed to load '{self.model}', no version is available"
+            text = f"load failed for model '{self.model}': at least one version must be available"
             return as_json({"error": text}, 400)
         self.config = config
         self.states = dict.fromkeys(self.states, "UNAVAILABLE") | dict.fromkeys(wanted, "READY")
