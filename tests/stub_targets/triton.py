@@ -1,6 +1,6 @@
 """A strict stub of Triton's model repository extension, in explicit mode.
 
-Answers are as Triton 2.51 gives them; ``tests/alerts/test_target_triton_server.py`` asks the real one.
+Answers are as Triton 2.51 gives them: ``tests/alerts/test_target_triton_server.py`` asks it.
 """
 
 from __future__ import annotations
