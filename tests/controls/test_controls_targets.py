@@ -115,21 +115,25 @@ def test_a_plan_that_supposes_something_else_is_a_conflict(rig: Rig) -> None:
 
 def test_a_lost_answer_of_the_webhook_is_found_by_its_status() -> None:
     standin = PipelineStandIn(SystemClock(), secret=SECRET)
-    with ReceiverServer(standin.answer).running() as url:
-        with closing(SignedWebhook(f"{url}/hook", SECRET)) as webhook:
-            target = WebhookTarget(webhook)
-            for trouble in (Fault(status=503), Fault(status=429), Fault(lose_answer=True)):
-                standin.faults.next(trouble)
-                assert target.execute(PLAN).state is TargetState.UNCLEAR
-            assert target.status(PLAN).state is TargetState.EXECUTED
-            assert standin.controls.changes == 1
+    with (
+        ReceiverServer(standin.answer).running() as url,
+        closing(SignedWebhook(f"{url}/hook", SECRET)) as webhook,
+    ):
+        target = WebhookTarget(webhook)
+        for trouble in (Fault(status=503), Fault(status=429), Fault(lose_answer=True)):
+            standin.faults.next(trouble)
+            assert target.execute(PLAN).state is TargetState.UNCLEAR
+        assert target.status(PLAN).state is TargetState.EXECUTED
+        assert standin.controls.changes == 1
 
 
 def test_a_receiver_that_refuses_ends_it_and_shows_no_secret() -> None:
     standin = PipelineStandIn(SystemClock(), secret="another secret")
-    with ReceiverServer(standin.answer).running() as url:
-        with closing(SignedWebhook(f"{url}/hook?key={SECRET}", SECRET)) as webhook:
-            report = WebhookTarget(webhook).execute(PLAN)
+    with (
+        ReceiverServer(standin.answer).running() as url,
+        closing(SignedWebhook(f"{url}/hook?key={SECRET}", SECRET)) as webhook,
+    ):
+        report = WebhookTarget(webhook).execute(PLAN)
     assert report.state is TargetState.FAILED
     assert SECRET not in report.text
 
