@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 PACKAGES := vigil detectors runbooks alerts monitor dashboards migrations
 
-.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-alerts bench-evidence lock wheel image clean
+.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-alerts bench-actions bench-evidence lock wheel image clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench: setup ## Benchmarks (ARGS="collector" runs one)
 
 bench-alerts: setup ## From a verdict to its page, and a storm of 10 000 alerts: bench/results/alerts.json
 	@$(BIN)/python -m bench alerts
+
+bench-actions: setup ## A library of faults with known answers, and the labelling loop: half an hour (goes on where it stopped; ARGS="--fresh")
+	@$(BIN)/python -m bench.actions $(ARGS)
 
 bench-evidence: setup ## False pages in a year, delays, guarantees, speed: hours (ARGS="speed --quick"; goes on where it stopped)
 	@$(BIN)/python -m bench.evidence $(ARGS)

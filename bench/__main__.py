@@ -10,8 +10,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 
-SLOW = ("demo_seeds", "evidence")
-"""Run only when named: more than half an hour. ``make bench-evidence`` runs the second."""
+SLOW = ("demo_seeds", "evidence", "actions")
+"""Run only when named: half an hour or more. ``make bench-evidence`` and ``make bench-actions`` run
+the last two."""
 
 
 def names() -> list[str]:
