@@ -24,6 +24,7 @@ log = logging.getLogger("vigil.serving")
 
 EVERY_S = 30.0
 AT_ONCE = 8
+NO_ANSWER = "it does not say what serves"
 
 Family = tuple[str, str]
 
@@ -64,6 +65,8 @@ class ServingLook:
             fence(session)
             now = self._services.clock.now()
             row = _row(session, family, now)
+            if version is None and not problem and row.version and family in self._targets:
+                problem = NO_ANSWER  # one that is away says nothing, and has changed nothing
             row.read_at, row.problem = now, problem
             if not problem and version != row.version:
                 if row.version is not None:

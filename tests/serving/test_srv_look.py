@@ -11,6 +11,7 @@ from small_fleet import Notes
 from sqlalchemy import select
 from srv_scene import FAMILY, Scene, at
 
+from alerts.actions.targets.registry import LocalRegistry
 from alerts.types import AlertKind, Incident
 from monitor.response.announce import Announcer
 from monitor.serving.look import ServingLook
@@ -66,6 +67,32 @@ def test_a_registry_that_cannot_be_read_says_so_and_hides_no_other(lone_scene: S
     assert (reading.version, reading.changed_at) == ("v1", at(1))
     assert "RegistryError" in reading.problem
     assert "torn" not in reading.problem
+
+
+def test_a_registry_that_is_away_has_changed_nothing(lone_scene: Scene) -> None:
+    """What it said before its absence stays as old as it was: it overrules no later release."""
+
+    class Away(LocalRegistry):
+        def serving(self, model: str, deployment: str) -> str | None:
+            return None
+
+    lone_scene.registry.promote(*FAMILY, "v1", actor="ci")
+    lone_scene.looked(1)
+    lone_scene.release("v2", 10, previous="v1")
+    served(lone_scene, 0, 90, "v2")
+    before = lone_scene.looked(30)
+    assert len(before) == 1
+    there, path = lone_scene.look, lone_scene.registry.path
+    lone_scene.look = ServingLook(lone_scene.services, {FAMILY: Away(path)})
+    assert lone_scene.looked(60) == before
+    assert "does not say" in lone_scene.reading().problem
+    lone_scene.look = there
+    assert lone_scene.looked(90) == before
+    reading = lone_scene.reading()
+    assert (reading.version, reading.changed_at, reading.problem) == ("v1", at(1), "")
+    assert {one["since"] for one in reading.mismatches} == {at(30).isoformat()}
+    with lone_scene.services.sessions() as session:
+        assert not session.scalars(select(AuditRow).where(AuditRow.what == "registry changed")).all()
 
 
 def test_a_process_that_no_longer_leads_writes_nothing(lone_scene: Scene) -> None:
