@@ -116,12 +116,17 @@ class ControlWorker:
                 now = self._services.clock.now()
                 # What is set is for the target to compare, in the step in which it changes it.
                 decision = self._decide(session, row, None, target, now)
-                if decision.outcome is not GuardOutcome.ALLOW and not row.decision.get("sent"):
+                allowed = decision.outcome is GuardOutcome.ALLOW
+                perhaps_done = row.decision.get("sent") and report.state is TargetState.UNCLEAR
+                if not allowed and not perhaps_done:
                     self._keep(row, decision, now)
                     row.state = "waiting"
+                    row.decision = {**row.decision, "sent": False}
                     return
-                row.decision = {**row.decision, "sent": True}
-            report = target.execute(plan)
+                if allowed:
+                    row.decision = {**row.decision, "sent": True}
+            # What may have been done is asked about, and not sent again against the guard's word.
+            report = target.execute(plan) if allowed else report
         self._settle(number, report, fence)
 
     def _settle(self, number: int, report: TargetReport, fence: Fence) -> None:

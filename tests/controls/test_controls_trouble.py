@@ -10,6 +10,7 @@ from control_room import Room
 from alerts.actions.targets.protocol import TargetReport, TargetState
 from monitor.controls.plan import ControlPlan
 from monitor.controls.targets import FileTarget
+from monitor.store import switches
 
 
 class Forgetful:
@@ -67,6 +68,37 @@ def test_a_service_killed_after_it_sent_the_plan_finds_it_done(room: Room) -> No
     room.run()
     assert (room.row(row).state, target.executed) == ("done", 1)
     assert room.audit().count("control done") == 1
+
+
+@pytest.mark.parametrize("known", [TargetState.READY, TargetState.UNCLEAR])
+def test_a_plan_that_may_not_have_arrived_is_not_sent_again_once_actions_are_stopped(
+    lone_room: Room, known: TargetState
+) -> None:
+    """The target may say that it was not carried out, or nothing: neither overrules the stop."""
+
+    class Lossy(Forgetful):
+        def execute(self, plan: ControlPlan) -> TargetReport:
+            self.executed += 1
+            return TargetReport(state=TargetState.UNCLEAR, text="no answer")
+
+        def status(self, plan: ControlPlan) -> TargetReport:
+            return TargetReport(state=known, text="asked")
+
+    target = Lossy(FileTarget(lone_room.file), lost=0)
+    lone_room.target = target
+    row = lone_room.ask("flag", "f", "on")
+    lone_room.approve(row)
+    lone_room.run()
+    assert (lone_room.row(row).state, target.executed) == ("executing", 1)
+    with lone_room.services.sessions.begin() as session:
+        switches.set_switch(
+            session, switches.ACTIONS_STOPPED, True, actor="eve", at=lone_room.clock.now()
+        )
+    lone_room.clock.advance(61.0)
+    lone_room.run()
+    assert target.executed == 1
+    ended = {TargetState.READY: "refused", TargetState.UNCLEAR: "executing"}
+    assert lone_room.row(row).state == ended[known]
 
 
 def test_an_answer_that_stays_unclear_ends_as_failed(lone_room: Room) -> None:
