@@ -182,8 +182,8 @@ def summary(gains: Sequence[Gain], budget: int) -> dict[str, Any]:
         "relabel_gain_random": round(float(random.mean()), 4),
         "picked_ahead_by": round(float(ahead.mean()), 4),
         "picked_ahead_interval": [
-            round(float(ahead.mean()) - half, 4),
-            round(float(ahead.mean()) + half, 4),
+            round(float(ahead.mean() - half), 4),
+            round(float(ahead.mean() + half), 4),
         ],
         "old_sites_lose_picked": round(
             float(np.mean([one.old_before - one.old_picked for one in gains])), 4
