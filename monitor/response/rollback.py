@@ -230,17 +230,19 @@ class Rollbacks:
             fence(session)
             hold_rollbacks(session, plan.model, plan.deployment)
             row = session.get_one(ActionRow, action_id, with_for_update=True)
+            if row.state != "executing":
+                return Asked(report=report)
             incident = record.get(session, row.incident_id)
             known, sent = interlock_from(row), bool(row.decision.get("sent"))
             # What serves is for the target to compare, in the same step in which it changes it.
             facts = self._facts(session, row, incident, known, self._services.clock.now(), UNKNOWN)
             decision = decide(facts)
             if decision.outcome is not GuardOutcome.ALLOW:
-                return Asked(report=report, held=decision, sent=sent)
+                return Asked(report=report, held=decision, sent=sent, before=sent)
             row.decision = {**row.decision, "sent": not dry}
         if dry:
             return Asked(report=target.dry_run(plan), sent=True)
         report = target.execute(plan)
         done = report.state is TargetState.EXECUTED
         seen = verified(target, plan, report) if done else report
-        return Asked(report=seen, sent=True, done=done)
+        return Asked(report=seen, sent=True, done=done, before=sent)

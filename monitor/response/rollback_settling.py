@@ -21,13 +21,15 @@ from monitor.store.tables import ActionRow, ReleaseRow
 class Asked:
     """What the target said, and what the guard held against sending the plan, if anything.
 
-    ``done``: it says that it carried the plan out.
+    ``done``: it says that it carried the plan out. ``before``: the plan had been sent, without an
+    end, before it was asked this time.
     """
 
     report: TargetReport
     held: Decision | None = None
     sent: bool = False
     done: bool = False
+    before: bool = False
 
 
 class Settlement:
@@ -53,7 +55,9 @@ class Settlement:
     ) -> None:
         """One answer of the target. ``dry``: nothing was to be changed."""
         report = asked.report
+        refused = report.state is TargetState.FAILED
         perhaps_done = asked.sent and report.state is TargetState.UNCLEAR
+        perhaps_done = perhaps_done or (asked.before and refused)
         if asked.held is not None and not perhaps_done:
             self._withdraw(session, row, incident, asked.held, now)
         elif dry and report.state is TargetState.READY:
@@ -63,7 +67,11 @@ class Settlement:
             self._news.count(session, incident, "dry_run")
         elif report.state is TargetState.EXECUTED:
             self._executed(session, row, incident, plan, now)
-        elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
+        elif refused and asked.before and not asked.done:
+            why = f"it was sent before, and may have been carried out: {report.text}"
+            self._news.failed(session, row, incident, now, why, critical=True)
+        elif refused or report.state is TargetState.CONFLICT:
+            row.executed_at = now if asked.done else None
             self._news.failed(session, row, incident, now, report.text, critical=asked.done)
         elif now > self._deadline(row):
             why = f"nothing says that it was carried out, though it may have been: {report.text}"

@@ -188,7 +188,7 @@ def _events(session: Session, model: str, deployment: str) -> list[Event]:
     )
     found = [_release(row) for row in releases]
     for row, _ in session.execute(rollbacks_of(model, deployment)):
-        if row.executed_at is None and row.plan:
+        if row.plan and (row.executed_at is None or row.state == "failed"):
             found.append(_rollback(row))
     return sorted(found, key=lambda one: one.at, reverse=True)[:SHOWN]
 
