@@ -10,6 +10,7 @@ from test_target_contract import CONFLICT, EXECUTED, FAILED, PENDING, READY, UNC
 from alerts.actions.targets.protocol import RollbackTarget
 
 TROUBLES = {
+    "401": Trouble(status=401, body=b"{}"),
     "429": Trouble(status=429, headers={"Retry-After": "1"}, body=b"{}"),
     "500": Trouble(status=500, body=b"oops"),
     "500 after doing it": Trouble(status=500, body=b"oops", does=True),

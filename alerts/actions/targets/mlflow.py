@@ -79,9 +79,9 @@ class MlflowAlias(SystemTarget):
                 "version": self._names.number(plan.to_version),
             },
         )
-        if self._pointed_at(self._registered()) == plan.to_version:
-            # It is carried out; that this can't be noted must not look like a failure.
-            with contextlib.suppress(StoppedError):
+        # It is carried out; that this can't be read or noted must not look like a failure.
+        with contextlib.suppress(StoppedError):
+            if self._pointed_at(self._registered()) == plan.to_version:
                 self._note(plan, Mark.DONE)
 
     def _registered(self) -> dict[str, Any]:
