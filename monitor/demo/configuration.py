@@ -66,6 +66,10 @@ secret = {{ env = "VIGIL_DEMO_REPLAY_SECRET" }}
 [models.relabel]
 folder = "{folder}/relabel"
 budget = 40
+poll_s = 1
+
+[models.retraining]     # people train here; vigil freezes what on, and says whether it helped
+judge_after_labels = 30
 
 [receivers.console]
 kind = "console"

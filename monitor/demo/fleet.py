@@ -45,6 +45,7 @@ class Fleet:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self._waiting: deque[tuple[float, list[str], list[int]]] = deque()
+        self._shown: dict[str, int] = {}
         self.failure: BaseException | None = None
         self.version = serving()
         self.inferences = 0
@@ -55,6 +56,10 @@ class Fleet:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(timeout=10)
+
+    def shown(self, record: str) -> int | None:
+        """The digit that a record's picture shows, as a person would read it."""
+        return self._shown.get(record)
 
     def change(self, cameras: Sequence[Camera]) -> None:
         """From now on these cameras, in this state, are what is out there."""
@@ -92,7 +97,9 @@ class Fleet:
             version=self.version,
         )
         self.inferences += len(ids)
-        self._label_some(ids, self._world.labels[np.concatenate(picked)])
+        truth = self._world.labels[np.concatenate(picked)]
+        self._shown.update(zip(ids, truth.tolist(), strict=True))
+        self._label_some(ids, truth)
 
     def _label_some(self, ids: list[str], truth: NDArray[np.int64]) -> None:
         chosen = np.flatnonzero(self._rng.random(len(ids)) < LABEL_SHARE)

@@ -15,7 +15,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioResult:
-    """One fault. Seconds count from the fault; ``named_slice`` is None for all traffic."""
+    """One fault. Seconds count from the fault; ``named_slice`` is None for all traffic.
+    ``retraining``: what vigil says of the training that followed; None where none did."""
 
     name: str
     detected: bool
@@ -28,6 +29,7 @@ class ScenarioResult:
     action: str
     refused: str | None
     relabel_items: int
+    retraining: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,4 +72,8 @@ def faults(result: DemoResult, *, expected_slices: dict[str, str | None]) -> Seq
         wrong.append("camera_defocus: not seen to recover after it was refocused")
     if site.relabel_items < 1:
         wrong.append("new_site: the re-label queue is empty")
+    if not site.recovered:
+        wrong.append("new_site: not seen to recover with the version trained on its labels")
+    if site.retraining != "helped":
+        wrong.append(f"new_site: the retraining was not proved to help, but {site.retraining}")
     return wrong

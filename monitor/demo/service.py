@@ -15,6 +15,7 @@ import httpx
 from vigil.errors import VigilError
 
 START_LIMIT_S = 60.0
+_BYTES = {"Content-Type": "application/octet-stream"}
 
 
 class DemoError(VigilError):
@@ -93,8 +94,8 @@ class ServiceClient:
             return None
         return reply.json() if reply.status_code == 200 else None
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """JSON of a POST, repeated until the service takes it.
+    def post(self, path: str, body: dict[str, Any] | bytes) -> Any:
+        """JSON of a POST of JSON or of bytes, repeated until the service takes it.
 
         Raises:
             DemoError: it refuses, or stays away for a minute.
@@ -102,7 +103,10 @@ class ServiceClient:
         limit = time.monotonic() + START_LIMIT_S
         while time.monotonic() < limit:
             try:
-                reply = self._client.post(path, json=body)
+                if isinstance(body, bytes):
+                    reply = self._client.post(path, content=body, headers=_BYTES)
+                else:
+                    reply = self._client.post(path, json=body)
             except httpx.HTTPError:
                 time.sleep(0.2)
                 continue

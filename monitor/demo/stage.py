@@ -1,18 +1,20 @@
 """Everything before the curtain: the model is trained, its baselines built, its history made.
 
 All of it is real: the network is trained now, the baselines come from its predictions on held-out
-digits, and the history is thousands of windows of its inference, back-filled by the ordinary way.
+digits, and the history is many hundred windows of its inference, back-filled by the ordinary way.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.actions.targets.registry import LocalRegistry
 from detectors.fit import fit_baseline
@@ -20,7 +22,7 @@ from monitor.backfill import BackfillReport, backfill
 from monitor.demo.configuration import DEPLOYMENT, KEYS, MODEL, SECRETS, WINDOW_S
 from monitor.demo.past import Labelled, Past
 from monitor.demo.reader import DigitReader, ReaderVersion, standardised_bottom_up, train
-from monitor.demo.world import Camera, World, make_cameras
+from monitor.demo.world import Camera, Images, World, make_cameras
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
 from monitor.store import baselines
@@ -32,7 +34,7 @@ from vigil.types import ModelRef, utc
 SITES = ("north", "south", "east", "west")
 CAMERAS_PER_SITE = 3
 IMAGES_PER_CAMERA_S = 20
-HISTORY_WINDOWS = 2000
+HISTORY_WINDOWS = 1200
 TRAINING_LOOKS = 500
 BASELINE_LOOKS = 1200
 
@@ -45,6 +47,7 @@ class Stage:
     cameras: tuple[Camera, ...]
     versions: dict[str, ReaderVersion]
     accuracy: float
+    training: tuple[Images, NDArray[np.int64]]
 
 
 def build_model(seed: int, progress: Callable[[float], None]) -> Stage:
@@ -66,7 +69,13 @@ def build_model(seed: int, progress: Callable[[float], None]) -> Stage:
     held_out = rng.choice(world.held_out_indices(), 1000)
     probabilities, _ = versions["v1"].infer(world.render(cameras[0], held_out, rng))
     accuracy = float((probabilities.argmax(axis=1) == world.labels[held_out]).mean())
-    return Stage(world=world, cameras=tuple(cameras), versions=versions, accuracy=accuracy)
+    return Stage(
+        world=world,
+        cameras=tuple(cameras),
+        versions=versions,
+        accuracy=accuracy,
+        training=(x, y),
+    )
 
 
 def _versions(first: DigitReader, second: DigitReader) -> dict[str, ReaderVersion]:
@@ -87,18 +96,10 @@ def build_baselines(
         network = fleet.versions[version].network
         if network not in looks:
             trained = ReaderVersion(version, network)
-            looks[network] = list(_looks(fleet, trained, np.random.default_rng([seed, 5])))
-        built[version] = fit_baseline(
-            model=ModelRef(name=MODEL, version=version, deployment=DEPLOYMENT),
-            batches=looks[network],
-            keys=KEYS,
-            dataset="held-out handwritten digits, as every camera sees them",
-            created_at=services.clock.now(),
-            class_names=tuple("0123456789"),
-            seed=seed,
-            author="vigil demo",
-            reason="built with the model",
-        )
+            looks[network] = list(
+                looks_of(fleet, trained, fleet.cameras, np.random.default_rng([seed, 5]))
+            )
+        built[version] = fit(version, looks[network], seed, services.clock.now())
         progress((place + 1) / len(fleet.versions))
     with services.sessions.begin() as session:
         for baseline in built.values():
@@ -106,9 +107,27 @@ def build_baselines(
     return built
 
 
-def _looks(fleet: Stage, version: ReaderVersion, rng: np.random.Generator) -> Iterator[Labelled]:
+def fit(version: str, looks: Sequence[Labelled], seed: int, at: datetime) -> Baseline:
+    """The baseline of a version, from its predictions on held-out digits."""
+    return fit_baseline(
+        model=ModelRef(name=MODEL, version=version, deployment=DEPLOYMENT),
+        batches=looks,
+        keys=KEYS,
+        dataset="held-out handwritten digits, as every camera sees them",
+        created_at=at,
+        class_names=tuple("0123456789"),
+        seed=seed,
+        author="vigil demo",
+        reason="built with the model",
+    )
+
+
+def looks_of(
+    fleet: Stage, version: ReaderVersion, cameras: Sequence[Camera], rng: np.random.Generator
+) -> Iterator[Labelled]:
+    """What a version makes of held-out digits, a batch a camera."""
     counter = 0
-    for camera in fleet.cameras:
+    for camera in cameras:
         picked = rng.choice(fleet.world.held_out_indices(), BASELINE_LOOKS)
         images = fleet.world.render(camera, picked, rng)
         began = time.perf_counter()

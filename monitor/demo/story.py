@@ -1,13 +1,14 @@
 """Three faults, one after the other. The story makes the fault and then only watches.
 
 Detection, cause, page, rollback, refusal, queue and recovery come from the service; what is
-printed is its own timeline, read over its API.
+printed is its own timeline, read over its API. Labels and the training on them are the demo's.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from alerts.actions.targets.registry import LocalRegistry
 from monitor.demo.configuration import DEPLOYMENT, MODEL, WINDOW_S
 from monitor.demo.fleet import Fleet
+from monitor.demo.loop import Loop
 from monitor.demo.outcome import DemoResult, ScenarioResult
 from monitor.demo.service import DemoError, ServiceClient
 from monitor.demo.stage import CAMERAS_PER_SITE, Stage
@@ -49,6 +51,7 @@ class Story:
         on_fault: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._stage, self._fleet, self._client = stage, fleet, client
+        self._seed = seed
         self._registry = LocalRegistry(registry)
         self._telling = telling
         self._on_fault = on_fault
@@ -110,7 +113,8 @@ class Story:
         self.slices["new_site"] = f"site={NEW_SITE}"
         self._telling.title(f"3 · A new site, {NEW_SITE}: other hands write other digits")
         began = time.time()
-        self._fleet.change(new_site(self._stage.cameras, NEW_SITE, CAMERAS_PER_SITE, self._rng))
+        cameras = new_site(self._stage.cameras, NEW_SITE, CAMERAS_PER_SITE, self._rng)
+        self._fleet.change(cameras)
         incident = self._watch("new_site", began)
         story = self._until(
             incident,
@@ -118,7 +122,16 @@ class Story:
             lambda now: _finished(now, "relabel") and _finished(now, "rollback"),
             DETECT_LIMIT_S,
         )
-        return _result("new_site", story, began)
+        if incident is None or story is None or not _finished(story, "relabel"):
+            return _result("new_site", story, began)
+        self._telling.title(f"The loop closes: people label what {NEW_SITE} shows")
+        loop = Loop(self._stage, self._fleet, self._client, self._telling, seed=self._seed)
+        number = loop.train(incident, cameras, self._registry.path.with_name("relabel"))
+        self._release("v4")
+        story = self._until(
+            incident, began, lambda now: now["state"] == "resolved", RECOVER_LIMIT_S
+        )
+        return replace(_result("new_site", story, began), retraining=loop.verdict(number))
 
     def _release(self, version: str) -> float:
         self._registry.promote(MODEL, DEPLOYMENT, version, actor="vigil demo")
@@ -230,7 +243,7 @@ def _result(name: str, story: dict[str, Any] | None, began: float) -> ScenarioRe
         seconds_to_detect=after(story["detected_at"]),
         seconds_to_page=after(story["paged_at"]),
         seconds_to_mitigate=after(story["mitigated_at"]),
-        recovered=None if name == "new_site" else story["recovered_at"] is not None,
+        recovered=story["recovered_at"] is not None,
         action=action,
         refused=refused,
         relabel_items=int(relabel["result"].get("items", 0)) if relabel else 0,

@@ -32,6 +32,14 @@ def test_where_nothing_changed_no_step_is_seen():
     assert step_of(when, np.zeros(len(when))) is None
 
 
+def test_labels_that_were_wrong_from_the_first_one_have_no_step():
+    """A new site: no moment in it is its onset, whatever chance says."""
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        when = np.repeat(np.arange(100, 120), 2)
+        assert step_of(when, (rng.random(40) < 0.6).astype(float), upwards=True) is None
+
+
 def test_fewer_losses_are_no_onset_of_losses():
     """A model that became better did not go wrong then; its calibration may have."""
     when, loss = losses(20, 8)

@@ -90,13 +90,16 @@ def test_the_story_is_right_though_the_service_was_killed_three_times(played):
     assert "no better" in found["camera_defocus"]["refused"]
     assert found["new_site"]["named_slice"] == "site=harbour"
     assert found["new_site"]["relabel_items"] > 0
+    assert found["new_site"]["recovered"] is True
+    assert found["new_site"]["retraining"] == "helped"
 
 
 def test_what_serves_was_changed_once_for_each_step(played):
-    """Two releases by the story, one rollback by vigil; the killed service did not do it again."""
+    """Three releases by the story, the last trained on the labels that came back, and one rollback
+    by vigil; the killed service did not do it again."""
     history = LocalRegistry(played.folder / "registry.json").history(MODEL, DEPLOYMENT)
-    assert [step.version for step in history] == ["v1", "v2", "v1", "v3"]
-    assert [step.actor for step in history] == ["vigil demo", "vigil demo", "vigil", "vigil demo"]
+    assert [step.version for step in history] == ["v1", "v2", "v1", "v3", "v4"]
+    assert [step.actor for step in history] == [*["vigil demo"] * 2, "vigil", *["vigil demo"] * 2]
 
 
 def test_each_page_was_sent_once(played):
