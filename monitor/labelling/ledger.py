@@ -20,6 +20,8 @@ PICKED, QUEUED, LABELLED = "picked", "queued", "labelled"
 WITHDRAWING, WITHDRAWN = "withdrawing", "withdrawn"
 EXPIRING, EXPIRED, FAILED = "expiring", "expired", "failed"
 OPEN = (PICKED, QUEUED)
+PERHAPS_THERE = ""
+"""A task's name in its queue, as long as nobody knows whether the queue took it."""
 
 
 def write(

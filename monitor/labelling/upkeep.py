@@ -96,6 +96,6 @@ class Upkeep:
 
 def _expired(rows: Sequence[LabelTaskRow], why: str, at: datetime) -> int:
     for row in rows:
-        row.state = ledger.EXPIRING if row.external_id else ledger.EXPIRED
+        row.state = ledger.EXPIRED if row.external_id is None else ledger.EXPIRING
         row.problem, row.ended_at = why, at
     return len(rows)

@@ -30,7 +30,7 @@ def withdraw(rows: Sequence[LabelTaskRow], why: str, *, at: datetime) -> int:
     marked = 0
     for row in rows:
         if row.state in ledger.OPEN:
-            row.state = ledger.WITHDRAWING if row.external_id else ledger.WITHDRAWN
+            row.state = ledger.WITHDRAWN if row.external_id is None else ledger.WITHDRAWING
             row.problem, row.ended_at = why, at
             marked += 1
     return marked
@@ -53,7 +53,7 @@ def forget(
         pictures.strike(samples, row.batch, [record_id])
         row.record_id, row.data, row.reason, row.looks = f"forgotten-{row.id}", {}, "", ""
         row.label = row.gold_label = None
-        row.state = ledger.WITHDRAWING if row.external_id else ledger.WITHDRAWN
+        row.state = ledger.WITHDRAWN if row.external_id is None else ledger.WITHDRAWING
         row.problem, row.ended_at = "forgotten", at
     return rows
 

@@ -9,7 +9,7 @@ from label_tasks import refs_of, some_tasks
 from stub_queues.rigs import MARK, NAMES, NOW, RIGS, SERVED, Rig
 from stub_receivers.server import Trouble
 
-from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError
+from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError, TaskRef
 
 
 @pytest.fixture(params=RIGS)
@@ -94,6 +94,22 @@ def test_what_was_withdrawn_is_gone_and_the_others_stay(rig: Rig) -> None:
     assert [rig.held(task) for task in tasks] == [0, 0, 1, 1]
     rig.say(tasks[3], "dog")
     assert [one.task for one in rig.queue.poll(refs, since=None).annotations] == [tasks[3].id]
+
+
+def test_what_the_queue_may_have_is_looked_for_and_taken_out(rig: Rig) -> None:
+    """Its answer was lost: it is asked by our names; one that never came is no error."""
+    tasks = some_tasks(5, prediction=-1)
+    placed = rig.queue.put(tasks[:4])
+    named = refs_of(tasks[2:3], placed)
+    unnamed = [
+        TaskRef(id=task.id, external_id="", batch=task.batch, record_id=task.record_id)
+        for task in (*tasks[:2], tasks[4])
+    ]
+    rig.again().withdraw([*unnamed, *named])
+    assert [rig.held(task) for task in tasks] == [0, 0, 0, 1, 0]
+    rig.say(tasks[3], "dog")
+    found = rig.queue.poll(refs_of(tasks[3:4], placed), since=None).annotations
+    assert [one.label for one in found] == [1]
 
 
 def test_its_name_tells_where_it_is_and_no_secret(rig: Rig) -> None:
@@ -184,3 +200,21 @@ def test_cvat_that_takes_its_time_gets_no_second_task(tmp_path, monkeypatch) -> 
         rig.system.settle()
         assert len(rig.queue.put(tasks).ids) == 3
         assert [len(task["tags"]) for task in rig.system.tasks.values()] == [3]
+
+
+def test_cvat_that_still_makes_frames_is_asked_again_to_give_them_back(
+    tmp_path, monkeypatch
+) -> None:
+    """What was forgotten while frames are made must not appear when they are done."""
+    monkeypatch.setattr("alerts.actions.queues.cvat_api._UPLOAD_WAITS_S", (0.0,))
+    with RIGS["cvat"](tmp_path) as rig:
+        tasks = some_tasks(1)
+        rig.system.slow = True
+        with pytest.raises(LabelQueueError):
+            rig.queue.put(tasks)
+        ref = TaskRef(id=tasks[0].id, external_id="", batch=tasks[0].batch, record_id="r1")
+        with pytest.raises(LabelQueueError, match="still being made"):
+            rig.queue.withdraw([ref])
+        rig.system.settle()
+        rig.queue.withdraw([ref])
+        assert rig.held(tasks[0]) == 0

@@ -9,7 +9,7 @@ import pytest
 from label_tasks import PNG, refs_of, some_tasks
 
 from alerts.actions.queues.files import FileLabelQueue
-from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError
+from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError, TaskRef
 from vigil.clock import ManualClock
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -187,3 +187,23 @@ def test_coco_and_yolo_lie_beside_the_list_and_forget_what_is_withdrawn(tmp_path
     assert [one["image_id"] for one in coco["annotations"]] == [2, 3]
     assert sorted(one.name for one in (folder / "labels").iterdir()) == ["0002.txt", "0003.txt"]
     assert "here-1" not in "".join(one.read_text() for one in folder.glob("*.json*"))
+
+
+@pytest.mark.parametrize("kind", ["coco", "yolo"])
+def test_pictures_of_a_batch_whose_list_never_came_are_taken_out(tmp_path, kind) -> None:
+    """Killed between the pictures and the list, then forgotten."""
+
+    class Killed(FileLabelQueue):
+        def _write_list(self, batch, lines):
+            raise KeyboardInterrupt
+
+    tasks = some_tasks(2)
+    with pytest.raises(KeyboardInterrupt):
+        Killed(str(tmp_path), formats=(kind,)).put(tasks)
+    assert len(list(tmp_path.rglob("*.png"))) == 2
+    refs = [TaskRef(id=one.id, external_id="", batch=one.batch, record_id="") for one in tasks]
+    FileLabelQueue(str(tmp_path), formats=(kind,)).withdraw(refs)
+    assert list(tmp_path.rglob("*.png")) == []
+    assert list(tmp_path.rglob("labels/*.txt")) == []
+    coco = list(tmp_path.rglob("coco.json"))
+    assert all(json.loads(one.read_text())["images"] == [] for one in coco)

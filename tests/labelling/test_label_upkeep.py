@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from incident_rows import incident_row
 from label_desk import FAMILY, NOON, Desk
 
@@ -183,3 +184,29 @@ def test_what_is_forgotten_while_the_queue_takes_it_leaves_again(lone_desk: Desk
     lone_desk.use(queue)
     assert lone_desk.withdrawals.run_due() == 1
     assert [task.record_id for task in queue.tasks.values()] == ["r2"]
+
+
+def test_what_is_forgotten_after_half_a_batch_was_sent_leaves_the_queue(desk: Desk) -> None:
+    """The queue failed after it took the first: nobody knows its names, yet it gives them back."""
+    from incident_rows import task_row
+
+    from monitor.forget import forget
+    from monitor.labelling.sending import send
+
+    class Half(MemoryLabelQueue):
+        def put(self, tasks):  # type: ignore[no-untyped-def]
+            super().put(tasks[:2])
+            raise LabelQueueError("labels.example: no answer")
+
+    queue = Half()
+    with desk.services.sessions.begin() as session:
+        session.add_all(task_row(record_id=f"r{k}", rank=k) for k in (1, 2, 3))
+    with pytest.raises(LabelQueueError):
+        send(desk.services, queue, "batch")
+    forget(desk.services, "r1", actor="ann")
+    desk.use(queue)
+    assert desk.withdrawals.run_due() == 1
+    assert [task.record_id for task in queue.tasks.values()] == ["r2"]
+    assert [row.state for row in desk.rows()] == ["withdrawn", "picked", "picked"]
+    send(desk.services, desk.queue, "batch")
+    assert [row.state for row in desk.rows()] == ["withdrawn", "queued", "queued"]

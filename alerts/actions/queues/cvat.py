@@ -12,6 +12,7 @@ left the model's. CVAT tells no author of a tag: it is the job's assignee.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -72,7 +73,7 @@ class CvatQueue:
 
     def withdraw(self, refs: Sequence[TaskRef]) -> None:
         """Frames are struck out; a CVAT task of which none is left is deleted."""
-        for number, frames in _by_task(refs).items():
+        for number, frames in _by_task(self._named(refs)).items():
             meta = self._api.meta(number)
             if meta is None:
                 continue
@@ -107,6 +108,19 @@ class CvatQueue:
                     except ValueError as error:
                         problems.append(f"task {number}, frame {frame}: {error}")
         return Poll(annotations=tuple(found), problems=tuple(problems))
+
+    def _named(self, refs: Sequence[TaskRef]) -> list[TaskRef]:
+        """With the frames of those that CVAT never told: it may have them, or be making them."""
+        found = [ref for ref in refs if ref.external_id]
+        unnamed = [ref for ref in refs if not ref.external_id]
+        for batch in sorted({ref.batch for ref in unnamed}):
+            project, _ = self._project()
+            there = self._there(project, batch)
+            mine = [ref for ref in unnamed if ref.batch == batch]
+            if any(ref.id not in there for ref in mine):
+                self._empty(project, batch)
+            found += [replace(ref, external_id=there[ref.id]) for ref in mine if ref.id in there]
+        return found
 
     def _put(
         self, project: int, labels: Mapping[str, int], batch: str, tasks: Sequence[LabelTask]

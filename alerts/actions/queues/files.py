@@ -81,15 +81,15 @@ class FileLabelQueue:
     def withdraw(self, refs: Sequence[TaskRef]) -> None:
         for batch in sorted({ref.batch for ref in refs}):
             gone = {ref.id for ref in refs if ref.batch == batch}
+            unsure = {ref.id for ref in refs if ref.batch == batch and not ref.external_id}
             with _told(f"{self._url}/{batch}"):
                 lines = self._lines(batch)
-                for line in lines:
-                    if line.get("task") in gone and line.get("image"):
-                        self._remove(f"{batch}/{line['image']}")
-                        stem = str(line["image"])[7:-4]
-                        self._remove(f"{batch}/labels/{stem}.txt")
-                        self._strike(f"{batch}/coco.json", str(line["image"]))
                 left = [line for line in lines if line.get("task") not in gone]
+                images = {str(line["image"]) for line in lines if line.get("image")}
+                if unsure - {line.get("task") for line in lines}:  # killed before the list came
+                    images |= self._images(batch)
+                for image in sorted(images - {line.get("image") for line in left}):
+                    self._take_out(batch, image)
                 if len(left) < len(lines):
                     self._write_list(batch, left)
 
@@ -151,6 +151,19 @@ class FileLabelQueue:
             return
         self._files.pipe_file(f"{path}.tmp", raw)
         self._files.mv(f"{path}.tmp", path)
+
+    def _images(self, batch: str) -> set[str]:
+        """Those that are there, listed or not."""
+        try:
+            found = self._files.ls(f"{self._root}/{batch}/images", detail=False)
+        except FileNotFoundError:
+            return set()
+        return {f"images/{str(one).rpartition('/')[2]}" for one in found}
+
+    def _take_out(self, batch: str, image: str) -> None:
+        self._remove(f"{batch}/{image}")
+        self._remove(f"{batch}/labels/{image[7:-4]}.txt")
+        self._strike(f"{batch}/coco.json", image)
 
     def _strike(self, name: str, image: str) -> None:
         raw = self._read(name)

@@ -99,6 +99,10 @@ class LabelStudioQueue:
     def withdraw(self, refs: Sequence[TaskRef]) -> None:
         project = self._project.ready()
         numbers = [int(ref.external_id) for ref in refs if ref.external_id.isdigit()]
+        unnamed = [ref.id for ref in refs if not ref.external_id]
+        for first in range(0, len(unnamed), AT_ONCE):
+            there, extra = self._there(project, unnamed[first : first + AT_ONCE])
+            numbers += [*map(int, there.values()), *extra]
         for first in range(0, len(numbers), AT_ONCE):
             self._delete(project, numbers[first : first + AT_ONCE])
 

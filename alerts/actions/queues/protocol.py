@@ -52,7 +52,10 @@ class LabelTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskRef:
-    """A task that a queue has: by our id, by the queue's, and where it came from."""
+    """A task that a queue has: by our id, by the queue's, and where it came from.
+
+    ``external_id`` is empty where the queue may have it and never said so: then it is looked for.
+    """
 
     id: str
     external_id: str
