@@ -21,8 +21,10 @@ def told(error: Exception) -> str | None:
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return f"{error.filename}: {error.strerror}"
     if "sqlalchemy" in sys.modules:
-        from monitor.store.database import is_away
+        from monitor.store.database import is_away, is_unstorable
 
+        if is_unstorable(error):
+            return "a number or text that the database can't hold"
         if is_away(error):
             first = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             return f"the database can't be used: {first}"

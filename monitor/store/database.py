@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
@@ -194,3 +194,10 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError)):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether an error says that a value can't be asked for, such as a number beyond 64 bits."""
+    return isinstance(error, DataError) or (
+        isinstance(error, OverflowError) and "SQLite" in str(error)
+    )

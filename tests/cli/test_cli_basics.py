@@ -83,6 +83,16 @@ def test_a_database_that_is_away_is_told(run: Any, config: Path) -> None:
     assert "hunter2" not in result.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("canary", "end"), ("control", "undo"), ("retrain", "show"), ("incidents", "show")],
+)
+def test_a_number_that_no_row_can_have_is_one_line(run: Any, command: tuple[str, str]) -> None:
+    """Beyond 64 bits no database can be asked for it."""
+    result = run(*command, str(10**30), code=2)
+    assert result.stderr == "vigil: a number or text that the database can't hold\n"
+
+
 def test_an_unknown_command_is_refused(run: Any) -> None:
     """A misspelt command exits with 2 and names what was meant."""
     assert "No such command" in run("incidnets", code=2).output
