@@ -13,7 +13,13 @@ from monitor.response.silences import freeze_of
 from monitor.settings.schema import Settings
 from monitor.store import releases
 from monitor.store.tables import ReleaseRow
+from vigil.arguments import name_of
 from vigil.build import NO_BUILD, Build
+from vigil.errors import VigilError
+
+
+class ReleaseError(VigilError):
+    """A release that can't be: what was expected, what came."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +48,15 @@ def announce(
 
     What is done is done: during a freeze it is recorded all the same, with a warning, in the audit
     and in the timeline of the model's open incidents.
+
+    Raises:
+        ReleaseError: a name that no tap can send.
     """
+    for what, name in (("model", model), ("deployment", deployment), ("version", version)):
+        try:
+            name_of(what, name)
+        except ValueError as error:
+            raise ReleaseError(str(error)) from None
     watched = settings.model(model, deployment)
     owner = watched.owner if watched else ""
     frozen_by = freeze_of(session, model=model, deployment=deployment, owner=owner, at=at)

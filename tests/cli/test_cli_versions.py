@@ -40,3 +40,6 @@ def test_an_unknown_model_is_said_to_be(run: Any) -> None:
 def test_a_share_or_name_that_cannot_be_is_refused(run: Any) -> None:
     assert "--share" in run("release", "reader", "v1", "--share", "0", code=2).output
     assert "schema" in run("release", "reader", "v1", "--schema", "a\nb", code=2).output
+    for version in ("", "v\n1", "v" * 201):
+        said = run("release", "reader", version, code=2).stderr
+        assert said.startswith("vigil: version: expected 1 to 200 printable characters")
