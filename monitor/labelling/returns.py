@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from alerts.actions.queues.protocol import LabelQueue, Poll, TaskRef
+from alerts.actions.queues.protocol import LabelQueue, Poll
 from monitor.labelling import ledger
 from monitor.labelling.sending import send
 from monitor.labelling.state import Family, state_of
@@ -58,14 +58,16 @@ class LabelReturns:
         now = self._services.clock.now()
         with self._services.sessions() as session:
             state = session.get(LabelQueueRow, family)
-            since = state.asked_at - OVERLAP if state and state.asked_at else None
+            asked_at = state.asked_at if state else None
             batches = self._unsent(session, family) if sending else []
         try:
             for batch in batches:
                 send(self._services, queue, batch, fence=fence)
             with self._services.sessions() as session:
-                refs = self._refs(session, family, queue.name, now)
-            poll = queue.poll(refs, since=since) if refs else Poll()
+                rows = self._asked_about(session, family, queue.name, now)
+                ours = installation.of(session)
+            refs = [ledger.as_ref(row, ours) for row in rows]
+            poll = queue.poll(refs, since=_since(rows, asked_at)) if refs else Poll()
         except Exception as error:
             if is_away(error):
                 raise
@@ -92,14 +94,17 @@ class LabelReturns:
                 keys=watched.keys if watched else (),
             )
             row = state_of(session, family, name)
-            row.asked_at, row.failures = now, 0
+            row.failures = 0
+            if not poll.problems:  # what can't be read is asked for again, until it can
+                row.asked_at = now
             row.problem = "; ".join(poll.problems)
             row.due_at = now + timedelta(seconds=self._poll_s(family))
         return taken
 
-    def _refs(self, session: Session, family: Family, name: str, now: datetime) -> list[TaskRef]:
-        ours = installation.of(session)
-        rows = session.scalars(
+    def _asked_about(
+        self, session: Session, family: Family, name: str, now: datetime
+    ) -> Sequence[LabelTaskRow]:
+        return session.scalars(
             select(LabelTaskRow)
             .where(
                 LabelTaskRow.model == family[0],
@@ -109,8 +114,7 @@ class LabelReturns:
                 or_(LabelTaskRow.state == ledger.QUEUED, LabelTaskRow.ended_at > now - STILL_ASKED),
             )
             .order_by(LabelTaskRow.id)
-        )
-        return [ledger.as_ref(row, ours) for row in rows]
+        ).all()
 
     def _unsent(self, session: Session, family: Family) -> list[str]:
         """Batches of daily traffic that the queue has not got; those of incidents are sent by the
@@ -145,3 +149,15 @@ class LabelReturns:
             row.problem, row.failures = problem, row.failures + 1
             wait = min(LONGEST_WAIT_S, self._poll_s(family) * 2.0 ** min(row.failures, 20))
             row.due_at = now + timedelta(seconds=wait)
+
+
+def _since(rows: Sequence[LabelTaskRow], asked_at: datetime | None) -> datetime | None:
+    """What changed since then is new to us; None: all of it.
+
+    A task may have lain in its queue for long before that was written down, where a process was
+    killed or an answer was lost: of such a one everything since it was picked is asked for.
+    """
+    if asked_at is None:
+        return None
+    late = asked_at - OVERLAP
+    return min([late, *(row.picked_at for row in rows if row.queued_at and row.queued_at > late)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from label_desk import FAMILY, NOON, OURS, Desk
 from sqlalchemy.orm import Session
 
 from alerts.actions.queues.memory import MemoryLabelQueue
-from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError
-from monitor.labelling import taking
+from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError, Poll
+from monitor.labelling import ledger, taking
+from monitor.labelling.sending import send
 from monitor.watch.facts import look
 from monitor.watch.trouble import LabelQueueFacts
 from vigil.errors import ConflictError
@@ -208,3 +210,57 @@ def test_who_only_asks_sends_nothing(lone_desk: Desk) -> None:
     assert lone_desk.rows()[0].state == "picked"
     lone_desk.returns.ask(FAMILY)
     assert lone_desk.rows()[0].state == "queued"
+
+
+class Dated(MemoryLabelQueue):
+    """Tells only what changed since it was asked before, as services do."""
+
+    def poll(self, refs, *, since):  # type: ignore[no-untyped-def]
+        found = super().poll(refs, since=None)
+        return Poll(
+            annotations=tuple(one for one in found.annotations if since is None or one.at > since),
+            problems=tuple(self.problems),
+        )
+
+    problems: Sequence[str] = ()
+
+
+def test_a_label_that_came_before_its_task_was_written_down_is_not_lost(lone_desk: Desk) -> None:
+    """Killed after the queue took it: people label it, others are asked for, then it is found."""
+    queue = Dated()
+    lone_desk.queue = queue
+    lone_desk.use(queue)
+    lone_desk.tasks(1, record_id="other", batch="other")
+    with lone_desk.services.sessions.begin() as session:
+        row = task_row(record_id="r9", batch="late")
+        session.add(row)
+        session.flush()
+        task = f"{OURS}-{row.id}"
+        queue.put([ledger.as_task(row, OURS, None)])
+    lone_desk.clock.advance(60)
+    lone_desk.say(task, 2)
+    lone_desk.clock.advance(3600)
+    assert lone_desk.returns.ask(FAMILY, sending=False) == 0
+    send(lone_desk.services, queue, "late")
+    assert lone_desk.ask() == 1
+    assert [(one.record_id, one.label) for one in lone_desk.rows()] == [("other", None), ("r9", 2)]
+
+
+def test_an_answer_that_could_not_be_read_is_asked_for_until_it_can(lone_desk: Desk) -> None:
+    """A class was renamed in the project, and named back an hour later."""
+    queue = Dated()
+    lone_desk.queue = queue
+    lone_desk.use(queue)
+    (task,) = lone_desk.tasks()
+    assert lone_desk.ask() == 0
+    said_at = NOON + timedelta(seconds=60)
+    lone_desk.clock.advance(120)
+    queue.problems = ["task 1: expected a class, found 'moggy'"]
+    for _ in range(3):
+        assert lone_desk.ask() == 0
+        lone_desk.clock.advance(1200)
+    assert lone_desk.state().problem == queue.problems[0]
+    queue.problems = []
+    queue.annotate(task, 2, at=said_at)
+    assert lone_desk.ask() == 1
+    assert lone_desk.state().problem == ""
