@@ -14,14 +14,14 @@ from monitor.demo.stage import Stage
 from monitor.demo.world import Images
 
 REPEATS = 12
-KEPT_SHARE = 0.25
+KEPT_SHARE = 0.5
 EPOCHS = 4
 
 
 def trained_on(
     fleet: Stage, version: str, name: str, labelled: Sequence[tuple[Path, int]], seed: int
 ) -> ReaderVersion:
-    """``version`` trained on with pictures and labels, beside a quarter of its first pictures."""
+    """``version`` trained on with pictures and labels, beside half of its first pictures."""
     rng = np.random.default_rng([seed, 43])
     old, known = fleet.training
     kept = rng.choice(len(known), round(KEPT_SHARE * len(known)), replace=False)
