@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from zlib import crc32
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, undefer
@@ -13,11 +14,16 @@ from monitor.canary.step import CanaryOutcome, look
 from monitor.response.releases import announce
 from monitor.settings.schema import Settings
 from monitor.store import audit, releases
+from monitor.store.database import take_turns
 from monitor.store.tables import CanaryRow
+from vigil.arguments import name_of
 from vigil.errors import ConflictError, NotFoundError, VigilError
 
 MARGIN, ALPHA = 0.01, 0.01
 LONGEST_SEPARATOR = 20
+_TURN = crc32(b"vigil canary")
+LEAST = 1e-9
+"""Of share and alpha; less overflows, and no traffic could show it."""
 
 
 class CanaryError(VigilError):
@@ -55,13 +61,13 @@ def start(
         NotFoundError: what serves is not known.
     """
     rules = rules or CanaryRules()
+    take_turns(session, _TURN)  # of two who start one at once, the second sees the first's
     running = session.scalar(_of(model, deployment).where(CanaryRow.state == "running"))
     if running is not None:
         raise ConflictError(
             f"canary {running.id} of {running.candidate} runs in {model}/{deployment}: end it first"
         )
-    known = releases.rows(session, model, deployment)
-    control = control or next((one.version for one in known if one.version != candidate), None)
+    control = control or releases.main_version(session, model, deployment, but=candidate)
     if control is None:
         raise NotFoundError(f"{model}/{deployment}: what serves is not known; name the control")
     if control == candidate:
@@ -71,7 +77,10 @@ def start(
             f"expected a separator of at most {LONGEST_SEPARATOR} characters and a least "
             f"inclusion from 0 to 1, found {rules.separator!r:.40} and {rules.least_inclusion}"
         )
+    if 0 < min(share, alpha) < LEAST:
+        raise CanaryError(f"expected share and alpha from {LEAST:g}, found {share:g} and {alpha:g}")
     try:
+        name_of("control", control)
         state = CanaryState.new(share=share, margin=margin, alpha=alpha, rules=rules)
     except ValueError as error:
         raise CanaryError(f"canary: {error}") from None
@@ -93,6 +102,7 @@ def start(
     session.add(row)
     session.flush()
     _audit(session, row, "canary started", actor, at, share=share, margin=margin, alpha=alpha)
+    known = releases.rows(session, model, deployment)
     if all(one.version != candidate for one in known):
         announce(
             session,
