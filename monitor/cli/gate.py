@@ -116,7 +116,7 @@ def gate(
     mine = evaluation.load(candidate)
     serves = control_version
     if model and not serves and (record or control is None):
-        serves = _serving(config, model, deployment)
+        serves = _serving(config, model, deployment, but=version)
     theirs = evaluation.load(control) if control else _baseline(config, model or "", serves)
     report = hold(
         mine,
@@ -188,17 +188,17 @@ def _rules(watched: WatchedModel, **given: Any) -> Gate:
         raise GateError(f"--{option}: {first['msg']}, found {first['input']!r:.40}") from None
 
 
-def _serving(config: Path, model: str, deployment: str) -> str:
+def _serving(config: Path, model: str, deployment: str, *, but: str) -> str:
     from monitor.store import releases
     from vigil.errors import NotFoundError
 
     with services_at(config) as services, services.sessions() as session:
-        row = releases.current(session, model, deployment)
-        if row is None:
+        found = releases.main_version(session, model, deployment, but=but)
+        if found is None:
             raise NotFoundError(
                 f"{model} in {deployment}: what serves is not known; say --control-version"
             )
-        return row.version
+        return found
 
 
 def _baseline(config: Path, model: str, version: str) -> Baseline | Evaluation:

@@ -14,6 +14,8 @@ from vigil.build import NO_BUILD, Build
 
 ANNOUNCED, OBSERVED, ROLLBACK = "announced", "observed", "rollback"
 
+_NEWEST_FIRST = (ReleaseRow.started_at.desc(), ReleaseRow.id.desc())
+
 
 def announce(
     session: Session,
@@ -48,7 +50,7 @@ def announce(
             model=model,
             deployment=deployment,
             version=version,
-            previous=serving.version if serving else None,
+            previous=main_version(session, model, deployment, but=version, at=at),
             started_at=at,
             origin=ANNOUNCED,
             actor=actor,
@@ -82,9 +84,30 @@ def current(
     query = select(ReleaseRow).where(ReleaseRow.model == model, ReleaseRow.deployment == deployment)
     if at is not None:
         query = query.where(ReleaseRow.started_at <= at)
-    return session.scalar(
-        query.order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc()).limit(1)
-    )
+    return session.scalar(query.order_by(*_NEWEST_FIRST).limit(1))
+
+
+def main_version(
+    session: Session,
+    model: str,
+    deployment: str,
+    *,
+    but: str | None = None,
+    at: datetime | None = None,
+) -> str | None:
+    """The version that most of the traffic goes to, as announced: beside a canary, its control.
+
+    ``but``: any other than this one. None where nothing is known.
+    """
+    query = select(ReleaseRow).where(ReleaseRow.model == model, ReleaseRow.deployment == deployment)
+    if at is not None:
+        query = query.where(ReleaseRow.started_at <= at)
+    for row in session.scalars(query.order_by(*_NEWEST_FIRST).limit(100)):
+        both = (row.version, row.previous) if row.share >= 0.5 else (row.previous, row.version)
+        for version in both:
+            if version is not None and version != but:
+                return version
+    return None
 
 
 def rows(
@@ -100,6 +123,4 @@ def rows(
         query = query.where(ReleaseRow.model == model)
     if deployment is not None:
         query = query.where(ReleaseRow.deployment == deployment)
-    return session.scalars(
-        query.order_by(ReleaseRow.started_at.desc(), ReleaseRow.id.desc()).limit(limit)
-    ).all()
+    return session.scalars(query.order_by(*_NEWEST_FIRST).limit(limit)).all()

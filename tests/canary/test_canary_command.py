@@ -62,3 +62,21 @@ def test_what_can_not_be_is_said(run: Any) -> None:
     assert "share" in run("canary", "start", "reader", "v2", "--share", "2", code=2)
     assert "there is none of that number" in run("canary", "end", "7", code=2)
     assert "no shadow answered" in run("canary", "shadow", "reader", code=2)
+    for what, found in (("--share", "1e-320"), ("--alpha", "5e-324")):
+        options = {"--share": "0.1", what: found}
+        flat = [one for pair in options.items() for one in pair]
+        assert "expected share and alpha from 1e-09" in run(
+            "canary", "start", "reader", "v2", *flat, code=2
+        )
+    for extra in (("a\nb",), ("v2", "--control", "a\nb")):
+        said = run("canary", "start", "reader", *extra, "--share", "0.1", code=2)
+        assert "expected 1 to 200 printable characters" in said
+
+
+def test_after_one_canary_the_next_stands_beside_what_serves(run: Any) -> None:
+    """An earlier candidate had a tenth of the traffic: it is not what serves."""
+    run("release", "reader", "v1")
+    run("canary", "start", "reader", "v2", "--share", "0.1")
+    run("canary", "end", "1")
+    assert "v3 beside v1" in run("canary", "start", "reader", "v3", "--share", "0.1")
+    assert "v1 90%, v3 10%" in run("versions", "reader")
