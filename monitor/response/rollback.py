@@ -27,7 +27,12 @@ from monitor.response import attempts, record
 from monitor.response.announce import Announcer
 from monitor.response.fence import Fence, unfenced
 from monitor.response.rollback_facts import guard_facts, hold_rollbacks
-from monitor.response.rollback_interlock import Counterfactuals, interlock_from
+from monitor.response.rollback_interlock import (
+    Counterfactuals,
+    interlock_from,
+    is_old,
+    to_json,
+)
 from monitor.response.rollback_news import RollbackNews
 from monitor.response.rollback_readiness import (
     UNKNOWN,
@@ -89,8 +94,9 @@ class Rollbacks:
         with self._services.sessions() as session:
             row = session.get_one(ActionRow, action_id)
             incident = record.get(session, row.incident_id)
-        known, tried = interlock_from(row), False
-        if known is None or known.outcome is InterlockOutcome.UNAVAILABLE:
+        before = interlock_from(row)
+        known, tried = before, False
+        if known is None or known.outcome is InterlockOutcome.UNAVAILABLE or is_old(row, now):
             tried = attempts.is_due(row.decision, attempts.COUNTERFACTUAL, now)
             if known is None or tried:
                 known = self._counterfactuals.of(row, incident)
@@ -107,6 +113,8 @@ class Rollbacks:
             now = self._services.clock.now()
             if tried:
                 row.decision = attempts.later(row.decision, attempts.COUNTERFACTUAL, now)
+            if known is not before:
+                row.decision = {**row.decision, "interlock": to_json(known, now)}
             row.decision = ready.kept(row.decision)
             decision = decide(self._facts(session, row, incident, known, now, ready))
             self._record_decision(session, row, incident, decision, known, now)
@@ -163,7 +171,6 @@ class Rollbacks:
             **row.decision,
             **decision.to_json(),
             "text": decision.text,
-            "interlock": {"outcome": interlock.outcome.value, "text": interlock.text},
         }
         row.updated_at = now
         if decision.outcome is GuardOutcome.REFUSE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -17,6 +18,9 @@ from monitor.response.counterfactual import Versions, compare
 from monitor.services import Services
 from monitor.store.tables import ActionRow, LabelRow, WindowRow
 from vigil.sample import Sample
+
+HOLDS = timedelta(hours=1)
+"""So long a counterfactual speaks for a rollback that waits; then it is asked for anew."""
 
 
 class Counterfactuals:
@@ -94,3 +98,20 @@ def interlock_from(row: ActionRow) -> Interlock | None:
     if not said:
         return None
     return Interlock(outcome=InterlockOutcome(said["outcome"]), text=said["text"])
+
+
+def is_old(row: ActionRow, now: datetime) -> bool:
+    """Whether what speaks for the target was found too long ago to stand for today's traffic."""
+    said: dict[str, Any] = row.decision.get("interlock", {})
+    found_at = datetime.fromisoformat(said["at"]) if "at" in said else row.created_at
+    better = said.get("outcome") == InterlockOutcome.BETTER.value
+    return better and now > found_at + HOLDS
+
+
+def to_json(interlock: Interlock, found_at: datetime) -> dict[str, str]:
+    """As the row's decision keeps it."""
+    return {
+        "outcome": interlock.outcome.value,
+        "text": interlock.text,
+        "at": found_at.isoformat(),
+    }

@@ -145,3 +145,22 @@ def test_without_what_a_counterfactual_needs_it_waits_for_a_person(lone_stage: S
     row = lone_stage.action(action)
     assert row.state == "waiting"
     assert why in row.result["text"]
+
+
+@pytest.mark.parametrize(("seconds", "goes"), [(3000.0, True), (3700.0, False)])
+def test_a_counterfactual_of_long_ago_is_asked_for_anew(
+    lone_stage: Stage, seconds: float, goes: bool
+):
+    """What was better an hour ago may be as bad on today's traffic: it does not stand for ever."""
+    lone_stage.open(automatic=False)
+    _, action = lone_stage.bad_release()
+    ready(lone_stage)
+    work(lone_stage)
+    assert lone_stage.action(action).decision["interlock"]["outcome"] == "better"
+    lone_stage.clock.advance(seconds)
+    lone_stage.replay_by(model_answers(0.3))
+    approve(lone_stage, action)
+    work(lone_stage)
+    row = lone_stage.action(action)
+    assert row.state == ("verifying" if goes else "refused")
+    assert row.decision["interlock"]["outcome"] == ("better" if goes else "no_better")
