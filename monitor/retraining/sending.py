@@ -77,7 +77,7 @@ class Sending:
             fence(session)
             row = orders.get(session, number, lock=True)
             if row.state == orders.PROPOSED:
-                self._settle(session, row, report, sent_at)
+                self._settle(session, row, report, sent_at, again=before is not None)
         return True
 
     def _again(
@@ -91,7 +91,13 @@ class Sending:
         return HookReport(state=HookState.UNCLEAR, text=f"{report.text}; looked for once more")
 
     def _settle(
-        self, session: Session, row: RetrainingRow, report: HookReport, sent_at: datetime
+        self,
+        session: Session,
+        row: RetrainingRow,
+        report: HookReport,
+        sent_at: datetime,
+        *,
+        again: bool,
     ) -> None:
         now = self._services.clock.now()
         if report.state is HookState.ACCEPTED:
@@ -104,7 +110,8 @@ class Sending:
             )
             self._count(row, "requested")
         elif report.state is HookState.FAILED:
-            self._fail(session, row, report.text, now)
+            doubt = "; it was sent before, and may have been taken" if again else ""
+            self._fail(session, row, f"{report.text}{doubt}", now)
         elif now - sent_at > timedelta(seconds=PATIENCE_S):
             why = f"nothing says that it was taken, though it may have been: {report.text}"
             self._fail(session, row, why, now)

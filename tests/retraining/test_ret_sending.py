@@ -6,6 +6,7 @@ import pytest
 from retrain_scene import FAMILY, Trains, allow, incident_with_labels, propose, state_of, with_rules
 from sqlalchemy import select
 
+from monitor.retraining.hooks.protocol import HookReport, HookState, Order
 from monitor.retraining.job import Retrainings
 from monitor.services import Services
 from monitor.store.tables import TimelineRow
@@ -93,6 +94,31 @@ def test_a_refusal_fails_at_once_and_the_next_may_be_proposed(services: Services
     Retrainings(services, {FAMILY: hook}).run_due()
     assert state_of(services) == "failed"
     assert propose(services) == 2
+
+
+def test_a_refusal_after_a_lost_answer_says_that_it_may_have_been_taken(
+    services: Services, clock: ManualClock
+) -> None:
+    """The token expired meanwhile: nobody must think that nothing runs."""
+
+    class Expired(Trains):
+        def look(self, order: Order) -> HookReport:
+            return HookReport(state=HookState.FAILED, text="401: bad credentials")
+
+    services = with_rules(services)
+    incident_with_labels(services, 5)
+    allow(services, propose(services, incident_id=1))
+    hook = Expired(is_keyed=False)
+    hook.troubles = ["lost"]
+    job = Retrainings(services, {FAMILY: hook})
+    job.run_due()
+    clock.advance(5)
+    job.run_due()
+    assert (state_of(services), len(hook.taken)) == ("failed", 1)
+    with services.sessions() as session:
+        last = session.scalars(select(TimelineRow).order_by(TimelineRow.id)).all()[-1]
+    assert "401" in last.text
+    assert "may have been taken" in last.text
 
 
 def test_what_a_person_proposed_waits_for_a_yes_even_where_rules_do_not(
