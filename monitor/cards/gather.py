@@ -15,8 +15,7 @@ from monitor.labelling.quality_model import ENOUGH
 from monitor.labelling.quality_read import read
 from monitor.settings.schema import Settings
 from monitor.store import releases
-from monitor.store.tables import SourceRow
-from vigil.errors import NotFoundError
+from monitor.store.known import must_be_known
 
 
 def model_card(
@@ -34,13 +33,11 @@ def model_card(
         NotFoundError: the model is not declared, and nothing was ever seen of it.
     """
     watched = settings.model(model, deployment)
-    serving = releases.current(session, model, deployment, now)
-    if watched is None and serving is None and not _seen(session, model, deployment):
-        raise NotFoundError(f"{model} in {deployment}: there is no such model")
+    must_be_known(session, model, deployment, declared=watched is not None)
     book = read(session, model, deployment, since=since, until=now)
     found = report_on(book, settings, model, deployment, since=since, now=now)
     rows = incidents.rows_of(session, model, deployment, since=since, until=now)
-    version = serving.version if serving else ""
+    version = releases.main_version(session, model, deployment, at=now) or ""
     facts = [
         ("serving", version or "not known"),
         ("owner", (watched.owner if watched else "") or "nobody declared"),
@@ -68,11 +65,6 @@ def model_card(
             CardSection(title="What is not known", sentences=tuple(_unknown(found, version))),
         ),
     )
-
-
-def _seen(session: Session, model: str, deployment: str) -> bool:
-    chosen = (SourceRow.model == model, SourceRow.deployment == deployment)
-    return session.query(SourceRow.source).where(*chosen).first() is not None
 
 
 def _summary(found: QualityReport, incidents_seen: int, version: str) -> list[str]:

@@ -13,6 +13,7 @@ from monitor.labelling.quality_model import ModelQuality, model_quality
 from monitor.labelling.quality_read import LabelBook, read
 from monitor.labelling.quality_suspects import Suspect, suspects
 from monitor.settings.schema import Settings
+from monitor.store.known import must_be_known
 
 SEED = 20_261_121
 """The bootstrap of alpha is the same each time: a page must not change by being looked at."""
@@ -40,7 +41,13 @@ def quality_of(
     since: datetime,
     now: datetime,
 ) -> QualityReport:
-    """Read the labels of a model and work out what they say."""
+    """Read the labels of a model and work out what they say.
+
+    Raises:
+        NotFoundError: there is no such model.
+    """
+    declared = settings.model(model, deployment) is not None
+    must_be_known(session, model, deployment, declared=declared)
     book = read(session, model, deployment, since=since, until=now)
     return report_on(book, settings, model, deployment, since=since, now=now)
 

@@ -23,6 +23,7 @@ from monitor.settings.retraining import Retraining
 from monitor.settings.schema import Settings
 from monitor.store import audit, installation
 from monitor.store.database import Sessions, take_turns
+from monitor.store.known import must_be_known
 from monitor.store.samples import SampleStore
 from monitor.store.tables import DatasetRow, RetrainingRow
 from vigil.errors import ConflictError, NotFoundError, VigilError
@@ -57,7 +58,7 @@ def propose(
 
     Raises:
         VigilError: no reason is given, no label is there, or the incident is another model's.
-        NotFoundError: no such incident.
+        NotFoundError: no such model or incident.
         ConflictError: a retraining of the model is under way.
     """
     reason = " ".join(reason.split())
@@ -66,6 +67,7 @@ def propose(
     watched = settings.model(model, deployment)
     rules = watched.retraining if watched else Retraining()
     with sessions() as session:
+        must_be_known(session, model, deployment, declared=watched is not None)
         _check(session, model, deployment, incident_id)
         since = at - timedelta(days=rules.labels_of_days)
         made = datasets.frozen(session, settings, model, deployment, since=since, until=at)

@@ -168,6 +168,21 @@ def test_a_model_of_which_nothing_is_known_has_a_report_and_an_unknown_one_has_n
         card(services, "nobody")
 
 
+def test_a_canary_is_not_what_serves(services: Services) -> None:
+    a_month(services)
+    with services.sessions.begin() as session:
+        releases.announce(
+            session,
+            model="reader",
+            deployment="production",
+            version="v2",
+            actor="ci",
+            at=NOON - timedelta(hours=1),
+            share=0.1,
+        )
+    assert ("serving", "v1") in card(services).facts
+
+
 def test_what_is_older_is_not_in_it(services: Services) -> None:
     a_month(services)
     text = markdown(card(services, days=1.0))

@@ -11,6 +11,7 @@ from console_world import DEPLOYMENT, HOSTILE, MODEL, NOW, Fleet
 from label_rows import annotation_row, label_row, task_row
 from sqlalchemy import select
 
+from monitor.store import releases
 from monitor.store.tables import LabelRow
 
 Browser = Callable[[str], TestClient]
@@ -50,10 +51,17 @@ def test_the_page_tells_quality_labellers_and_what_to_look_at(
     assert f'href="{PAGE}"' in client.get(f"/models/{MODEL}/{DEPLOYMENT}").text
 
 
-def test_a_model_without_labels_says_so(client: TestClient) -> None:
-    page = client.get("/quality/nobody/production").text
+def test_a_model_without_labels_says_so_and_an_unknown_one_has_no_page(
+    client: TestClient, fleet: Fleet
+) -> None:
+    with fleet.sessions.begin() as session:
+        releases.announce(
+            session, model="unlabelled", deployment="production", version="v1", actor="ci", at=NOW
+        )
+    page = client.get("/quality/unlabelled/production").text
     assert "No label can stand for all traffic yet." in page
     assert client.get("/report/nobody/production").status_code == 404
+    assert client.get("/quality/nobody/production").status_code == 404
 
 
 def test_the_report_is_a_page_of_its_own(client: TestClient, labelled: Fleet) -> None:

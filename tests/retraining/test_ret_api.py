@@ -15,6 +15,7 @@ from web_client import TestClient
 from monitor.cli.app import app as commands
 from monitor.services import Services, open_services
 from monitor.settings.load import load_settings
+from monitor.store import releases
 from monitor.web.app import create_app
 from monitor.web.auth import create_token
 from vigil.clock import SystemClock
@@ -27,6 +28,9 @@ def clients(services: Services) -> Iterator[dict[str, TestClient]]:
     """A client of each scope; with labels there is something to train on."""
     with services.sessions.begin() as session:
         session.add_all([label_row(f"r-{k}", right=k > 3) for k in range(40)])
+        releases.announce(
+            session, model="unlabelled", deployment="production", version="v1", actor="t", at=NOON
+        )
         tokens = {
             scope: create_token(session, name=f"a-{scope}", scope=scope, actor="t", at=NOON)
             for scope in ("viewer", "operator")
@@ -109,6 +113,12 @@ def test_quality_is_told_with_its_interval(clients: dict[str, TestClient]) -> No
     assert (accuracy["value"], accuracy["records"]) == (0.9, 40)
     assert accuracy["low"] < 0.9 < accuracy["high"]
     assert clients["viewer"].get("/v1/quality/reader/production?days=0").status_code == 422
+    assert clients["viewer"].get("/v1/quality/reeder/production").status_code == 404
+    asked = clients["operator"].post("/v1/retrainings", json={"model": "reeder", "reason": "x"})
+    assert (asked.status_code, asked.json()["detail"]) == (
+        404,
+        "reeder in production: there is no such model",
+    )
 
 
 def test_the_command_line_goes_the_same_way(

@@ -17,6 +17,7 @@ from monitor.labelling.quality_suspects import Suspect
 from monitor.labelling.quality_words import interval
 from monitor.retraining import orders
 from monitor.settings.schema import Settings
+from monitor.store.known import must_be_known
 from monitor.store.tables import RetrainingRow
 from vigil.types import Slice
 
@@ -35,12 +36,17 @@ def quality_page(
     deployment: str,
     span: str,
 ) -> QualityView:
-    """``span``: one of ``SPANS``; another becomes the usual one."""
+    """``span``: one of ``SPANS``; another becomes the usual one.
+
+    Raises:
+        NotFoundError: there is no such model.
+    """
+    watched = settings.model(model, deployment)
+    must_be_known(session, model, deployment, declared=watched is not None)
     span = span if span in SPANS else USUAL
     since = now - SPANS[span]
     book = read(session, model, deployment, since=since, until=now)
     found = report_on(book, settings, model, deployment, since=since, now=now)
-    watched = settings.model(model, deployment)
     names = watched.class_names if watched else ()
     rows = orders.listed(session, model=model, deployment=deployment, limit=50)
     return QualityView(
