@@ -37,6 +37,14 @@ def is_private_way(url: str) -> bool:
     return parts.scheme == "https" or bool(loopback)
 
 
+def has_login(url: str) -> bool:
+    """Whether a URL holds a name or a password: places are shown to people, and stored."""
+    try:
+        return "://" in url and "@" in urlsplit(url.rpartition("::")[2]).netloc
+    except ValueError:
+        return "@" in url
+
+
 def listen_address(listen: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[v6]:port``.
 

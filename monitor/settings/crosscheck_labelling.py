@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from monitor.settings.addresses import is_private_way, is_storable
+from monitor.settings.addresses import has_login, is_private_way, is_storable
 from monitor.settings.labelling import FilesQueue, Relabel
 from monitor.settings.problem import Problem
 
@@ -18,6 +18,13 @@ def labelling_problems(
         return
     queue, where = rules.waits_in, (*path, "folder")
     if queue is None:
+        return
+    if has_login(queue.url):
+        yield Problem(
+            path=where if rules.queue is None else (*path, "queue", "url"),
+            expected="a place without a name or password, because it is shown",
+            found="one with them",
+        )
         return
     if isinstance(queue, FilesQueue):
         if not is_storable(queue.url):

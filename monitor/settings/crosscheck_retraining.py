@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor.settings.addresses import is_storable
+from monitor.settings.addresses import has_login, is_storable
 from monitor.settings.problem import Problem
 from monitor.settings.retraining import Retraining
 
@@ -24,7 +24,13 @@ def retraining_problems(rules: Retraining, path: tuple[str | int, ...]) -> Itera
             expected="one that trains, because automatic = true",
             found="none",
         )
-    if rules.datasets is not None and not is_storable(rules.datasets):
+    if rules.datasets is not None and has_login(rules.datasets):
+        yield Problem(
+            path=(*path, "datasets"),
+            expected="a place without a name or password, because it is shown",
+            found="one with them",
+        )
+    elif rules.datasets is not None and not is_storable(rules.datasets):
         yield Problem(
             path=(*path, "datasets"),
             expected="a folder, or a URL that fsspec knows",

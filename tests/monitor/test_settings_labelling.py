@@ -25,6 +25,14 @@ def model(relabel: str, more: str = NAMES) -> str:
     [
         (model('folder = "a"\nqueue = { kind = "files", url = "b" }'), "folder or queue"),
         (model('queue = { kind = "files", url = "nope://x" }'), "queue.url: expected a folder"),
+        (
+            model('queue = { kind = "files", url = "sftp://bob:hunter2@host/x" }'),
+            "queue.url: expected a place without a name or password",
+        ),
+        (
+            model(f"queue = {{ {STUDIO.replace('//', '//bob:hunter2@')} }}"),
+            "queue.url: expected a place without a name or password",
+        ),
         (model(f"queue = {{ {STUDIO} }}", ""), "class_names: expected the name of each class"),
         (model(f"queue = {{ {STUDIO} }}", 'class_names = ["a", "a"]'), "class_names: expected"),
         (
@@ -47,6 +55,7 @@ def test_what_does_not_fit_is_told_with_its_place(text: str, said: str) -> None:
     with pytest.raises(SettingsError) as told:
         parse_settings(text, FILE)
     assert said in str(told.value)
+    assert "hunter2" not in str(told.value)
 
 
 def test_each_kind_of_queue_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

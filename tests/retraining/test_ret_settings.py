@@ -49,6 +49,7 @@ def test_a_hook_without_its_secret_is_refused_by_name(kind: str, tmp_path: Path)
     [
         ("automatic = true", "retraining.hook"),
         ('datasets = "nosuch://place"', "retraining.datasets"),
+        ('datasets = "sftp://bob:hunter2@host/x"', "without a name or password"),
         ('repository = "no-owner"', "repository"),
         ("judge_after_labels = 3", "judge_after_labels"),
         ("accuracy_below = 1.5", "accuracy_below"),
