@@ -103,9 +103,10 @@ def gate(
     if junit is not None and not junit.parent.is_dir():
         raise NotFoundError(f"{junit}: there is no folder {junit.parent}")
     watched = _watched(config, model, deployment) if model else WatchedModel(name="unknown")
+    asked = tuple(dict.fromkeys(one.strip() for one in by.split(",") if one.strip()))
     rules = _rules(
         watched,
-        by=tuple(dict.fromkeys(one.strip() for one in by.split(",") if one.strip())),
+        by=asked,
         margin=margin,
         slice_margin=slice_margin,
         latency_budget_s=latency_budget_s,
@@ -114,6 +115,10 @@ def gate(
     suite_at = scenarios or rules.scenarios
     suite = suites.load(suite_at) if suite_at else None
     mine = evaluation.load(candidate)
+    lacking = [key for key in asked if key not in mine.columns]
+    if lacking:
+        there = ", ".join(sorted(mine.columns)) or "none"
+        raise GateError(f"--by: {candidate}: expected a column {lacking[0]}, found {there:.200}")
     serves = control_version
     if model and not serves and (record or control is None):
         serves = _serving(config, model, deployment, but=version)

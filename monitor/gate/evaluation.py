@@ -145,10 +145,10 @@ def aligned(candidate: Evaluation, control: Evaluation) -> tuple[Evaluation, Eva
         for one in (candidate, control):
             if one.ids is not None and len(np.unique(one.ids)) != len(one):
                 raise GateError(f"{one.name}: expected each id once, found some more often")
-        _, mine, theirs = np.intersect1d(candidate.ids, control.ids, return_indices=True)
-        if not len(mine):
+        _, rows, others = np.intersect1d(candidate.ids, control.ids, return_indices=True)
+        if not len(rows):
             raise GateError(f"{candidate.name} and {control.name}: no id is in both")
-        candidate, control = candidate.take(mine), control.take(theirs)
+        candidate, control = candidate.take(rows), control.take(others)
     elif len(candidate) != len(control):
         raise GateError(
             f"{candidate.name} and {control.name}: expected the same records, or a column id; "
@@ -158,9 +158,10 @@ def aligned(candidate: Evaluation, control: Evaluation) -> tuple[Evaluation, Eva
     if len(apart):
         first = int(apart[0])
         where = f"row {first}" if candidate.ids is None else f"id {candidate.ids[first]}"
+        mine, theirs = str(candidate.labels[first]), str(control.labels[first])
         raise GateError(
             f"{candidate.name} and {control.name}: expected the same labels, found "
-            f"{candidate.labels[first]!r:.40} and {control.labels[first]!r:.40} at {where}"
+            f"{mine!r:.40} and {theirs!r:.40} at {where}"
         )
     return candidate, control
 

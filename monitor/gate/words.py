@@ -104,7 +104,8 @@ def junit(report: GateReport) -> str:
 def _told(one: Check) -> str:
     if one.value is None or one.limit is None:
         return ""
-    return f" ({one.unit} {figure(one.value)}, {_interval(one)}; limit {figure(one.limit)})"
+    reach = ", ".join(filter(None, (figure(one.value), _interval(one))))
+    return f" ({one.unit} {reach}; limit {figure(one.limit)})"
 
 
 def _xml(text: str) -> str:

@@ -52,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "scenarios.toml").write_text(SCENARIOS)
     np.savez(tmp_path / "v1.npz", **table(2))
     np.savez(tmp_path / "v2.npz", **table(1))
+    np.savez(tmp_path / "other.npz", **{**table(1), "labels": (table(1)["labels"] + 1) % 3})
     np.savez(tmp_path / "bad.npz", **table(3, worse=0.1))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -94,6 +95,13 @@ def test_junit_has_a_case_for_each_check(folder: Path) -> None:
     assert int(suite.attrib["failures"]) == len(failed)
 
 
+def test_junit_of_a_scenario_has_no_interval(folder: Path) -> None:
+    gate("bad.npz", "v1.npz", "--scenarios", "scenarios.toml", "--junit", "gate.xml", code=1)
+    told = (folder / "gate.xml").read_text()
+    assert "(share wrong 0." in told
+    assert ", ;" not in told
+
+
 def test_the_settings_of_the_model_are_used_and_the_gate_is_kept(folder: Path) -> None:
     services = open_services(load_settings(folder / "vigil.toml"))
     with services.sessions.begin() as session:
@@ -133,6 +141,11 @@ def test_the_settings_of_the_model_are_used_and_the_gate_is_kept(folder: Path) -
         (("v2.npz", "--model", "reader", "--control-version", "v1"), "no active baseline"),
         (("v2.npz", "v1.npz", "--scenarios", "gone.toml"), "expected a file of scenarios"),
         (("v2.npz", "v1.npz", "--scenarios", "vigil.toml"), "vigil.toml"),
+        (
+            ("v2.npz", "v1.npz", "--by", "sight"),
+            "--by: v2.npz: expected a column sight, found cost",
+        ),
+        (("other.npz", "v1.npz"), "expected the same labels, found '"),
         (("v2.npz", "v1.npz", "--junit", "no/such/place.xml"), "there is no folder"),
     ],
 )
