@@ -7,6 +7,7 @@ from datetime import timedelta
 from console_browser import TestClient, browser_on
 from console_versions import seed_versions
 from console_world import DEPLOYMENT, HOSTILE, MODEL, NOW, Fleet, empty_fleet
+from incident_rows import incident_row
 
 from dashboards.console.plots.lanes import lanes
 from dashboards.console.versionsview import EventLine, SpanLine, VersionsView
@@ -32,6 +33,18 @@ def test_the_page_shows_what_was_meant_and_what_serves(new_fleet: Fleet) -> None
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
     assert page.count('class="lane"') == 6
+
+
+def test_an_incident_of_no_version_names_none(new_fleet: Fleet) -> None:
+    """What serves is not what was meant: that is no version's fault."""
+    with new_fleet.sessions.begin() as session:
+        what = {"model": "unsure", "cause": "unknown", "kind": "serving_mismatch"}
+        session.add(incident_row(NOW, **what, model_version=""))
+    with browser_on(new_fleet) as client:
+        for page in ("/incidents", "/"):
+            shown = client.get(page).text
+            assert "unsure" in shown
+            assert "unsure@" not in shown
 
 
 def test_a_model_that_is_declared_only_has_a_page_that_says_so(tmp_path) -> None:
