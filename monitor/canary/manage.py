@@ -53,7 +53,8 @@ def start(
         alpha: the chance of each wrong verdict.
         rules: what counts as a unit.
 
-    The candidate is announced as a release, where it was not, so that a rollback knows its way.
+    The candidate is announced as a release, where the newest is another, so that a rollback knows
+    its way.
 
     Raises:
         CanaryError: a figure out of its range, or two versions that are one.
@@ -102,8 +103,8 @@ def start(
     session.add(row)
     session.flush()
     _audit(session, row, "canary started", actor, at, share=share, margin=margin, alpha=alpha)
-    known = releases.rows(session, model, deployment)
-    if all(one.version != candidate for one in known):
+    newest = releases.current(session, model, deployment, at)
+    if newest is None or newest.version != candidate:
         announce(
             session,
             settings,

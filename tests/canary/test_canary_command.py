@@ -80,3 +80,7 @@ def test_after_one_canary_the_next_stands_beside_what_serves(run: Any) -> None:
     run("canary", "end", "1")
     assert "v3 beside v1" in run("canary", "start", "reader", "v3", "--share", "0.1")
     assert "v1 90%, v3 10%" in run("versions", "reader")
+    run("canary", "end", "2")
+    run("release", "reader", "v3")
+    assert "v2 beside v3" in run("canary", "start", "reader", "v2", "--share", "0.1")
+    assert "v3 90%, v2 10%" in run("versions", "reader")
