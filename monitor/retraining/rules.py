@@ -14,7 +14,7 @@ from monitor.retraining import orders
 from monitor.retraining.trigger import TriggerFacts
 from monitor.settings.schema import WatchedModel
 from monitor.store import releases
-from monitor.store.tables import ActionRow, LabelRow, LabelTaskRow, RetrainingRow
+from monitor.store.tables import ActionRow, LabelRow, LabelTaskRow, ReleaseRow, RetrainingRow
 from vigil.types import WHOLE
 
 
@@ -23,7 +23,7 @@ def facts_of(session: Session, watched: WatchedModel, now: datetime) -> TriggerF
     model, deployment, rules = watched.name, watched.deployment, watched.retraining
     busy = orders.under_way(session, model, deployment)
     last = next(iter(orders.listed(session, model=model, deployment=deployment, limit=1)), None)
-    serving = releases.current(session, model, deployment, now)
+    serving = _serving(session, model, deployment, now)
     served_since = serving.started_at if serving else None
     since = now - timedelta(days=rules.labels_of_days)
     accuracy = None
@@ -40,6 +40,13 @@ def facts_of(session: Session, watched: WatchedModel, now: datetime) -> TriggerF
         under_way=busy.id if busy else None,
         last_at=last.created_at if last else None,
     )
+
+
+def _serving(session: Session, model: str, deployment: str, at: datetime) -> ReleaseRow | None:
+    """The release that most of the traffic goes to: beside a canary, its control's."""
+    version = releases.main_version(session, model, deployment, at=at)
+    rows = releases.rows(session, model, deployment)
+    return next((row for row in rows if row.version == version and row.started_at <= at), None)
 
 
 def _labelled(session: Session, model: str, deployment: str, since: datetime) -> dict[int, int]:

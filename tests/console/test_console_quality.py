@@ -86,6 +86,8 @@ def test_a_retraining_is_proposed_asked_for_and_withdrawn(
     assert browser.post(f"{PAGE}/retrain", data={"reason": "x"}).status_code == 403  # no csrf
     fields = {"csrf": value, "reason": "a new site", "incident": "#x"}
     assert browser.post(f"{PAGE}/retrain", data=fields).status_code == 400
+    endless = {**fields, "incident": "9" * 5000}
+    assert browser.post(f"{PAGE}/retrain", data=endless).status_code == 400
     incident = str(labelled.incidents["domain_shift"])
     page = browser.post(f"{PAGE}/retrain", data={**fields, "incident": f"#{incident}"}).text
     assert "a new site" in page

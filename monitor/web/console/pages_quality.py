@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from dashboards.console.card import render_card
 from monitor.cards.gather import model_card
 from monitor.retraining import orders
 from monitor.web import auth
-from monitor.web.access import MAX_ROW, Permission, RowId
+from monitor.web.access import Permission, RowId
 from monitor.web.console import queries_quality
 from monitor.web.console.change import change
 from monitor.web.console.page_route import PageRoute
@@ -23,6 +23,7 @@ from monitor.web.console.requests import (
     Reader,
     chrome_of,
     html,
+    incident_number,
     see,
     writer,
 )
@@ -75,7 +76,7 @@ def propose(request: Request, fields: Form, model: str, deployment: str) -> Resp
         model=model,
         deployment=deployment,
         reason=fields.get("reason", ""),
-        incident_id=_incident(fields.get("incident", "")),
+        incident_id=incident_number(fields.get("incident", "")),
         actor=actor.name,
         at=services.clock.now(),
     )
@@ -105,12 +106,3 @@ def _page_of(session: Session, number: int) -> str:
 
 def _page(model: str, deployment: str) -> str:
     return f"/quality/{quote(model)}/{quote(deployment, safe='')}"
-
-
-def _incident(text: str) -> int | None:
-    text = text.strip().removeprefix("#")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_ROW):
-        raise HTTPException(400, f"incident: expected a number, found {text[:20]!r}")
-    return int(text)

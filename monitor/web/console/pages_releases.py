@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from dashboards.console import pages
 from monitor.canary import manage as canaries
 from monitor.controls import manage as controls
 from monitor.controls.open import values_of
 from monitor.web import auth
-from monitor.web.access import MAX_ROW, Permission, RowId
+from monitor.web.access import Permission, RowId
 from monitor.web.console.change import change
 from monitor.web.console.page_route import PageRoute
 from monitor.web.console.queries_releases import releases_page
-from monitor.web.console.requests import Form, Reader, chrome_of, html, see
+from monitor.web.console.requests import Form, Reader, chrome_of, html, incident_number, see
 
 router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
 
@@ -50,7 +50,7 @@ def ask(request: Request, fields: Form) -> Response:
             at=at,
             target=values_of(settings, model, deployment),
             reason=fields.get("reason", "")[:2000],
-            incident_id=_number(fields.get("incident", "")),
+            incident_id=incident_number(fields.get("incident", "")),
         )
     return see("/releases?notice=control-asked#controls")
 
@@ -78,12 +78,3 @@ def undo(request: Request, fields: Form, control_id: RowId) -> Response:
         target = values_of(settings, first.model, first.deployment)
         controls.undo(session, control_id, actor=actor, at=at, target=target)
     return see("/releases?notice=control-asked#controls")
-
-
-def _number(text: str) -> int | None:
-    text = text.strip().lstrip("#")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_ROW):
-        raise HTTPException(400, f"incident: expected a number, found {text[:20]!r}")
-    return int(text)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dashboards.console.readmodels import Chrome
 from monitor.web import auth
-from monitor.web.access import Actor, Permission
+from monitor.web.access import MAX_ROW, Actor, Permission
 from monitor.web.console import queries_fleet, queries_incidents
 
 FORM_LIMIT_BYTES = 64 * 1024
@@ -53,6 +53,21 @@ def html(text: str, *, status: int = 200) -> HTMLResponse:
 def see(path: str) -> RedirectResponse:
     """Go there next (303), as after a form."""
     return RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+def incident_number(text: str) -> int | None:
+    """``7``, ``#7`` or nothing, as people write it into a form.
+
+    Raises:
+        HTTPException: 400, anything else.
+    """
+    text = text.strip().removeprefix("#")
+    if not text:
+        return None
+    short = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ROW))
+    if not (short and 0 < int(text) <= MAX_ROW):
+        raise HTTPException(400, f"incident: expected a number, found {text[:20]!r}")
+    return int(text)
 
 
 def inner_path(path: str) -> str:
