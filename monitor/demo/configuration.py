@@ -69,7 +69,7 @@ budget = 40
 poll_s = 1
 
 [models.retraining]     # people train here; vigil freezes what on, and says whether it helped
-judge_after_labels = 60
+judge_after_labels = 50
 labels_of_days = 0.003  # the last minutes: what the demo lives through
 
 [receivers.console]

@@ -19,7 +19,7 @@ from monitor.demo.world import Camera
 from monitor.standins.labeller import answer
 from vigil.types import utc
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 Found = TypeVar("Found")
 SERVES, TRAINED = "v3", "v4"
 
@@ -89,7 +89,7 @@ class Loop:
 
     @staticmethod
     def _wait(look: Callable[[], Found | None]) -> Found | None:
-        """What ``look`` finds, as soon as it finds something; None after half a minute."""
+        """What ``look`` finds, as soon as it finds something; None after a minute."""
         limit = time.monotonic() + LIMIT_S
         while time.monotonic() < limit:
             found = look()

@@ -25,9 +25,9 @@ from monitor.demo.stage import CAMERAS_PER_SITE, Stage
 from monitor.demo.telling import Telling
 from monitor.demo.world import defocus, new_site
 
-DETECT_LIMIT_S = 45.0
+DETECT_LIMIT_S = 75.0
 RECOVER_LIMIT_S = 75.0
-QUIET_S = 4.0
+QUIET_S = 3.0
 NEW_SITE = "harbour"
 _QUIET_KINDS = ("decision", "delivered")
 
@@ -63,7 +63,7 @@ class Story:
 
     def play(self) -> DemoResult:
         self._telling.title("Healthy traffic: nothing should happen")
-        self._wait(QUIET_S + 2)
+        self._wait(QUIET_S + 1)
         results = [self._bad_release(), self._camera_defocus(), self._new_site()]
         self._wait(QUIET_S)
         incidents = self._incidents()

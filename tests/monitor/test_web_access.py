@@ -75,9 +75,23 @@ WRITES = (
     "/v1/silences/1/extend",
     "/v1/switches/actions_stopped",
     "/v1/inbound/alertmanager",
+    "/v1/canaries",
+    "/v1/canaries/1/end",
+    "/v1/controls",
+    "/v1/controls/1/approve",
+    "/v1/controls/1/undo",
+    "/v1/controls/1/withdraw",
+    "/v1/inbound/label-studio",
+    "/v1/labels/withdraw",
+    "/v1/retrainings",
+    "/v1/retrainings/1/request",
+    "/v1/retrainings/1/version",
+    "/v1/retrainings/1/withdraw",
 )
 SIGNED = ("/v1/inbound/slack/{receiver}", "/v1/inbound/pagerduty/{receiver}")
 """By their sender; tests/inbound tries them without, and with a wrong one."""
+QUESTIONS = ("/v1/hooks/flagger/{hook}/{model}/{deployment}",)
+"""Posted because the asker can't do otherwise; they change nothing, and need what reading needs."""
 
 
 @pytest.mark.parametrize("path", WRITES)
@@ -92,7 +106,7 @@ def test_every_write_of_the_api_is_in_the_list_above(lone_services: Services) ->
     writes = [
         path for path, ways in paths.items() for way in ways if way != "get" and "/v1" in path
     ]
-    named = [re.sub(r"\{\w+\}", "1", path) for path in writes if path not in SIGNED]
+    named = [re.sub(r"\{\w+\}", "1", path) for path in writes if path not in SIGNED + QUESTIONS]
     assert sorted(named) == sorted(WRITES)
 
 
