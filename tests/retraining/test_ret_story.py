@@ -151,6 +151,11 @@ def test_a_proposal_without_labels_or_for_another_model_is_refused(services: Ser
     with pytest.raises(VigilError, match="no label to train on"):
         propose(services)
     incident_with_labels(services, 5)
+    with pytest.raises(VigilError, match="other in production: there is no such model"):
+        propose(services, model="other", incident_id=1)
+    said = {"model": "other", "deployment": "production", "version": "v1", "actor": "ann"}
+    with services.sessions.begin() as session:
+        releases.announce(session, at=NOON, **said)
     with pytest.raises(VigilError, match="incident 1 is of reader"):
         propose(services, model="other", incident_id=1)
     with pytest.raises(VigilError, match="expected 1 to 2000 characters"):
