@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from typing import Any
 
 from stub_targets.kubernetes import KubernetesStub
@@ -24,7 +25,7 @@ def pod_hash(of: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:10]
 
 
-class Workload:
+class Workload(ABC):
     """A Deployment or a Rollout, its replica sets, and what brings them together."""
 
     def __init__(self, api: KubernetesStub, plural: str, revision: str, hash_label: str) -> None:
@@ -72,8 +73,9 @@ class Workload:
         spec = {"replicas": self.replicas, "selector": selector, "template": pods}
         self.api.put("replicasets", {"metadata": meta, "spec": spec})
 
+    @abstractmethod
     def settle(self) -> None:
-        raise NotImplementedError
+        """Bring the thing to what its specification says."""
 
 
 class DeploymentController(Workload):

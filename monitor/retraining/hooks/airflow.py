@@ -11,15 +11,16 @@ from typing import Any
 from urllib.parse import quote
 
 from alerts.notifiers.secrecy import basic
-from monitor.retraining.hooks.http import Reply, Server
+from monitor.retraining.hooks.http import Reply
+from monitor.retraining.hooks.named_run import NamedRunHook
 from monitor.retraining.hooks.protocol import HookReport, HookState, Order
 
 
-class AirflowHook(Server):
+class AirflowHook(NamedRunHook):
     """Has a DAG train."""
 
     kind = "airflow"
-    is_keyed = True
+    noun = "run"
 
     def __init__(
         self, url: str, *, dag: str, secret: str, user: str = "", timeout_s: float = 15.0
@@ -35,27 +36,17 @@ class AirflowHook(Server):
         body: dict[str, Any] = {"dag_run_id": order.id, "conf": order.to_json()}
         if self._dated:
             body["logical_date"] = None
-        reply = self.ask("POST", self._path, json=body)
-        if isinstance(reply, HookReport):
-            return reply
-        if reply.status == 409:
-            return self.look(order)
-        return self._report(reply, order)
+        return self.start(order, self._runs, body)
 
-    def look(self, order: Order) -> HookReport:
-        reply = self.ask("GET", f"{self._path}/{quote(order.id, safe='')}")
-        if isinstance(reply, HookReport):
-            return reply
-        if reply.status == 404:
-            text = f"{self.host}: there is no run {order.id}"
-            return HookReport(state=HookState.ABSENT, text=text)
-        return self._report(reply, order)
+    @property
+    def _runs(self) -> str:
+        return self._path
 
     def _report(self, reply: Reply, order: Order) -> HookReport:
         if not reply.is_success:
             return self.refusal(reply, str(reply.body.get("detail", "")))
         if reply.body.get("dag_run_id") != order.id:
-            text = f"{self.host} answered {reply.status} without the run"
+            text = f"{self.host} answered {reply.status} without the {self.noun}"
             return HookReport(state=HookState.UNCLEAR, text=text)
         return HookReport(
             state=HookState.ACCEPTED,

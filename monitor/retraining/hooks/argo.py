@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from monitor.retraining.hooks.http import Reply, Server
+from monitor.retraining.hooks.http import Reply
+from monitor.retraining.hooks.named_run import NamedRunHook
 from monitor.retraining.hooks.protocol import HookReport, HookState, Order
 
 
-class ArgoHook(Server):
+class ArgoHook(NamedRunHook):
     """Has a workflow train."""
 
     kind = "argo"
-    is_keyed = True
+    noun = "workflow"
 
     def __init__(
         self, url: str, *, namespace: str, template: str, token: str, timeout_s: float = 15.0
@@ -40,28 +41,18 @@ class ArgoHook(Server):
                 "labels": f"vigil.dev/retraining={order.id}",
             },
         }
-        reply = self.ask("POST", f"{self._path}/submit", json=body)
-        if isinstance(reply, HookReport):
-            return reply
-        if reply.status == 409:
-            return self.look(order)
-        return self._report(reply, order)
+        return self.start(order, f"{self._path}/submit", body)
 
-    def look(self, order: Order) -> HookReport:
-        reply = self.ask("GET", f"{self._path}/{quote(order.id, safe='')}")
-        if isinstance(reply, HookReport):
-            return reply
-        if reply.status == 404:
-            text = f"{self.host}: there is no workflow {order.id}"
-            return HookReport(state=HookState.ABSENT, text=text)
-        return self._report(reply, order)
+    @property
+    def _runs(self) -> str:
+        return self._path
 
     def _report(self, reply: Reply, order: Order) -> HookReport:
         if not reply.is_success:
             return self.refusal(reply, str(reply.body.get("message", "")))
         about = reply.body.get("metadata") or {}
         if about.get("name") != order.id:
-            text = f"{self.host} answered {reply.status} without the workflow"
+            text = f"{self.host} answered {reply.status} without the {self.noun}"
             return HookReport(state=HookState.UNCLEAR, text=text)
         phase = (reply.body.get("status") or {}).get("phase") or "Pending"
         return HookReport(
