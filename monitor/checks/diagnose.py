@@ -58,7 +58,7 @@ class Scene:
 
 def diagnose(session: Session, scene: Scene) -> Diagnosis:
     """Name the slice and the cause of what drifts."""
-    named = _named_slice(scene)
+    named = named_slice(scene)
     release = latest_release(session, scene.family, scene.at)
     named_drifts, around = _on_slice(scene, named)
     images = [name for name, s in CATALOGUE.items() if s.kind is SignalKind.IMAGE]
@@ -132,8 +132,12 @@ def _standing_fault(session: Session, scene: Scene, named: Slice) -> tuple[Cause
     return None
 
 
-def _named_slice(scene: Scene) -> Slice:
-    """The slice that covers the leaf cells which drift in the strongest signals."""
+def named_slice(scene: Scene) -> Slice:
+    """The slice that covers the leaf cells which drift in the strongest signals.
+
+    Where the cells that do not drift have too few records, or labels, to tell, they are no
+    evidence of health: a drift seen where labels came first is not confined to there.
+    """
     keys = scene.parts[0].summary.layout.keys if scene.parts else ()
     weights: dict[tuple[str, ...], float] = {}
     for part in scene.parts:
@@ -150,10 +154,17 @@ def _named_slice(scene: Scene) -> Slice:
     }
     found = measure(scene.parts, list(streams), scene.rules)
     size = dict.fromkeys(weights, 0.0)
+    seen = dict.fromkeys(weights, 0)
+    moved = {stream.signal for stream, effect in found.items() if _likely(effect)}
     for stream, effect in found.items():
+        cell = streams[stream]
         if _likely(effect):
-            cell = streams[stream]
             size[cell] = max(size[cell], effect.value / max(effect.tolerance, 1e-9))
+        if stream.signal in moved:
+            seen[cell] = max(seen[cell], effect.records)
+    still = [cell for cell in weights if not size[cell]]
+    if sum(seen[cell] for cell in still) < FEWEST_RECORDS:
+        size = {cell: one for cell, one in size.items() if one}
     return name_by_size(size, weights, keys)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from detectors.fit import fit_baseline
 from detectors.frame import Part
 from detectors.streams import StreamKey
-from monitor.checks.diagnose import Scene, diagnose
+from monitor.checks.diagnose import Scene, diagnose, named_slice
 from monitor.checks.judge import Onset, Rules, Standing, drifts, measure
 from monitor.checks.recent import RecentTicks
 from monitor.store.database import Sessions, open_engine
@@ -20,7 +21,7 @@ from monitor.store.tables import Base
 from vigil.baseline import Baseline
 from vigil.batch import RecordBatch, make_batch
 from vigil.summarise import summarise
-from vigil.summary import slices_of
+from vigil.summary import Outcomes, slices_of
 from vigil.types import Cause, ModelRef, Slice
 
 KEYS = ("site", "lens", "shift")
@@ -146,3 +147,43 @@ def test_the_named_slice_varies_as_its_streams_do(baseline, sessions):
     assert wide is not None
     assert wide.value == narrow.value
     assert wide.low < narrow.low - 0.03
+
+
+def labelled(baseline: Baseline, labels: dict[tuple[str, ...], tuple[int, bool]]) -> Scene:
+    """Healthy traffic in every cell, and so many labels, all right or all wrong, in some."""
+    known = Outcomes.of(
+        KEYS,
+        [cell for cell in CELLS for _ in range(60)],
+        np.full(60 * len(CELLS), 0.9),
+        np.tile(np.arange(60) < 54, len(CELLS)),
+    )
+    rows = [(cell, right) for cell, (count, right) in labels.items() for _ in range(count)]
+    part = Part(
+        baseline=replace(baseline, outcomes=known, sha256=""),
+        summary=summarise(batch(np.random.default_rng(2), 40), baseline.ruler)[0],
+        outcomes=Outcomes.of(
+            KEYS,
+            [cell for cell, _ in rows],
+            np.full(len(rows), 0.9),
+            np.array([right for _, right in rows]),
+        ),
+        windows=4,
+    )
+    healthy = scene(baseline)
+    alarming = StreamKey("m", "prod", Slice(), "accuracy")
+    return replace(healthy, parts=[part], alarming=[alarming], drifts=[])
+
+
+def test_a_drift_seen_where_labels_came_first_is_not_confined_to_there(baseline):
+    """Twelve wrong labels at one camera, and next to none elsewhere: nothing speaks for a fault of
+    that camera alone."""
+    few = {CELLS[0]: (12, False), CELLS[5]: (3, True)}
+    assert named_slice(labelled(baseline, few)) == Slice()
+
+
+def test_a_drift_beside_healthy_labels_is_confined(baseline):
+    """The same wrong labels, and right ones in all other cells."""
+    many = {cell: (5, True) for cell in CELLS} | {
+        cell: (12, False) for cell in CELLS if cell[0] == "north"
+    }
+    assert named_slice(labelled(baseline, many)) == Slice((("site", "north"),))
