@@ -183,7 +183,7 @@ def test_a_drift_seen_where_labels_came_first_is_not_confined_to_there(baseline)
 
 def test_a_drift_beside_healthy_labels_is_confined(baseline):
     """The same wrong labels, and right ones in all other cells."""
-    many = {cell: (5, True) for cell in CELLS} | {
+    many = dict.fromkeys(CELLS, (5, True)) | {
         cell: (12, False) for cell in CELLS if cell[0] == "north"
     }
     assert named_slice(labelled(baseline, many)) == Slice((("site", "north"),))
