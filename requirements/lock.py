@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 FOLDER = Path(__file__).parent
 HEADER = "# Exact versions; written by `make lock`, never by hand.\n"
-TORCH_ONLY = re.compile(r"^(torch|triton|nvidia-.*|cuda-.*)$")
+TORCH_ONLY = re.compile(r"^(torch|triton|nvidia-(?!ml-py$).*|cuda-.*)$")
 
 
 def closure(requirements: Iterable[Requirement]) -> dict[str, str]:

@@ -6,9 +6,11 @@ OURS = ("vigil", "detectors", "runbooks", "alerts", "monitor", "dashboards", "mi
 EXTRA_OF = {
     "evidently": "reports",
     "grafana_client": "grafana",
+    "hpack": "proxy",
     "pandas": "reports",
     "psycopg": "postgres",
     "psycopg2": "postgres",
+    "pynvml": "gpu",
     "requests": "grafana",
     "sklearn": "demo",
     "torch": "demo",
