@@ -39,9 +39,12 @@ demo: setup ## Three faults on real images, live: detected, paged, acted on, rec
 serve: setup ## Run the service on vigil.toml (ARGS="--config PATH")
 	@$(BIN)/vigil serve $(ARGS)
 
+# One more than cores: some tests mostly wait, for servers or for windows to end.
+WORKERS ?= $(shell expr $$($(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)))') + 1)
+
 test: setup ## All tests but the ones that need heavy servers (ARGS="tests/alerts -k slack")
 	@bash .ci/programs
-	@$(BIN)/python -m pytest -m "not servers" -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not servers" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Servers that pin what vigil pins otherwise: each in an environment of its own.
 SERVERS := mlflow label-studio nvidia-pytriton

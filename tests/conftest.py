@@ -20,6 +20,12 @@ from monitor.store.migrate import upgrade
 from monitor.store.tables import Base
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test come first, so that no worker is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def _programs() -> Path | None:
     """The folder with PostgreSQL's programs, the newest where there are several."""
     found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]

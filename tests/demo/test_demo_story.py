@@ -73,6 +73,7 @@ def played(tmp_path_factory) -> Played:
     return Played(done.returncode, text, json.loads(out.read_text()), folder / "demo")
 
 
+@pytest.mark.slow
 def test_the_story_is_right_though_the_service_was_killed_three_times(played):
     """Cause, slice, action and refusal of every fault, and not one false page."""
     assert played.code == 0, played.text[-4000:]

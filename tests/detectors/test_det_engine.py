@@ -16,6 +16,7 @@ def taught(plain, streams, rng, *, threshold=200.0, windows=200, min_history=50)
     return engine
 
 
+@pytest.mark.slow
 def test_false_pages_stay_within_the_budget(plain):
     """Over 30 fleets of 20 streams and 300 healthy ticks each, pages <= T / A = 3 a fleet.
 
@@ -37,6 +38,7 @@ def test_false_pages_stay_within_the_budget(plain):
     assert 0.02 < pages.mean() < 3.0 + 2 * pages.std() / np.sqrt(30)
 
 
+@pytest.mark.slow
 def test_budget_holds_for_dependent_streams_of_any_distribution(plain):
     """All streams move together, with skewed scores: the bound stays."""
     rng = np.random.default_rng(1)

@@ -151,6 +151,7 @@ def of_model(scene: Scene, model: str) -> list[Incident]:
         return [Incident.from_columns(row) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_rule_that_fires_is_an_incident_until_it_stops(lone_scene: Scene, pair: Pair) -> None:
     """And one that Alertmanager silences comes when the silence ends."""
     now = datetime.now(UTC)

@@ -80,6 +80,7 @@ def test_a_new_site_is_a_domain_shift_and_images_are_to_be_labelled(told: fleet.
     assert "relabel" in {row.kind for row in told.rows(ActionRow)}
 
 
+@pytest.mark.slow
 def test_healthy_traffic_of_300_ticks_raises_no_incident(lone_story: fleet.Story):
     reports = lone_story.play(300)
     assert len(reports) >= 300
