@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from vigil.arrays import as_column, as_rows
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
+from vigil.objects import Objects
 from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, make_thumbnails
 from vigil.signals.predictions import OutputsAre, predictions
 
+Task = Literal[
+    "classification", "multilabel", "detection", "segmentation", "tracking", "ocr", "embedding"
+]
+TASKS: tuple[Task, ...] = get_args(Task)
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 MAX_TEXT = 512
@@ -30,11 +35,13 @@ class RecordBatch:
 
     * ``ids``: n strings; ``custom_ids`` where the caller chose them. ``counter`` (n,) numbers the
       records of one source and boot. ``time_s`` (n,): seconds since 1970.
-    * ``signals`` (n, S), columns as ``catalogue.SCALAR_NAMES``; NaN is missing. The embedding's
-      distance is missing until ``summarise`` measures it with a ruler.
+    * ``signals`` (n, S), columns as ``signal_names``; NaN is missing. The embedding's distance is
+      missing until ``summarise`` measures it with a ruler.
     * ``prediction`` (n,): class, -1 where none. ``probabilities`` (n, K), ``embedding`` (n, d).
     * ``metadata``: n mappings of key to value; ``uris``, ``trace_ids``: n strings, "" where none.
     * ``thumbnails`` (n, h, w, c); h = 0 where none are kept.
+    * ``task``: what the model does. ``objects``: boxes; None where none were given.
+    * ``others``: further embeddings by name, (n, d) each.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +57,10 @@ class RecordBatch:
     uris: tuple[str, ...]
     trace_ids: tuple[str, ...]
     thumbnails: NDArray[np.uint8]
+    task: Task = "classification"
+    signal_names: tuple[str, ...] = SCALAR_NAMES
+    objects: Objects | None = None
+    others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,6 +71,8 @@ class RecordBatch:
         for name in _TEXTS:
             values = getattr(self, name)
             columns[name] = tuple([values[i] for i in rows.tolist()])
+        columns["objects"] = None if self.objects is None else self.objects.take(rows)
+        columns["others"] = {name: vectors[rows] for name, vectors in self.others.items()}
         return replace(self, **columns)
 
     @staticmethod
@@ -75,8 +88,16 @@ class RecordBatch:
         try:
             for name in _ARRAYS:
                 columns[name] = np.concatenate([getattr(batch, name) for batch in batches])
-        except ValueError as error:
+            columns["others"] = {
+                name: np.concatenate([batch.others[name] for batch in batches])
+                for name in batches[0].others
+            }
+        except (ValueError, KeyError) as error:
             raise ShapeError("batches", expected="one shape", found=str(error)) from None
+        if any(batch.objects is not None for batch in batches):
+            columns["objects"] = Objects.concatenate(
+                [batch.objects or Objects.none(len(batch)) for batch in batches]
+            )
         for name in _TEXTS:
             columns[name] = tuple([text for batch in batches for text in getattr(batch, name)])
         return replace(batches[0], **columns)
@@ -104,12 +125,19 @@ def make_batch(
     images: Any = None,
     embeddings: Any = None,
     outputs: Any = None,
+    detections: Any = None,
+    masks: Any = None,
+    tracks: Any = None,
+    texts: Sequence[str] | None = None,
+    signals: Mapping[str, Any] | None = None,
+    stages_s: Mapping[str, Any] | None = None,
     latency_s: Any = None,
     metadata: Metadata = None,
     uris: Sequence[str | None] | None = None,
     trace_ids: Sequence[str | None] | None = None,
     outputs_are: OutputsAre = "probabilities",
     thumbnails: bool = False,
+    task: Task = "classification",
 ) -> RecordBatch:
     """Measure the signals of n = len(ids) inferences.
 
@@ -120,13 +148,20 @@ def make_batch(
         time_s: when, seconds since 1970; one number or (n,).
         version: the model version that made them.
         images: (n, h, w), (n, h, w, c) or (n, c, h, w); integers, or floats in [0, 1].
-        embeddings: (n, d).
+        embeddings: (n, d), or a mapping of name to (n, d): "main", else the first, is the one of
+            which the distribution is watched.
         outputs: (n, K), or (n,) integers where only the class is known.
+        detections: boxes, as ``vigil.objects.Objects.of`` takes them; ``tracks`` (M,) beside them.
+        masks: (n, H, W) integers, the class of each pixel, or a mapping with ``areas`` (n, K).
+        texts: n strings.
+        signals: signals of the caller's own: name to one number or (n,).
+        stages_s: seconds of each stage: name to one number or (n,).
         latency_s: seconds; one number for all, or (n,).
         metadata: one mapping for all, n mappings, or a mapping of key to n values.
         uris, trace_ids: n strings, or None.
         outputs_are: what ``outputs`` hold.
         thumbnails: keep small copies of the images.
+        task: what the model does.
 
     Raises:
         ShapeError: an array of the wrong shape or type. Values that are not finite never raise:
@@ -135,11 +170,11 @@ def make_batch(
     n = len(ids)
     if np.shape(counter) != (n,):
         raise ShapeError("counter", expected=f"({n},)", found=str(np.shape(counter)))
-    signals = np.full((n, len(SCALAR_NAMES)), np.nan)
+    table = np.full((n, len(SCALAR_NAMES)), np.nan)
     small = np.zeros((n, 0, 0, 1), np.uint8)
     if images is not None:
         pixels = as_images(images, n)
-        signals[:, _IMAGE_COLUMNS] = image_signals(pixels)
+        table[:, _IMAGE_COLUMNS] = image_signals(pixels)
         if thumbnails:
             small = make_thumbnails(pixels)
     prediction = np.full(n, -1, np.int32)
@@ -147,24 +182,23 @@ def make_batch(
     if outputs is not None:
         found = predictions(outputs, n, outputs_are)
         prediction, probabilities = found.classes, found.probabilities
-        signals[:, _COLUMN["confidence"]] = found.confidence
-        signals[:, _COLUMN["entropy"]] = found.entropy
-        signals[:, _COLUMN["margin"]] = found.margin
+        table[:, _COLUMN["confidence"]] = found.confidence
+        table[:, _COLUMN["entropy"]] = found.entropy
+        table[:, _COLUMN["margin"]] = found.margin
     if latency_s is not None:
         latency = as_column(latency_s, "latency_s", n)
-        signals[:, _COLUMN["latency_s"]] = np.where(
+        table[:, _COLUMN["latency_s"]] = np.where(
             np.isfinite(latency) & (latency >= 0), latency, np.nan
         )
-    embedding = np.zeros((n, 0), np.float32)
-    if embeddings is not None:
-        embedding = as_rows(embeddings, "embeddings", n)
+    embedding, others = _embeddings(embeddings, n)
+    objects = None if detections is None else Objects.of(detections, n, tracks)
     return RecordBatch(
         ids=_clean_texts(tuple([str(one)[:MAX_ID] for one in ids])),
         counter=np.asarray(counter, np.uint64),
         custom_ids=custom_ids,
         time_s=as_column(time_s, "time_s", n),
         version=str(version),
-        signals=signals,
+        signals=table,
         prediction=prediction,
         probabilities=probabilities,
         embedding=embedding,
@@ -172,7 +206,21 @@ def make_batch(
         uris=_texts(uris, "uris", n),
         trace_ids=_texts(trace_ids, "trace_ids", n),
         thumbnails=small,
+        task=task,
+        objects=objects,
+        others=others,
     )
+
+
+def _embeddings(value: Any, n: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """The main embedding, and the others by name."""
+    if value is None:
+        return np.zeros((n, 0), np.float32), {}
+    if not isinstance(value, Mapping):
+        return as_rows(value, "embeddings", n), {}
+    rows = {str(name): as_rows(one, f"embeddings[{name!r}]", n) for name, one in value.items()}
+    main = rows.pop("main" if "main" in rows else next(iter(rows), ""), None)
+    return np.zeros((n, 0), np.float32) if main is None else main, rows
 
 
 def as_metadata(metadata: Metadata, n: int) -> tuple[dict[str, str], ...]:

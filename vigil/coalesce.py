@@ -8,13 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_numpy
 from vigil.batch import as_metadata
 from vigil.intake import Call
+from vigil.joining import form_of, joined, objects_of
 
 MAX_RECORDS = 512
-_ARRAYS = ("images", "embeddings", "outputs")
-_TEXTS = ("uris", "trace_ids")
+_OBJECTS = ("detections", "tracks")
+_JOINED = (
+    "images",
+    "embeddings",
+    "outputs",
+    "masks",
+    "texts",
+    "signals",
+    "stages_s",
+    "latency_s",
+    "uris",
+    "trace_ids",
+)
 
 
 def groups(calls: Iterable[Call]) -> Iterator[list[Call]]:
@@ -36,13 +47,9 @@ def groups(calls: Iterable[Call]) -> Iterator[list[Call]]:
 
 def _form(call: Call) -> object:
     """What calls must share to be joined."""
-    shapes = []
-    for name in _ARRAYS:
-        value = call.arguments.get(name)
-        shape = tuple(getattr(value, "shape", ()))
-        shapes.append(None if value is None else (str(getattr(value, "dtype", "")), shape[1:]))
-    given = tuple(call.arguments.get(name) is None for name in ("latency_s", *_TEXTS))
-    return call.version, call.custom_ids, *shapes, *given
+    shapes = [form_of(call.arguments.get(name)) for name in _JOINED]
+    boxes = tuple(call.arguments.get(name) is None for name in _OBJECTS)
+    return call.version, call.custom_ids, boxes, *shapes
 
 
 def arguments_of(group: list[Call]) -> dict[str, Any]:
@@ -55,28 +62,19 @@ def arguments_of(group: list[Call]) -> dict[str, Any]:
     if len(group) == 1:
         (call,) = group
         return {**call.arguments, "ids": call.ids, **_common(group)}
-    joined: dict[str, Any] = {"ids": [one for call in group for one in call.ids]}
-    for name in (*_ARRAYS, *_TEXTS, "latency_s"):
+    sizes = [len(call.ids) for call in group]
+    together: dict[str, Any] = {"ids": [one for call in group for one in call.ids]}
+    for name in _JOINED:
         values: list[Any] = [call.arguments.get(name) for call in group]
-        if values[0] is None:
-            continue
-        if name in _TEXTS:
-            joined[name] = _whole([text for value in values for text in value], name, joined)
-        elif name == "latency_s":
-            columns = [
-                np.broadcast_to(as_numpy(value, name), len(call.ids))
-                for value, call in zip(values, group, strict=True)
-            ]
-            joined[name] = np.concatenate(columns)
-        else:
-            rows = [as_numpy(value, name) for value in values]
-            if any(len(r) != len(call.ids) for r, call in zip(rows, group, strict=True)):
-                raise ValueError(f"{name}: another number of rows than ids")
-            joined[name] = np.concatenate(rows)
-    joined["metadata"] = [
+        if values[0] is not None:
+            together[name] = joined(name, values, sizes)
+    detections, tracks = ([call.arguments.get(name) for call in group] for name in _OBJECTS)
+    if detections[0] is not None:
+        together["detections"] = objects_of(detections, tracks, sizes)
+    together["metadata"] = [
         row for call in group for row in as_metadata(call.arguments.get("metadata"), len(call.ids))
     ]
-    return {**joined, **_common(group)}
+    return {**together, **_common(group)}
 
 
 def _common(group: list[Call]) -> dict[str, Any]:
@@ -92,9 +90,3 @@ def _common(group: list[Call]) -> dict[str, Any]:
         "version": group[0].version,
         "custom_ids": group[0].custom_ids,
     }
-
-
-def _whole(texts: list[Any], name: str, joined: dict[str, Any]) -> list[Any]:
-    if len(texts) != len(joined["ids"]):
-        raise ValueError(f"{name}: another number of texts than ids")
-    return texts

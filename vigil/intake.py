@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-FIELDS = ("outputs", "embeddings", "images")
+from vigil.objects import Objects
+
+FIELDS = ("outputs", "embeddings", "images", "masks")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -109,20 +111,33 @@ def rows_of(arguments: Mapping[str, Any], ids: Sequence[str] | None) -> int:
     for name in FIELDS:
         value = arguments.get(name)
         if value is not None:
-            shape = getattr(value, "shape", None)
-            return int(shape[0]) if shape else len(value)
+            return _length(value)
     if ids is not None:
         return len(ids)
-    for name in ("latency_s", "uris", "trace_ids"):
+    for name in ("latency_s", "texts", "uris", "trace_ids", "detections"):
         value = arguments.get(name)
         if value is not None and not isinstance(value, int | float):
-            return len(value)
-    raise TypeError("expected images, embeddings, outputs or ids")
+            return _length(value)
+    raise TypeError("expected images, embeddings, outputs, masks, texts, detections or ids")
+
+
+def _length(value: Any) -> int:
+    """Records of an array, a list, boxes, or a mapping of arrays."""
+    if isinstance(value, Mapping):
+        value = value["counts"] if "counts" in value else next(iter(value.values()))
+    if isinstance(value, Objects):
+        return value.records
+    shape = getattr(value, "shape", None)
+    return int(shape[0]) if shape else len(value)
 
 
 def bytes_of(value: Any) -> int:
     if value is None:
         return 0
+    if isinstance(value, Mapping):
+        return sum(map(bytes_of, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(len(one) if isinstance(one, str) else bytes_of(one) for one in value)
     nbytes = getattr(value, "nbytes", None)
     return int(nbytes) if isinstance(nbytes, int) else 64
 
@@ -132,8 +147,16 @@ def copied(value: Any) -> tuple[Any, Any]:
 
     A tensor on a GPU goes to pinned memory in its own stream's order, so the caller does not wait.
     """
-    if value is None or isinstance(value, int | float):
+    if value is None or isinstance(value, int | float | str):
         return value, None
+    if isinstance(value, Mapping):
+        pairs = {name: copied(one) for name, one in value.items()}
+        events = [event for _, event in pairs.values() if event is not None]
+        return {name: one for name, (one, _) in pairs.items()}, _Events(events) if events else None
+    if isinstance(value, Objects):
+        return value.copy(), None
+    if isinstance(value, list | tuple) and any(isinstance(one, str | np.ndarray) for one in value):
+        return [one if isinstance(one, str) else np.array(one) for one in value], None
     if hasattr(value, "detach") and hasattr(value, "clone"):
         tensor = value.detach()
         if not getattr(tensor, "is_cuda", False):
@@ -142,6 +165,17 @@ def copied(value: Any) -> tuple[Any, Any]:
         cuda = sys.modules["torch"].cuda
         return there, cuda.current_stream(tensor.device).record_event()
     return np.array(value), None
+
+
+class _Events:
+    """Several events as one."""
+
+    def __init__(self, events: list[Any]) -> None:
+        self._events = events
+
+    def synchronize(self) -> None:
+        for event in self._events:
+            event.synchronize()
 
 
 def copied_metadata(metadata: Any) -> Any:

@@ -9,15 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from vigil import wire
-from vigil.batch import make_batch
 from vigil.coalesce import arguments_of, groups
 from vigil.errors import ShapeError
 from vigil.intake import Call, Intake
+from vigil.measure import Measure
 from vigil.recorder import Recorder
 from vigil.rulers import RulerCache
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.spool import Entry, Spool
-from vigil.signals.predictions import OutputsAre
 from vigil.window import Window
 
 LABELS_AT_ONCE = 1000
@@ -42,8 +41,7 @@ class Pipeline:
         recorder: Callable[[Callable[[str], Any]], Recorder],
         spool: Spool,
         shipper: Shipper,
-        outputs_are: OutputsAre,
-        thumbnails: bool,
+        measure: Measure,
         monotonic: Callable[[], float],
     ) -> None:
         self.intake, self.rulers, self.spool, self.shipper = intake, rulers, spool, shipper
@@ -52,7 +50,7 @@ class Pipeline:
         self.problem = ""
         self.labels_refused = 0
         self._boot, self._window_s = boot, window_s
-        self._outputs_are, self._thumbnails = outputs_are, thumbnails
+        self.measure = measure
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._labels: list[tuple[int, list[dict[str, Any]]]] = []
@@ -112,11 +110,7 @@ class Pipeline:
         try:
             for call in group:
                 call.wait()
-            batch = make_batch(
-                outputs_are=self._outputs_are,
-                thumbnails=self._thumbnails,
-                **arguments_of(group),
-            )
+            batch = self.measure.batch(**arguments_of(group))
             if self.rulers.classes == 0:
                 self.rulers.classes = min(batch.probabilities.shape[1], 1000)
         except Exception as error:

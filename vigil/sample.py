@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import RulerMismatchError, ShapeError
+from vigil.objects import Objects
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -32,6 +33,7 @@ class Sample:
     * ``threshold``: the smallest priority that was left out (inf: none was), from which the
       inclusion probability follows.
     * ``thumbnails`` (n, h, w, c) uint8; h = 0 where privacy keeps none.
+    * ``objects``: boxes of the records, at most 300 each; None where the model draws none.
     """
 
     signal_names: tuple[str, ...]
@@ -49,6 +51,7 @@ class Sample:
     weight: NDArray[np.float64]
     thumbnails: NDArray[np.uint8]
     threshold: float = float("inf")
+    objects: Objects | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -57,6 +60,10 @@ class Sample:
                 raise ShapeError(
                     f"sample.{name}", expected=f"{n} rows", found=str(len(getattr(self, name)))
                 )
+        if self.objects is not None and self.objects.records != n:
+            raise ShapeError(
+                "sample.objects", expected=f"{n} records", found=str(self.objects.records)
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,6 +104,7 @@ class Sample:
         columns: dict[str, Any] = {name: getattr(self, name)[index] for name in _COLUMNS}
         for name in _TEXTS:
             columns[name] = tuple(getattr(self, name)[i] for i in index)
+        columns["objects"] = None if self.objects is None else self.objects.take(index)
         return Sample(signal_names=self.signal_names, threshold=self.threshold, **columns)
 
     @staticmethod
@@ -119,6 +127,10 @@ class Sample:
             raise RulerMismatchError(f"samples of different shapes: {error}") from None
         for name in _TEXTS:
             columns[name] = tuple(text for part in parts for text in getattr(part, name))
+        if any(part.objects is not None for part in parts):
+            columns["objects"] = Objects.concatenate(
+                [part.objects or Objects.none(len(part)) for part in parts]
+            )
         union = Sample(signal_names=parts[0].signal_names, **columns)
         # Ties are broken by the id, so that the order of the parts does not matter.
         order = sorted(range(len(union)), key=lambda i: (union.priority[i], union.ids[i]))
@@ -138,7 +150,12 @@ class Sample:
         }
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        return {f"{prefix}.{name}": getattr(self, name) for name in _COLUMNS}
+        arrays: dict[str, NDArray[Any]] = {
+            f"{prefix}.{name}": getattr(self, name) for name in _COLUMNS
+        }
+        if self.objects is not None:
+            arrays |= self.objects.to_arrays(f"{prefix}.objects")
+        return arrays
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], arrays: dict[str, Any], prefix: str) -> Sample:
@@ -149,6 +166,7 @@ class Sample:
         return cls(
             signal_names=tuple(header["signal_names"]),
             threshold=float("inf") if threshold is None else float(threshold),
+            objects=Objects.from_arrays(arrays, f"{prefix}.objects", len(header["ids"])),
             **columns,
         )
 
@@ -157,7 +175,7 @@ _TEXTS = ("ids", "versions", "metadata", "uris", "trace_ids")
 _COLUMNS = tuple(
     field.name
     for field in fields(Sample)
-    if field.name not in (*_TEXTS, "signal_names", "threshold")
+    if field.name not in (*_TEXTS, "signal_names", "threshold", "objects")
 )
 
 

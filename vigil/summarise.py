@@ -190,6 +190,7 @@ def sample_of(
         weight=weight[kept],
         thumbnails=chosen.thumbnails if keep_thumbnails else chosen.thumbnails[:, :0, :0],
         threshold=float(priority[left_out[0]]) if len(left_out) else float("inf"),
+        objects=None if chosen.objects is None else chosen.objects.limited(),
     )
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from vigil.arguments import keys_of, name_of, seconds_of, usable_name, whole_of
-from vigil.batch import Metadata
+from vigil.batch import Metadata, Task
 from vigil.build import Build
 from vigil.clock import Clock, SystemClock
 from vigil.intake import Call, Intake, bytes_of, copied, copied_metadata, rows_of
+from vigil.measure import Measure
 from vigil.pipeline import Pipeline
 from vigil.recorder import Recorder
 from vigil.rulers import RulerCache
@@ -28,6 +29,7 @@ from vigil.shipping.shipper import Shipper
 from vigil.shipping.spool import DiskSpool, MemorySpool
 from vigil.shipping.transport import HttpTransport, Transport
 from vigil.signals.predictions import OutputsAre
+from vigil.types import Signal
 
 DEFAULT_SERVICE = "http://127.0.0.1:8080"
 DEFAULT_QUEUE_BYTES = 256 * 2**20
@@ -56,6 +58,9 @@ class Tap:
         sample_size: records kept whole in each window; half as many more by uncertainty.
         thumbnails: keep small copies of the sampled images. By default no pixels are kept.
         outputs_are: ``probabilities`` or ``logits``.
+        task: what the model does (``vigil.batch.TASKS``); the signals follow it.
+        signals: names of signals of your own that ``record`` is given, declared with ``@signal``,
+            or their descriptions.
         queue_records, queue_bytes: bounds of what waits to be measured.
         clock: gives the time of each record.
         transport: the way to the service; by default HTTP.
@@ -81,6 +86,8 @@ class Tap:
         sample_size: int = 32,
         thumbnails: bool = False,
         outputs_are: OutputsAre = "probabilities",
+        task: Task = "classification",
+        signals: Sequence[str | Signal] = (),
         queue_records: int = 100_000,
         queue_bytes: int = DEFAULT_QUEUE_BYTES,
         clock: Clock | None = None,
@@ -91,6 +98,9 @@ class Tap:
     ) -> None:
         if outputs_are not in ("probabilities", "logits"):
             raise ValueError(f"outputs_are: expected probabilities or logits, found {outputs_are}")
+        self._measure = Measure(
+            task=task, outputs_are=outputs_are, thumbnails=thumbnails, signals=signals
+        )
         self.model, self.deployment = name_of("model", model), name_of("deployment", deployment)
         self.version = name_of("version", version)
         self._given_source = None if source is None else name_of("source", source)
@@ -98,7 +108,6 @@ class Tap:
         self._spool_directory = None if spool is None else Path(spool)
         self._sample_size = whole_of("sample_size", sample_size, least=0)
         self._thumbnails = thumbnails
-        self._outputs_are = outputs_are
         self.build = Build.of(preprocessing=preprocessing, hardware=hardware, schema=schema)
         self._queue = (
             whole_of("queue_records", queue_records, least=1),
@@ -138,8 +147,7 @@ class Tap:
             recorder=self._new_recorder,
             spool=queue,
             shipper=Shipper(queue, self._transport, rng=random.Random(self.boot)),
-            outputs_are=self._outputs_are,
-            thumbnails=self._thumbnails,
+            measure=self._measure,
             monotonic=time.monotonic,
         )
 
@@ -165,6 +173,12 @@ class Tap:
         images: Any = None,
         embeddings: Any = None,
         outputs: Any = None,
+        detections: Any = None,
+        masks: Any = None,
+        tracks: Any = None,
+        texts: Sequence[str] | None = None,
+        signals: Mapping[str, Any] | None = None,
+        stages_s: Mapping[str, Any] | None = None,
         latency_s: Any = None,
         metadata: Metadata = None,
         ids: Sequence[str] | None = None,
@@ -183,12 +197,18 @@ class Tap:
             "images": images,
             "embeddings": embeddings,
             "outputs": outputs,
+            "detections": detections,
+            "masks": masks,
+            "tracks": tracks,
+            "texts": texts,
+            "signals": signals,
+            "stages_s": stages_s,
             "latency_s": latency_s,
         }
-        texts = {"uris": uris, "trace_ids": trace_ids}
+        columns = {"uris": uris, "trace_ids": trace_ids}
         names: list[str] = []
         try:
-            n = rows_of({**arrays, **texts}, ids)
+            n = rows_of({**arrays, **columns}, ids)
             if not self._intake.may_hold(n):
                 return names
             first = self._intake.number(n)
@@ -209,7 +229,7 @@ class Tap:
             if not self._intake.reserve(n, size):
                 self._wake.set()
                 return names
-            self._put(names, first, ids is not None, version, size, arrays, texts, metadata)
+            self._put(names, first, ids is not None, version, size, arrays, columns, metadata)
         except Exception:
             # The caller's inference goes on, whatever was handed in.
             self._intake.lose("error", max(1, len(names)))

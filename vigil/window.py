@@ -17,7 +17,8 @@ from vigil.sample import Sample
 from vigil.summary import SUMMED, Summary
 from vigil.types import ModelRef, as_utc, utc
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Format 2 may hold boxes. What has none is written as format 1, which older services read."""
 MAX_NUMBERS = 2**22
 """In a summary: a few bytes may unpack to very many, and each takes eight."""
 
@@ -93,11 +94,16 @@ class Window:
     def key(self) -> tuple[str, str, int]:
         return self.source, self.boot, self.sequence
 
+    @property
+    def has_objects(self) -> bool:
+        """Whether its samples hold boxes."""
+        return self.sample.objects is not None or self.informative.objects is not None
+
     def to_bytes(self, *, level: int = 1) -> bytes:
         """``level``: zlib's; 0 where the bytes stay on this machine and speed counts."""
         header = {
             "what": "window",
-            "format": FORMAT_VERSION,
+            "format": FORMAT_VERSION if self.has_objects else 1,
             "source": self.source,
             "boot": self.boot,
             "sequence": self.sequence,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vigil.objects import MOST_A_RECORD
 from vigil.sample import Sample
 from vigil.window import Window
 
@@ -75,6 +76,8 @@ def _columns(sample: Sample) -> str:
         return "time_s: expected seconds since 1970, found a time that is none"
     if not (np.isfinite(sample.priority) & np.isfinite(sample.weight)).all():
         return "priority, weight: expected finite numbers"
+    if sample.objects is not None and int(sample.objects.counts.max(initial=0)) > MOST_A_RECORD:
+        return f"objects: expected at most {MOST_A_RECORD} boxes a record"
     return ""
 
 

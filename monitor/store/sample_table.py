@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vigil.objects import NO_TRACK, Objects
 from vigil.sample import Sample
 from vigil.types import WHOLE, Slice
 from vigil.window import Window
 
+_BOX = np.dtype([("box", "<f2", 4), ("score", "<f2"), ("class", "<i4"), ("track", "<i8")])
 KINDS = ("uniform", "informative")
 
 
@@ -79,7 +81,36 @@ def to_table(windows: Sequence[Window]) -> pa.Table | None:
             "probabilities": _lists([s.probabilities for s in samples]),
             "embedding": _lists([s.embedding for s in samples]),
             "thumbnail": pa.array([row.tobytes() for s in samples for row in s.thumbnails]),
+            "objects": pa.array([one for s in samples for one in _boxes(s)], pa.binary()),
         }
+    )
+
+
+def _boxes(sample: Sample) -> list[bytes | None]:
+    """The boxes of each record as bytes; None where the model draws none."""
+    if sample.objects is None:
+        return [None] * len(sample)
+    objects = sample.objects
+    packed = np.zeros(len(objects), _BOX)
+    packed["box"], packed["score"] = objects.boxes, objects.scores
+    packed["class"], packed["track"] = objects.classes, objects.track_ids()
+    ends = np.cumsum(objects.counts)[:-1]
+    return [part.tobytes() for part in np.split(packed, ends)]
+
+
+def _objects(rows: list[bytes | None]) -> Objects | None:
+    if all(row is None for row in rows):
+        return None
+    parts = [np.frombuffer(row or b"", _BOX) for row in rows]
+    packed = np.concatenate(parts)
+    tracks = packed["track"].astype(np.int64)
+    return Objects(
+        records=len(rows),
+        row=np.repeat(np.arange(len(rows), dtype=np.int32), [len(part) for part in parts]),
+        boxes=packed["box"].astype(np.float32),
+        scores=packed["score"].astype(np.float32),
+        classes=packed["class"].astype(np.int32),
+        tracks=tracks if (tracks != NO_TRACK).any() else None,
     )
 
 
@@ -182,4 +213,7 @@ def _sample(table: pa.Table, names: tuple[str, ...], thumbnail_shape: list[int])
         embedding=matrix("embedding", np.float16),
         thumbnails=np.frombuffer(raw, np.uint8).reshape(n, *thumbnail_shape),
         threshold=float(min(table.column("threshold").to_pylist())),
+        objects=_objects(table.column("objects").to_pylist())
+        if "objects" in table.column_names  # parts from before boxes have no such column
+        else None,
     )

@@ -76,7 +76,7 @@ def test_a_window_is_not_a_ruler_and_the_future_is_not_read():
     with pytest.raises(WireError, match="expected a ruler"):
         Ruler.from_bytes(blob)
     header, arrays = wire.unpack(blob)
-    with pytest.raises(FormatVersionError, match="reads up to 1"):
+    with pytest.raises(FormatVersionError, match="reads up to 2"):
         Window.from_bytes(wire.pack({**header, "format": 99}, arrays))
 
 

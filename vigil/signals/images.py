@@ -48,8 +48,11 @@ def as_images(value: Any, n: int) -> NDArray[Any]:
     return images
 
 
-def image_signals(images: NDArray[Any]) -> NDArray[np.float64]:
+def image_signals(images: NDArray[Any], band: int = 0) -> NDArray[np.float64]:
     """Columns of ``IMAGE_SIGNALS`` for images (n, h, w, c), as (n, 6).
+
+    ``band``: where the rows are strips of larger images (``vigil.signals.strips``), how many rows
+    are neighbours; 0 for whole images.
 
     Full scale is 1 for floats (values beyond are clipped) and the largest value of an integer
     type. With luma Y in [0, 1], Laplacian L (4 neighbours) and Immerkaer's mask M, over the
@@ -67,11 +70,11 @@ def image_signals(images: NDArray[Any]) -> NDArray[np.float64]:
     out = np.full((n, len(IMAGE_SIGNALS)), np.nan)
     block = max(1, _BLOCK_PIXELS // max(1, height * width))
     for start in range(0, n, block):
-        _measure(images[start : start + block], out[start : start + block])
+        _measure(images[start : start + block], out[start : start + block], band or height)
     return out
 
 
-def _measure(images: NDArray[Any], out: NDArray[np.float64]) -> None:
+def _measure(images: NDArray[Any], out: NDArray[np.float64], band: int) -> None:
     n, height, width, channels = images.shape
     scaled, finite = _to_full_scale(images)
     if channels == 1:
@@ -87,8 +90,8 @@ def _measure(images: NDArray[Any], out: NDArray[np.float64]) -> None:
     luma = luma - mean[:, np.newaxis]
     deviation = np.sqrt(np.vecdot(luma, luma) / (height * width))
     out[:, 1] = deviation / _FULL
-    if height >= 3 and width >= 3:
-        laplacian, mask = _second_differences(luma.reshape(-1), n, height, width)
+    if band >= 3 and width >= 3:
+        laplacian, mask = _second_differences(luma.reshape(-1), n * height, width, band, n)
         flat = deviation <= 1e-4
         out[:, 2] = np.where(flat, 0.0, laplacian / np.where(flat, 1.0, deviation))
         out[:, 5] = np.sqrt(np.pi / 2) / 6.0 * mask / _FULL
@@ -129,13 +132,13 @@ def _to_full_scale(images: NDArray[Any]) -> tuple[Float32, NDArray[np.bool_]]:
 
 
 def _second_differences(
-    luma: Float32, n: int, height: int, width: int
+    luma: Float32, rows: int, width: int, band: int, n: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean absolute Laplacian and mean absolute response to Immerkaer's mask, each (n,).
 
     The images lie end to end in ``luma``, so that each difference is one pass over contiguous
-    memory; places where it runs over an image's edge are left out of the mean. Immerkaer's mask is
-    the second difference down of the second difference across.
+    memory; places where it runs over the edge of an image or a band are left out of the mean.
+    Immerkaer's mask is the second difference down of the second difference across.
     """
     across = luma[1:-1] * np.float32(-2.0)
     across += luma[:-2]
@@ -151,16 +154,19 @@ def _second_differences(
     np.multiply(across[width : width + reach], np.float32(-2.0), out=inner)
     inner += across[:reach]
     inner += across[2 * width : 2 * width + reach]
-    return _mean_inside(laplacian, n, height, width), _mean_inside(mask, n, height, width)
+    shape = (rows // band, band, width)
+    return _mean_inside(laplacian, shape, n), _mean_inside(mask, shape, n)
 
 
-def _mean_inside(flat: Float32, n: int, height: int, width: int) -> NDArray[np.float64]:
+def _mean_inside(flat: Float32, shape: tuple[int, int, int], n: int) -> NDArray[np.float64]:
+    bands, band, width = shape
     np.abs(flat, out=flat)
-    field = flat.reshape(n, height, width)
+    field = flat.reshape(shape)
     field[:, :, width - 2 :] = 0.0
-    field[:, height - 2 :, :] = 0.0
+    field[:, band - 2 :, :] = 0.0
     total = flat.reshape(n, -1).sum(axis=1)
-    return np.asarray(total / ((height - 2) * (width - 2)), np.float64)
+    places = bands // max(1, n) * (band - 2) * (width - 2)
+    return np.asarray(total / places, np.float64)
 
 
 def make_thumbnails(images: NDArray[Any]) -> NDArray[np.uint8]:
