@@ -63,7 +63,7 @@ def test_no_difference_runs_over_the_edge_of_a_band():
 
 def test_strips_tell_what_the_whole_images_tell():
     """Over many images the means agree, and blur and darkness show."""
-    images = scenes(60)
+    images = scenes(40)
     whole = image_signals(images)
     strips = strips_of(images)
     found = image_signals(strips.pixels, strips.band)
