@@ -13,8 +13,9 @@ from vigil.arrays import as_column, as_rows
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
 from vigil.objects import Objects
-from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, make_thumbnails
+from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, thumbnails_of
 from vigil.signals.predictions import OutputsAre, predictions
+from vigil.signals.strips import Strips, strips_of
 
 Task = Literal[
     "classification", "multilabel", "detection", "segmentation", "tracking", "ocr", "embedding"
@@ -147,7 +148,8 @@ def make_batch(
         custom_ids: whether the caller chose the ids.
         time_s: when, seconds since 1970; one number or (n,).
         version: the model version that made them.
-        images: (n, h, w), (n, h, w, c) or (n, c, h, w); integers, or floats in [0, 1].
+        images: (n, h, w), (n, h, w, c) or (n, c, h, w); integers, or floats in [0, 1]. Or what is
+            kept of them for their statistics, ``Strips``.
         embeddings: (n, d), or a mapping of name to (n, d): "main", else the first, is the one of
             which the distribution is watched.
         outputs: (n, K), or (n,) integers where only the class is known.
@@ -173,10 +175,10 @@ def make_batch(
     table = np.full((n, len(SCALAR_NAMES)), np.nan)
     small = np.zeros((n, 0, 0, 1), np.uint8)
     if images is not None:
-        pixels = as_images(images, n)
-        table[:, _IMAGE_COLUMNS] = image_signals(pixels)
+        strips = images if isinstance(images, Strips) else strips_of(as_images(images, n))
+        table[:, _IMAGE_COLUMNS] = image_signals(as_images(strips.pixels, n), strips.band)
         if thumbnails:
-            small = make_thumbnails(pixels)
+            small = thumbnails_of(images, n)
     prediction = np.full(n, -1, np.int32)
     probabilities = np.zeros((n, 0), np.float32)
     if outputs is not None:

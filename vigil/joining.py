@@ -9,6 +9,7 @@ import numpy as np
 
 from vigil.arrays import as_numpy
 from vigil.objects import Objects
+from vigil.signals.strips import Strips
 
 
 def form_of(value: Any) -> object:
@@ -17,6 +18,9 @@ def form_of(value: Any) -> object:
         return tuple(sorted((str(name), form_of(one)) for name, one in value.items()))
     if value is None or isinstance(value, Objects):
         return type(value).__name__
+    if isinstance(value, Strips):
+        small = None if value.small is None else value.small.shape[1:]
+        return form_of(value.pixels), value.band, value.height, value.width, small
     shape = getattr(value, "shape", None)
     if shape is None:
         return "list" if isinstance(value, list | tuple) else "number"
@@ -36,6 +40,8 @@ def joined(what: str, values: Sequence[Any], sizes: Sequence[int]) -> Any:
             name: joined(f"{what}[{name!r}]", [value[name] for value in values], sizes)
             for name in first
         }
+    if isinstance(first, Strips):
+        return Strips.concatenate(values)
     if isinstance(first, list | tuple):
         for value, size in zip(values, sizes, strict=True):
             _fits(what, len(value), size)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals
+from vigil.joining import form_of, joined
+from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, thumbnails_of
 from vigil.signals.strips import BAND, cut_of, strips_of
 
 RNG = np.random.default_rng(11)
@@ -74,3 +77,16 @@ def test_strips_tell_what_the_whole_images_tell():
     sharpness = IMAGE_SIGNALS.index("sharpness")
     after = image_signals(soft.pixels, soft.band)[:, sharpness]
     assert (after < 0.7 * found[:, sharpness]).all()
+
+
+def test_strips_of_several_calls_are_joined_with_their_thumbnails():
+    """Each thumbnail stays beside its image; an image without one is black."""
+    first, second = strips_of(scenes(2)), strips_of(scenes(3))
+    grey = np.full((1, 8, 8, 3), 90, np.uint8)
+    first = replace(first, picked=np.array([1]), small=grey)
+    second = replace(second, picked=np.array([2]), small=grey * 2)
+    assert form_of(first) == form_of(second)
+    together = joined("images", [first, second], [2, 3])
+    assert together.pixels.shape[0] == 5
+    shown = thumbnails_of(together, 5)
+    assert shown.reshape(5, -1).max(axis=1).tolist() == [0, 90, 0, 0, 180]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vigil.arrays import as_numpy
 from vigil.errors import ShapeError
+from vigil.signals.strips import Strips
 
 IMAGE_SIGNALS = ("brightness", "contrast", "sharpness", "saturation", "clipping", "noise")
 THUMBNAIL_SIDE = 64
@@ -177,3 +178,20 @@ def make_thumbnails(images: NDArray[Any]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(small)
     scaled, _ = _to_full_scale(small)
     return np.rint(scaled).astype(np.uint8)
+
+
+def thumbnails_of(images: Any, n: int) -> NDArray[np.uint8]:
+    """Thumbnails of n images or of their strips; black where strips came without one.
+
+    Raises:
+        ShapeError: as ``as_images``.
+    """
+    if not isinstance(images, Strips):
+        return make_thumbnails(as_images(images, n))
+    if not images.band:
+        return make_thumbnails(as_images(images.pixels, n))
+    if images.picked is None or images.small is None:
+        return np.zeros((n, 0, 0, 1), np.uint8)
+    out = np.zeros((n, *images.small.shape[1:]), np.uint8)
+    out[images.picked] = images.small
+    return out

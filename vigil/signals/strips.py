@@ -8,7 +8,8 @@ neighbours, which the second differences need.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +37,23 @@ class Strips:
     width: int
     picked: NDArray[np.int64] | None = None
     small: NDArray[np.uint8] | None = None
+
+    @staticmethod
+    def concatenate(parts: Sequence[Strips]) -> Strips:
+        """Strips of images of one size, end to end."""
+        before = np.cumsum([0, *(len(part.pixels) for part in parts)])
+        picked = [
+            part.picked + start
+            for part, start in zip(parts, before, strict=False)
+            if part.picked is not None
+        ]
+        small = [part.small for part in parts if part.small is not None]
+        return replace(
+            parts[0],
+            pixels=np.concatenate([part.pixels for part in parts]),
+            picked=np.concatenate(picked) if picked else None,
+            small=np.concatenate(small) if small else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
