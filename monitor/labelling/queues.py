@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from alerts.actions.queues.cvat import CvatQueue
 from alerts.actions.queues.files import FileLabelQueue
 from alerts.actions.queues.label_studio import LabelStudioQueue
+from alerts.actions.queues.labelbox import LabelboxQueue
 from alerts.actions.queues.protocol import LabelQueue
 from monitor.settings import labelling
 from monitor.settings.schema import Settings, WatchedModel
@@ -53,6 +54,14 @@ def open_queue(watched: WatchedModel, *, url: str) -> LabelQueue | None:
             class_names=watched.class_names,
             title=title,
             project=rules.project,
+        )
+    if isinstance(rules, labelling.LabelboxQueue):
+        return LabelboxQueue(
+            read_secret(rules.token, key=f"{key}.token").reveal(),
+            class_names=watched.class_names,
+            project=rules.project,
+            dataset=rules.dataset,
+            url=rules.url,
         )
     return None
 

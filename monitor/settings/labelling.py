@@ -47,7 +47,19 @@ class CvatQueue(Section):
     project: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
-Queue = Annotated[FilesQueue | LabelStudioQueue | CvatQueue, Field(discriminator="kind")]
+class LabelboxQueue(Section):
+    """A Labelbox project, and the dataset that holds its images; both are made by people."""
+
+    kind: Literal["labelbox"]
+    url: HttpAddress = "https://api.labelbox.com"
+    token: SecretRef
+    project: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{5,60}$")]
+    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{5,60}$")]
+
+
+Queue = Annotated[
+    FilesQueue | LabelStudioQueue | CvatQueue | LabelboxQueue, Field(discriminator="kind")
+]
 
 
 class Quota(Section):

@@ -13,6 +13,10 @@ from vigil.errors import ConfigError
 FILE = Path("/etc/vigil/vigil.toml")
 NAMES = 'class_names = ["cat", "dog"]'
 STUDIO = 'kind = "label-studio", url = "https://ls.example", token = { env = "LS_TOKEN" }'
+LABELBOX = (
+    'kind = "labelbox", project = "clproject1", dataset = "cldataset1", '
+    'token = { env = "LABELBOX_KEY" }'
+)
 CVAT = 'kind = "cvat", url = "http://127.0.0.1:8080", token = { env = "CVAT_TOKEN" }'
 
 
@@ -62,12 +66,14 @@ def test_each_kind_of_queue_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path:
     """A folder is relative to the file; names tell place and project."""
     monkeypatch.setenv("LS_TOKEN", "secret-1")
     monkeypatch.setenv("CVAT_TOKEN", "secret-2")
+    monkeypatch.setenv("LABELBOX_KEY", "secret-3")
     found = {}
     for relabel in (
         'folder = "labels"',
         'queue = { kind = "files", url = "labels", formats = ["coco"] }',
         f"queue = {{ {STUDIO}, project = 3 }}",
         f"queue = {{ {CVAT} }}",
+        f"queue = {{ {LABELBOX} }}",
     ):
         queues = label_queues(parse_settings(model(relabel), tmp_path / "vigil.toml"))
         (queue,) = queues.values()
@@ -79,6 +85,7 @@ def test_each_kind_of_queue_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path:
         f"files {tmp_path}/labels",
         "label-studio https://ls.example 3",
         "cvat http://127.0.0.1:8080 vigil reader production",
+        "labelbox https://api.labelbox.com clproject1",
     ]
 
 

@@ -16,11 +16,13 @@ from stub_receivers.server import ReceiverServer
 from alerts.actions.queues.cvat import CvatQueue
 from alerts.actions.queues.files import FileLabelQueue
 from alerts.actions.queues.label_studio import LabelStudioQueue
+from alerts.actions.queues.labelbox import LabelboxQueue
 from alerts.actions.queues.labels import class_of
 from alerts.actions.queues.memory import MemoryLabelQueue
-from alerts.actions.queues.protocol import LabelQueue, LabelTask
+from alerts.actions.queues.protocol import NONE_CHOICE, LabelQueue, LabelTask
 from stub_queues.cvat import CvatStub
 from stub_queues.label_studio import LabelStudioStub
+from stub_queues.labelbox import DATASET, PROJECT, LabelboxStub
 
 MARK = "MarkedSecret0123456789abcdefghij"
 NAMES = ("cat & <dog>", "dog", "owl")
@@ -130,6 +132,30 @@ def cvat(folder: Path) -> Iterator[Rig]:
         )
 
 
+@contextmanager
+def labelbox(folder: Path) -> Iterator[Rig]:
+    stub = LabelboxStub(MARK, NOW, [*NAMES, NONE_CHOICE])
+    server = ReceiverServer(stub)
+    with server.running() as url, ExitStack() as stack:
+        stub.address = url
+
+        def opened() -> LabelboxQueue:
+            queue = LabelboxQueue(
+                MARK, class_names=NAMES, project=PROJECT, dataset=DATASET, url=url, timeout_s=0.5
+            )
+            stack.callback(queue.close)
+            return queue
+
+        yield Rig(
+            queue=opened(),
+            say=lambda task, name: stub.label(task.id, name),
+            held=lambda task: stub.held(task.id),
+            again=opened,
+            server=server,
+            system=stub,
+        )
+
+
 def void(_: object) -> None:
     return None
 
@@ -140,5 +166,6 @@ RIGS = {
     "bucket": bucket,
     "label-studio": label_studio,
     "cvat": cvat,
+    "labelbox": labelbox,
 }
-SERVED = ("label-studio", "cvat")
+SERVED = ("label-studio", "cvat", "labelbox")

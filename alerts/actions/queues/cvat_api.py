@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alerts.actions.queues.forms import FormFile, multipart
 from alerts.actions.queues.protocol import LabelQueueError
 from alerts.actions.queues.service import LabelService
 
@@ -83,7 +83,11 @@ class CvatApi:
     def upload(self, number: int, files: Sequence[tuple[str, bytes]]) -> None:
         """Give a task its frames, and wait some seconds until they are there."""
         body, content_type = multipart(
-            {"image_quality": str(_QUALITY), "sorting_method": "lexicographical"}, files
+            {"image_quality": str(_QUALITY), "sorting_method": "lexicographical"},
+            [
+                FormFile(field=f"client_files[{position}]", name=name, kind="image/png", raw=raw)
+                for position, (name, raw) in enumerate(files)
+            ],
         )
         answer = self._api.object(
             "POST",
@@ -171,22 +175,3 @@ class CvatApi:
 
 def _equal(name: str, value: str) -> str:
     return json.dumps({"==": [{"var": name}, value]})
-
-
-def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, bytes]]) -> tuple[bytes, str]:
-    """A form with files, and its content type."""
-    boundary = uuid.uuid4().hex
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields.items()
-    ]
-    for position, (name, raw) in enumerate(files):
-        head = f'name="client_files[{position}]"; filename={json.dumps(name)}'
-        parts.append(
-            f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n"
-            "Content-Type: image/png\r\n\r\n".encode()
-            + raw
-            + b"\r\n"
-        )
-    parts.append(f"--{boundary}--\r\n".encode())
-    return b"".join(parts), f"multipart/form-data; boundary={boundary}"
