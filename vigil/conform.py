@@ -26,7 +26,7 @@ class Shape:
     dimension: int = 0
     thumbnail: tuple[int, int, int] = (0, 0, 1)
 
-    def learn(self, batches: Sequence[RecordBatch], ruler: Ruler) -> Shape:
+    def learn(self, batches: Sequence[RecordBatch | Sample], ruler: Ruler) -> Shape:
         """With what is not known yet taken from the batches, as far as the ruler allows."""
         classes, dimension, thumbnail = self.classes, self.dimension, self.thumbnail
         for batch in batches:

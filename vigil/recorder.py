@@ -10,21 +10,14 @@ import numpy as np
 
 from vigil.batch import RecordBatch
 from vigil.build import NO_BUILD, Build
-from vigil.catalogue import SCALAR_NAMES
-from vigil.conform import Shape
+from vigil.open_window import OpenWindow
+from vigil.part import Part
 from vigil.ruler import Ruler
-from vigil.sample import Sample
-from vigil.summarise import hashes_of, sample_of, summarise
-from vigil.summary import Summary
 from vigil.types import ModelRef, utc
-from vigil.window import EMPTY_LEDGER, Ledger, Window
+from vigil.window import Window
 
-FOLD_RECORDS = 4096
-FOLD_BYTES = 32 * 2**20
 MAX_HEARTBEATS = 10
 LATEST_S = 253_402_300_799.0  # the last second of the year 9999
-
-_CONFIDENCE = SCALAR_NAMES.index("confidence")
 
 
 class Recorder:
@@ -51,6 +44,7 @@ class Recorder:
         keep_thumbnails: whether the samples hold thumbnails.
         late_s: how late a record may be, seconds.
         build: how the model is run here.
+        first_sequence: of the next window; more than 0 where this boot was recorded before.
     """
 
     def __init__(
@@ -69,6 +63,7 @@ class Recorder:
         keep_thumbnails: bool = False,
         late_s: float = 3600.0,
         build: Build = NO_BUILD,
+        first_sequence: int = 0,
     ) -> None:
         if not window_s > 0:
             raise ValueError(f"window_s: expected more than 0, found {window_s}")
@@ -81,9 +76,9 @@ class Recorder:
         self._keep_thumbnails = keep_thumbnails
         self._late_s = late_s
         self._build = build
-        self._open: dict[tuple[str, int], _Open] = {}
+        self._open: dict[tuple[str, int], OpenWindow] = {}
         self._dropped: Counter[str] = Counter()
-        self._sequence = 0
+        self._sequence = first_sequence
         self._horizon_s = float("-inf")
         self._accounted: int | None = None
         self._recorded: set[int] = set()
@@ -111,6 +106,35 @@ class Recorder:
                 self._put(int(value), batch.take(np.flatnonzero(index == value)))
         return sealed + self._seal_until(self._horizon_s)
 
+    def ruler_at(self, version: str, time_s: float) -> Ruler:
+        """What the window of a version at this time is measured with: that of the open one."""
+        part = self._open.get((version, int(np.floor(time_s / self._window_s))))
+        return self._ruler(version) if part is None else part.ruler
+
+    def add_summary(self, version: str, time_s: float, part: Part) -> list[Window]:
+        """Count what a device measured of a version's window at this time.
+
+        Returns:
+            The window as it was so far, where that was measured with another ruler.
+        """
+        index = int(np.floor(time_s / self._window_s))
+        if self._is_late(index):
+            self.drop("late", len(part.ids))
+            return []
+        self._version = version
+        if self._accounted is None:
+            self._accounted = index - 1
+        key, sealed = (version, index), []
+        if key in self._open and self._open[key].ruler.id != part.ruler.id:
+            old = self._open.pop(key)
+            old.fold()
+            sealed = [self._window(version, index, old)]
+        if key not in self._open:
+            self._open[key] = OpenWindow(part.ruler, self._sizes, self._keep_thumbnails)
+        self._open[key].merge(part)
+        self._recorded.add(index)
+        return sealed
+
     def drop(self, reason: str, n: int) -> None:
         """Count n records that could not be recorded; the next window reports them."""
         if n > 0:
@@ -121,8 +145,8 @@ class Recorder:
         """Everything that ended by now, and heartbeats for elapsed windows without a record."""
         sealed = self._seal_until(now_s)
         elapsed = int(np.floor(now_s / self._window_s)) - 1
-        if self._accounted is None:
-            self._accounted = elapsed
+        if self._accounted is None or elapsed < self._accounted - MAX_HEARTBEATS:
+            self._accounted = elapsed  # the clock went back
         first = max(self._accounted + 1, elapsed - MAX_HEARTBEATS + 1)
         if self._version is not None:
             sealed += [
@@ -147,6 +171,32 @@ class Recorder:
         self._now_s = None
         return sealed
 
+    def parts(self) -> list[Window]:
+        """The open windows as they would be if they ended now, for whoever must take over from
+        here. Nothing changes: their numbers are given to other windows later."""
+        sequence, dropped = self._sequence, Counter(self._dropped)
+        windows = []
+        for (version, index), part in sorted(self._open.items(), key=lambda item: item[0][::-1]):
+            part.fold()
+            windows.append(self._window(version, index, part))
+        self._sequence, self._dropped = sequence, dropped
+        return windows
+
+    @property
+    def sequence(self) -> int:
+        """The number of the next window."""
+        return self._sequence
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What the next window reports as dropped."""
+        return dict(self._dropped)
+
+    @property
+    def version(self) -> str | None:
+        """The version that heartbeats name."""
+        return self._version
+
     def farewell(self, now_s: float) -> list[Window]:
         """The last window of this source, empty: it goes on purpose, and need not be missed."""
         if self._version is None:
@@ -155,14 +205,19 @@ class Recorder:
         return [replace(heartbeat, final=True)]
 
     def _put(self, index: int, batch: RecordBatch) -> None:
-        if (index + 1) * self._window_s <= self._horizon_s - self._late_s:
+        if self._is_late(index):
             self.drop("late", len(batch))
             return
         key = (batch.version, index)
         if key not in self._open:
-            self._open[key] = _Open(self._ruler(batch.version), self._sizes, self._keep_thumbnails)
+            self._open[key] = OpenWindow(
+                self._ruler(batch.version), self._sizes, self._keep_thumbnails
+            )
         self._open[key].add(batch)
         self._recorded.add(index)
+
+    def _is_late(self, index: int) -> bool:
+        return (index + 1) * self._window_s <= self._horizon_s - self._late_s
 
     def _ruler(self, version: str) -> Ruler:
         ruler = self._rulers(version)
@@ -185,10 +240,10 @@ class Recorder:
         return windows
 
     def _heartbeat(self, version: str, index: int) -> Window:
-        empty = _Open(self._ruler(version), self._sizes, self._keep_thumbnails)
+        empty = OpenWindow(self._ruler(version), self._sizes, self._keep_thumbnails)
         return self._window(version, index, empty)
 
-    def _window(self, version: str, index: int, part: _Open) -> Window:
+    def _window(self, version: str, index: int, part: OpenWindow) -> Window:
         sequence, self._sequence = self._sequence, self._sequence + 1
         dropped, self._dropped = dict(self._dropped), Counter()
         start_s, end_s = index * self._window_s, (index + 1) * self._window_s
@@ -209,92 +264,3 @@ class Recorder:
             dropped=dropped,
             build=self._build,
         )
-
-
-class _Open:
-    """A window that still grows. Batches wait and are summed together, which costs far less than
-    one by one; ``fold`` sums what waits."""
-
-    def __init__(self, ruler: Ruler, sizes: tuple[int, int], keep_thumbnails: bool) -> None:
-        self.ruler = ruler
-        self.summary = Summary.empty(ruler.layout)
-        self.sample = Sample.empty()
-        self.informative = Sample.empty()
-        self._sizes, self._keep_thumbnails = sizes, keep_thumbnails
-        self._shape = Shape()
-        self._waiting: list[RecordBatch] = []
-        self._waiting_records = self._waiting_bytes = 0
-        self._ledgers: list[Ledger] = []
-        self._ids: list[str] = []
-        self._custom_ids = False
-
-    def add(self, batch: RecordBatch) -> None:
-        self._waiting.append(batch)
-        self._waiting_records += len(batch)
-        self._waiting_bytes += (
-            batch.embedding.nbytes + batch.probabilities.nbytes + batch.thumbnails.nbytes
-        )
-        if self._waiting_records >= FOLD_RECORDS or self._waiting_bytes >= FOLD_BYTES:
-            self.fold()
-
-    def fold(self) -> None:
-        if not self._waiting:
-            return
-        shape = self._shape.learn(self._waiting, self.ruler)
-        batch = RecordBatch.concatenate([shape.fit(part) for part in self._waiting])
-        self._waiting, self._waiting_records, self._waiting_bytes = [], 0, 0
-        summary, rows, batch = summarise(batch, self.ruler, known=self.summary.cells)
-        self.summary = _grown(self.summary, summary)
-        confidence = batch.signals[:, _CONFIDENCE].astype(np.float32)
-        self._ledgers.append(
-            Ledger(
-                counter=batch.counter,
-                cell=rows.astype(np.uint16),
-                prediction=batch.prediction,
-                confidence=confidence,
-            )
-        )
-        self._ids.extend(batch.ids)
-        self._custom_ids |= batch.custom_ids
-        self._sample(batch, shape)
-
-    def _sample(self, batch: RecordBatch, shape: Shape) -> None:
-        hashes = hashes_of(batch)
-        new = [
-            sample_of(
-                batch, k=k, weighted=weighted, keep_thumbnails=self._keep_thumbnails, hashes=hashes
-            )
-            for k, weighted in zip(self._sizes, (False, True), strict=True)
-        ]
-        if len(self._ledgers) == 1:
-            self.sample, self.informative = new
-        else:
-            keep = self._keep_thumbnails
-            old = [self.sample, self.informative]
-            if shape != self._shape:
-                old = [shape.fit_sample(sample, keep_thumbnails=keep) for sample in old]
-            self.sample, self.informative = (
-                Sample.merge(pair, k) for *pair, k in zip(old, new, self._sizes, strict=True)
-            )
-        self._shape = shape
-
-    def ledger(self) -> Ledger:
-        if not self._ledgers:
-            return EMPTY_LEDGER
-        return Ledger(
-            ids=tuple(self._ids) if self._custom_ids else (),
-            **{
-                name: np.concatenate([getattr(part, name) for part in self._ledgers])
-                for name in ("counter", "cell", "prediction", "confidence")
-            },
-        )
-
-
-def _grown(old: Summary, new: Summary) -> Summary:
-    """The sum of two summaries where the cells of ``new`` start with those of ``old``."""
-    if not old.cells:
-        return new
-    count = len(old.cells)
-    for name in ("records", "counts", "moments", "classes", "embedded", "features"):
-        getattr(new, name)[:count] += getattr(old, name)
-    return new

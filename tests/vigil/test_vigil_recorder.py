@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from vigil_records import DIMENSION, a_batch, a_ruler
 
-from vigil import recorder as recorder_module
+from vigil import open_window
 from vigil.generic import generic_ruler
-from vigil.recorder import Recorder
+from vigil.recorder import MAX_HEARTBEATS, Recorder
 from vigil.ruler import Ruler
 from vigil.summary import Summary
 from vigil.window import Window
@@ -71,7 +71,7 @@ def test_batches_add_up_the_same_however_they_are_folded(monkeypatch):
     """Summing as records come or all at the end gives one window, to the last count."""
 
     def window(fold_records: int) -> Window:
-        monkeypatch.setattr(recorder_module, "FOLD_RECORDS", fold_records)
+        monkeypatch.setattr(open_window, "FOLD_RECORDS", fold_records)
         recorder = a_recorder(sample_size=8)
         for i in range(6):
             recorder.add(a_batch(7, seed=i, first=7 * i, time_s=START + i))
@@ -173,7 +173,7 @@ def test_silence_is_told_by_heartbeats():
 def test_a_sleeping_machine_does_not_claim_to_have_been_alive():
     recorder = a_recorder(version="v1")
     recorder.seal(START)
-    assert len(recorder.seal(START + 60 * 1000)) == recorder_module.MAX_HEARTBEATS
+    assert len(recorder.seal(START + 60 * 1000)) == MAX_HEARTBEATS
 
 
 def test_sequences_count_up_without_gaps():
@@ -203,7 +203,7 @@ def test_custom_ids_are_in_the_ledger():
 @pytest.mark.parametrize("fold_records", [1, 10_000])
 def test_shapes_that_change_within_a_window_lose_only_what_does_not_fit(monkeypatch, fold_records):
     """Records without embedding, of another dimension, with other classes or sizes all count."""
-    monkeypatch.setattr(recorder_module, "FOLD_RECORDS", fold_records)
+    monkeypatch.setattr(open_window, "FOLD_RECORDS", fold_records)
     recorder = a_recorder(keep_thumbnails=True, sample_size=100)
     plain = {"time_s": START, "thumbnails": True}
     recorder.add(a_batch(2, embeddings=None, outputs=None, images=None, **plain))
