@@ -13,6 +13,7 @@ from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
 from vigil.ruler import DISTANCE_SIGNAL, Ruler
 from vigil.sample import Sample, unit_hashes
+from vigil.split import SHADOW
 from vigil.summary import FEATURE_UNIT, MISSING, OTHER, Ints, Summary
 
 MAX_CELLS = 256
@@ -140,8 +141,9 @@ def _sums(values: Ints, rows: NDArray[np.int64], cells: int) -> Ints:
 
 
 def hashes_of(batch: RecordBatch) -> NDArray[np.float64]:
-    """``unit_hash`` of every id, (n,)."""
-    return unit_hashes(batch.ids)
+    """``unit_hash`` of every id, (n,). A shadow's record has that of its input, so that both
+    versions sample the same inputs."""
+    return unit_hashes(one.removeprefix(SHADOW) for one in batch.ids)
 
 
 def sample_of(

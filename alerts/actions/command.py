@@ -72,7 +72,7 @@ def run(
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            _end(process)
+            end(process)
             return CommandEnd(code=None, said=f"it took more than {timeout_s:g} s and was ended")
         said = Hidden(*secrets)(_last_line(output))
     if code < 0:
@@ -80,8 +80,8 @@ def run(
     return CommandEnd(code=code, said=said)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The whole session, so that nothing it started goes on changing things."""
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its whole session, so that nothing it started goes on changing things."""
     for each in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, each)

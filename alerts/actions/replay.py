@@ -10,7 +10,7 @@ endpoint beside the model: images never go elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import numpy as np
@@ -21,7 +21,8 @@ from vigil import wire
 from vigil.errors import VigilError, WireError
 
 CONTENT_TYPE = "application/octet-stream"
-_LIMIT_BYTES = 64 * 2**20
+LIMIT_BYTES = 64 * 2**20
+NO_IMAGES = "no images are kept to replay"
 
 
 class ReplayError(VigilError):
@@ -47,7 +48,7 @@ def unpack_request(body: bytes) -> tuple[str, NDArray[np.uint8]]:
     Raises:
         WireError: not a replay request.
     """
-    header, arrays = wire.unpack(body, limit_bytes=_LIMIT_BYTES)
+    header, arrays = wire.unpack(body, limit_bytes=LIMIT_BYTES)
     images = arrays.get("images")
     if header.get("what") != "replay" or images is None:
         raise WireError(f"expected a replay request, found {header.get('what')!r}")
@@ -71,7 +72,7 @@ def unpack_reply(body: bytes, *, version: str, records: int) -> Replayed:
     """Raises:
     WireError: not the reply to a replay of ``records`` images through ``version``.
     """
-    header, arrays = wire.unpack(body, limit_bytes=_LIMIT_BYTES)
+    header, arrays = wire.unpack(body, limit_bytes=LIMIT_BYTES)
     if header.get("what") != "replayed" or header.get("version") != version:
         found = f"{header.get('what')!r} of {header.get('version')!r}"
         raise WireError(f"expected a replay of {version}, found {found}")
@@ -89,6 +90,18 @@ def unpack_reply(body: bytes, *, version: str, records: int) -> Replayed:
     )
 
 
+class Replays(Protocol):
+    """Runs images through a version: an endpoint beside the model, or a function of its owner."""
+
+    def replay(self, version: str, images: NDArray[np.uint8]) -> Replayed:
+        """Run ``images`` (n, h, w, c) through ``version``.
+
+        Raises:
+            ReplayError: there is no counterfactual, and why.
+        """
+        ...
+
+
 class ReplayClient(SignedHttp):
     """Runs images through a version, at the endpoint beside the model."""
 
@@ -99,7 +112,7 @@ class ReplayClient(SignedHttp):
             ReplayError: no images, no answer in time, a refusal, or a reply that does not fit.
         """
         if not len(images):
-            raise ReplayError("no images are kept to replay")
+            raise ReplayError(NO_IMAGES)
         body = pack_request(version, np.ascontiguousarray(images, np.uint8))
         try:
             reply = self._post(body, {"Content-Type": CONTENT_TYPE})

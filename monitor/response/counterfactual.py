@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.actions.interlock import Interlock, InterlockOutcome, judge
-from alerts.actions.replay import ReplayClient, ReplayError
+from alerts.actions.replay import Replayed, ReplayError, Replays
 from detectors.effects import effects
 from detectors.frame import Part
 from detectors.intervals import wilson
@@ -51,7 +51,7 @@ def compare(
     versions: Versions,
     sample: Sample,
     slice: Slice,
-    client: ReplayClient | None,
+    client: Replays | None,
     *,
     labels: Mapping[str, int] = NO_LABELS,
 ) -> Interlock:
@@ -66,7 +66,8 @@ def compare(
     current, target = versions.current.model.version, versions.target.model.version
     names = {"current_name": current, "target_name": target}
     if client is None:
-        return judge(None, None, why_unavailable="no replay endpoint is configured", **names)
+        why = "neither an endpoint nor a function to replay through is configured"
+        return judge(None, None, why_unavailable=why, **names)
     if not len(sample):
         return judge(None, None, why_unavailable="no images of the incident are stored", **names)
     if not sample.has_thumbnails:
@@ -77,6 +78,31 @@ def compare(
         replayed = client.replay(target, sample.thumbnails)
     except ReplayError as error:
         return judge(None, None, why_unavailable=str(error), **names)
+    return judge_outputs(versions, sample, replayed, slice, labels=labels)
+
+
+def judge_outputs(
+    versions: Versions,
+    sample: Sample,
+    answered: Replayed,
+    slice: Slice,
+    *,
+    labels: Mapping[str, int] = NO_LABELS,
+    by: str = "the replay",
+    on: str = "",
+) -> Interlock:
+    """Judge what both versions made of the same records. Pure.
+
+    Args:
+        sample: n records with the outputs of the current version.
+        answered: the target's outputs for the same n records, in order.
+        by: who gave them, in words.
+        on: what both saw, in words; the same images where it is not stated.
+    """
+    names = {
+        "current_name": versions.current.model.version,
+        "target_name": versions.target.model.version,
+    }
     then = _effects(
         versions, versions.current, sample, sample.probabilities, sample.embedding, slice, labels
     )
@@ -84,8 +110,8 @@ def compare(
         versions,
         versions.target,
         sample,
-        replayed.probabilities,
-        replayed.embeddings,
+        answered.probabilities,
+        answered.embeddings,
         slice,
         labels,
     )
@@ -96,7 +122,8 @@ def compare(
         judge(
             then[name],
             now.get(name),
-            why_unavailable=f"the replay gives no {name}, which is what drifted",
+            why_unavailable=f"{by} gives no {name}, which is what drifted",
+            on=on,
             **names,
         )
         for name in ranked
@@ -127,7 +154,7 @@ def _effects(
         custom_ids=True,
         time_s=sample.time_s,
         version=baseline.model.version,
-        images=sample.thumbnails,
+        images=sample.thumbnails if sample.has_thumbnails else None,
         outputs=np.asarray(probabilities, np.float32),
         embeddings=np.asarray(embeddings, np.float32) if embeddings.size else None,
         metadata=sample.metadata,

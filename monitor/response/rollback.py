@@ -20,7 +20,7 @@ from alerts.actions.guard import Decision, GuardOutcome, decide
 from alerts.actions.guard_facts import GuardFacts
 from alerts.actions.interlock import Interlock, InterlockOutcome
 from alerts.actions.plan import RollbackPlan
-from alerts.actions.replay import ReplayClient
+from alerts.actions.replay import Replays
 from alerts.actions.targets.protocol import RollbackTarget, TargetReport, TargetState
 from alerts.types import Incident
 from monitor.response import attempts, record
@@ -43,6 +43,7 @@ from monitor.response.rollback_readiness import (
 )
 from monitor.response.rollback_settling import Asked, Settlement, verified
 from monitor.response.second_thought import reconsider
+from monitor.response.shadow_pairs import ShadowPairs
 from monitor.response.side_by_side import SideBySide, either
 from monitor.services import Services
 from monitor.store.tables import ActionRow
@@ -58,7 +59,7 @@ class Rollbacks:
         services: Services,
         announcer: Announcer,
         targets: Mapping[tuple[str, str], RollbackTarget],
-        replays: Mapping[tuple[str, str], ReplayClient],
+        replays: Mapping[tuple[str, str], Replays],
     ) -> None:
         self._services = services
         self._news = RollbackNews(announcer, services.metrics)
@@ -66,6 +67,7 @@ class Rollbacks:
         self._settlement = Settlement(self._news, patience_s=patience_s)
         self._targets = targets
         self._counterfactuals = Counterfactuals(services, replays)
+        self._shadow_pairs = ShadowPairs(services)
         self._side_by_side = SideBySide(services)
 
     def advance(self, action_id: int, fence: Fence = unfenced) -> None:
@@ -100,6 +102,8 @@ class Rollbacks:
             tried = attempts.is_due(row.decision, attempts.COUNTERFACTUAL, now)
             if known is None or tried:
                 known = self._counterfactuals.of(row, incident)
+                if known.outcome is InterlockOutcome.UNAVAILABLE:
+                    known = either(known, self._shadow_pairs.of(row, incident))
                 if known.outcome is InterlockOutcome.UNAVAILABLE:
                     known = either(known, self._side_by_side.of(row, incident))
         ready = self._readiness(row, incident, known)

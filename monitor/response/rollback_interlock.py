@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from alerts.actions.interlock import Interlock, InterlockOutcome, judge
 from alerts.actions.plan import RollbackPlan
-from alerts.actions.replay import ReplayClient
+from alerts.actions.replay import Replays
 from alerts.types import Incident
 from monitor.checks.references import References
 from monitor.response.counterfactual import Versions, compare
@@ -26,61 +26,71 @@ HOLDS = timedelta(hours=1)
 class Counterfactuals:
     """Replays incidents through their rollback's target. ``replays`` by (model, deployment)."""
 
-    def __init__(self, services: Services, replays: Mapping[tuple[str, str], ReplayClient]) -> None:
+    def __init__(self, services: Services, replays: Mapping[tuple[str, str], Replays]) -> None:
         self._services = services
         self._replays = replays
         self._references = References()
 
     def of(self, row: ActionRow, incident: Incident) -> Interlock:
-        """The interlock of a rollback; images are read only where an endpoint can replay them."""
+        """The interlock of a rollback; images are read only where they can be replayed."""
         client = self._replays.get((incident.model, incident.deployment))
         versions, sample, labels = None, Sample.empty(), dict[str, int]()
         if row.plan:
             plan = RollbackPlan.from_json(row.plan)
             with self._services.sessions() as session:
-                versions = self._versions(session, plan)
+                versions = versions_of(session, self._references, plan)
                 if versions is not None and client is not None:
-                    sample = self._sample(session, incident, plan)
-                    labels = _labels(session, sample)
+                    sample = sampled(
+                        session,
+                        self._services,
+                        incident,
+                        deployment=plan.deployment,
+                        version=plan.from_version,
+                    )
+                    labels = labels_of(session, sample)
         if versions is None:
             return judge(None, None, why_unavailable="a version has no baseline")
         return compare(versions, sample, incident.slice, client, labels=labels)
 
-    def _versions(self, session: Session, plan: RollbackPlan) -> Versions | None:
-        current = self._references.of_version(session, plan.model, plan.from_version)
-        target = self._references.of_version(session, plan.model, plan.to_version)
-        if current is None or target is None:
-            return None
-        return Versions(
-            model=plan.model, deployment=plan.deployment, current=current, target=target
+
+def versions_of(session: Session, references: References, plan: RollbackPlan) -> Versions | None:
+    """The two versions of a plan; None where one has no baseline."""
+    current = references.of_version(session, plan.model, plan.from_version)
+    target = references.of_version(session, plan.model, plan.to_version)
+    if current is None or target is None:
+        return None
+    return Versions(model=plan.model, deployment=plan.deployment, current=current, target=target)
+
+
+def sampled(
+    session: Session, services: Services, incident: Incident, *, deployment: str, version: str
+) -> Sample:
+    """What a version saw of the incident's slice since its onset, in a deployment: the latest
+    windows."""
+    since = incident.onset_at or incident.detected_at
+    parts = session.scalars(
+        select(WindowRow.sample_part)
+        .where(
+            WindowRow.model == incident.model,
+            WindowRow.deployment == deployment,
+            WindowRow.version == version,
+            WindowRow.end_at > since,
+            WindowRow.sample_part.is_not(None),
         )
-
-    def _sample(self, session: Session, incident: Incident, plan: RollbackPlan) -> Sample:
-        """The incident's images that the current version saw, the latest first."""
-        since = incident.onset_at or incident.detected_at
-        parts = session.scalars(
-            select(WindowRow.sample_part)
-            .where(
-                WindowRow.model == plan.model,
-                WindowRow.deployment == plan.deployment,
-                WindowRow.version == plan.from_version,
-                WindowRow.end_at > since,
-                WindowRow.sample_part.is_not(None),
-            )
-            .order_by(WindowRow.end_at.desc())
-            .limit(200)
-        ).all()
-        return self._services.samples.read(
-            [part for part in parts if part],
-            model=plan.model,
-            deployment=plan.deployment,
-            version=plan.from_version,
-            start=since,
-            slice=incident.slice,
-        )
+        .order_by(WindowRow.end_at.desc())
+        .limit(200)
+    ).all()
+    return services.samples.read(
+        [part for part in parts if part],
+        model=incident.model,
+        deployment=deployment,
+        version=version,
+        start=since,
+        slice=incident.slice,
+    )
 
 
-def _labels(session: Session, sample: Sample) -> dict[str, int]:
+def labels_of(session: Session, sample: Sample) -> dict[str, int]:
     """The labels of a sample's records that have come, by id."""
     found: dict[str, int] = {}
     for first in range(0, len(sample), 500):

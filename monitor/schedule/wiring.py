@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import select
 
-from alerts.actions.replay import ReplayClient
+from alerts.actions.replay import ReplayClient, Replays
+from alerts.actions.replay_function import FunctionReplay
 from alerts.labels import labels_of
 from alerts.notifiers.console import ConsoleNotifier
 from alerts.notifiers.slack_upload import SlackUpload
@@ -192,11 +193,20 @@ def _check_window_length(services: Services) -> None:
     )
 
 
-def replays(settings: Settings) -> dict[Family, ReplayClient]:
-    """The replay endpoint of each model that has one."""
-    clients = {}
+def replays(settings: Settings) -> dict[Family, Replays]:
+    """The replay endpoint or function of each model that has one."""
+    clients: dict[Family, Replays] = {}
     for watched in settings.models:
         replay, key = watched.replay, f"models.{watched.name}.replay"
+        if replay.function is not None:
+            clients[watched.name, watched.deployment] = FunctionReplay(
+                replay.function,
+                folder=replay.folder,
+                timeout_s=replay.timeout_s,
+                memory_mb=replay.memory_mb,
+                pass_on=replay.pass_on,
+            )
+            continue
         if replay.url is None:
             continue
         if replay.secret is None:

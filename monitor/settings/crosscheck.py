@@ -136,6 +136,12 @@ def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Probl
             expected="a value, because replay.url is set",
             found="none",
         )
+    if model.replay.url is not None and model.replay.function is not None:
+        yield Problem(
+            path=(*path, "replay", "function"),
+            expected="either url or function",
+            found="both",
+        )
 
 
 def _secrets(section: Section, path: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -130,6 +130,14 @@ class Rollback(Section):
 
 
 class Replay(Section):
+    """An endpoint beside the model, or a function of ours in a process of its own; not both."""
+
     url: HttpAddress | None = None
     secret: SecretRef | None = None
     timeout_s: Seconds = 10.0
+    function: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=300)
+    ] = None
+    folder: Path | None = None
+    memory_mb: Annotated[int, Field(ge=64, le=10_000_000, strict=True)] = 4096
+    pass_on: tuple[Variable, ...] = ()

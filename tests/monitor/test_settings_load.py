@@ -168,6 +168,11 @@ def test_paths_are_beside_the_file() -> None:
             "automatic = true, found none",
         ),
         (
+            "[[models]]\nname = 'a'\n[models.replay]\nurl = 'http://x'\nsecret = { env = 'S' }\n"
+            "function = 'replaying:run'",
+            "line 6: models[0].replay.function: expected either url or function, found both",
+        ),
+        (
             "[[models]]\nname = 'a'\n[models.replay]\nurl = 'http://x'",
             "line 3: models[0].replay.secret: expected a value, because replay.url is set, "
             "found none",

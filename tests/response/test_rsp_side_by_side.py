@@ -104,7 +104,7 @@ def test_too_short_a_time_side_by_side_is_no_comparison(lone_stage: Stage, windo
     assert (row.state, codes(row, "wait")) == ("waiting", {"no_counterfactual"})
     told = "4 windows of time" if windows else "neither a part of the traffic nor a shadow"
     assert told in row.result["text"]
-    assert "no replay endpoint is configured" in row.result["text"]
+    assert "neither an endpoint nor a function to replay through" in row.result["text"]
 
 
 def test_what_served_before_the_onset_is_not_beside_it(lone_stage: Stage) -> None:
@@ -133,5 +133,5 @@ def test_what_people_see_as_data_keeps_the_reasons_of_both_ways(lone_stage: Stag
     serve(lone_stage, CONTROL, "host-1")
     work(lone_stage)
     text = lone_stage.action(action).decision["interlock"]["text"]
-    assert "no replay endpoint" in text
+    assert "neither an endpoint" in text
     assert "no signal that drifted is seen there" in text
