@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.device.lane import Lane
-from vigil.device.ruler import DISTANCE, DeviceRuler
+from vigil.device.ruler import DeviceRuler
 from vigil.device.tensors import Tensor, torch
 from vigil.summary import Summary
 
@@ -82,7 +82,8 @@ class DeviceAccumulator:
         if ruler.dimension is None:
             return usable, none
         clean = xp.where(usable[:, None], embedding, 0.0)
-        table[:, DISTANCE] = xp.where(usable, ruler.distance(clean).double(), table[:, DISTANCE])
+        distance = table[:, ruler.distance_column]
+        distance.copy_(xp.where(usable, ruler.distance(clean).double(), distance))
         return usable, xp.where(usable[:, None], ruler.features(clean), 0)
 
     def download(self, cells: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vigil.device.tensors import Tensor, torch
 from vigil.signals.images import IMAGE_SIGNALS, THUMBNAIL_SIDE
+from vigil.signals.strips import BAND, cut_of
 
 CHUNK_PIXELS = 2**21
 """Measured at once: bounds what is borrowed on the device, about 12 float32 planes of it."""
@@ -23,17 +24,27 @@ def channels_last(images: Tensor) -> Tensor | None:
     return images
 
 
-def image_signals(images: Tensor) -> Tensor:
-    """Columns of ``IMAGE_SIGNALS`` for images (n, h, w, c), as float64 (n, 6)."""
-    n, height, width, _ = images.shape
-    step = max(1, CHUNK_PIXELS // (height * width))
-    parts = [_measure(images[start : start + step]) for start in range(0, n, step)]
+def bands_of(images: Tensor) -> Tensor:
+    """The rows that the statistics need (``vigil.signals.strips``) of images (n, h, w, c): a view
+    (n, bands, rows, w, c), one band with all rows where the image is small."""
+    cut = cut_of(*images.shape[1:3])
+    if not cut.bands:
+        return images.unsqueeze(1)
+    reach = (cut.bands - 1) * cut.step + BAND
+    return images.narrow(1, cut.first, reach).unfold(1, BAND, cut.step).movedim(-1, 2)
+
+
+def image_signals(bands: Tensor) -> Tensor:
+    """Columns of ``IMAGE_SIGNALS`` for ``bands_of`` n images, as float64 (n, 6)."""
+    step = max(1, CHUNK_PIXELS // bands[0, ..., 0].numel())
+    parts = [_measure(bands[start : start + step]) for start in range(0, len(bands), step)]
     return parts[0] if len(parts) == 1 else torch().cat(parts)
 
 
 def _measure(images: Tensor) -> Tensor:
     xp = torch()
-    n, height, width, channels = images.shape
+    n, bands, height, width, channels = images.shape
+    inside = (1, 2, 3)
     missing = xp.full((n,), float("nan"), dtype=xp.float64, device=images.device)
     planes = [images[..., channel] for channel in range(channels)]
     scaled = [_scaled(plane) for plane in planes]
@@ -45,12 +56,12 @@ def _measure(images: Tensor) -> Tensor:
         red, green, blue = scaled
         luma = red * 0.299 + green * 0.587 + blue * 0.114
         saturation = _saturation(red, green, blue)
-    mean = luma.mean(dim=(1, 2))
+    mean = luma.mean(dim=inside)
     # The small allowance keeps 1/255 given as a float on the clipped side.
     extreme = (luma - 127.5).abs() >= 126.499
-    clipping = extreme.sum(dim=(1, 2)).double() / (height * width)
-    luma = luma - mean[:, None, None]
-    deviation = (luma * luma).mean(dim=(1, 2)).sqrt()
+    clipping = extreme.sum(dim=inside).double() / (bands * height * width)
+    luma = luma - mean[:, None, None, None]
+    deviation = (luma * luma).mean(dim=inside).sqrt()
     sharpness = noise = missing
     if height >= 3 and width >= 3:
         laplacian, mask = _second_differences(luma)
@@ -82,9 +93,9 @@ def _scaled(plane: Tensor) -> Tensor:
 
 def _finite(planes: list[Tensor]) -> Tensor:
     """Which images are finite in every plane, (n,)."""
-    out = planes[0].isfinite().all(dim=2).all(dim=1)
+    out = planes[0].isfinite().flatten(1).all(dim=1)
     for plane in planes[1:]:
-        out = out & plane.isfinite().all(dim=2).all(dim=1)
+        out = out & plane.isfinite().flatten(1).all(dim=1)
     return out
 
 
@@ -92,22 +103,27 @@ def _saturation(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
     xp = torch()
     top = xp.maximum(xp.maximum(red, green), blue)
     spread = top - xp.minimum(xp.minimum(red, green), blue)
-    return (spread / xp.where(top == 0, 1.0, top)).mean(dim=(1, 2))
+    return (spread / xp.where(top == 0, 1.0, top)).mean(dim=(1, 2, 3))
 
 
 def _second_differences(luma: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean absolute Laplacian and response to Immerkaer's mask inside the image, each (n,)."""
-    across = luma[:, :, :-2] - 2.0 * luma[:, :, 1:-1] + luma[:, :, 2:]
-    down = luma[:, :-2, 1:-1] - 2.0 * luma[:, 1:-1, 1:-1] + luma[:, 2:, 1:-1]
-    laplacian = (across[:, 1:-1] + down).abs().mean(dim=(1, 2))
-    mask = across[:, :-2] - 2.0 * across[:, 1:-1] + across[:, 2:]
-    return laplacian, mask.abs().mean(dim=(1, 2))
+    """Mean absolute Laplacian and response to Immerkaer's mask inside the bands, each (n,)."""
+    across = luma[..., :-2] - 2.0 * luma[..., 1:-1] + luma[..., 2:]
+    middle = luma[..., 1:-1]
+    down = middle[..., :-2, :] - 2.0 * middle[..., 1:-1, :] + middle[..., 2:, :]
+    laplacian = (across[..., 1:-1, :] + down).abs().mean(dim=(1, 2, 3))
+    mask = across[..., :-2, :] - 2.0 * across[..., 1:-1, :] + across[..., 2:, :]
+    return laplacian, mask.abs().mean(dim=(1, 2, 3))
 
 
-def make_thumbnails(images: Tensor) -> Tensor:
-    """Images (n, h, w, c) as uint8, every k-th pixel so that no side is longer than 64."""
+def small_of(images: Tensor) -> Tensor:
+    """Every k-th pixel of images (n, h, w, c) so that no side is longer than 64, as a view."""
     step = -(-max(images.shape[1:3]) // THUMBNAIL_SIDE)
-    small = images[:, ::step, ::step, :3]
+    return images[:, ::step, ::step, :3]
+
+
+def thumbnails(small: Tensor) -> Tensor:
+    """``small_of`` some images as uint8; black where an image is not finite."""
     if small.dtype == torch().uint8:
         return small.contiguous()
     scaled = _scaled(small)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,8 +24,9 @@ class Lane(Protocol):
     def is_capturing(self) -> bool:
         """Whether the caller's stream records a CUDA graph instead of running."""
 
-    def mark(self) -> Any:
-        """An event after what the caller's stream was given so far; None where all is done."""
+    def mark(self, marks: dict[int, Any], buffers: Iterable[Tensor]) -> None:
+        """Into ``marks``, by stream, an event after what the caller's stream was given so far;
+        ``buffers`` are what it was given to write."""
 
     def work(self, after: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
         """What is launched inside runs beside the caller's stream, after these events."""
@@ -58,7 +59,7 @@ class HostLane:
     def is_capturing(self) -> bool:
         return False
 
-    def mark(self) -> Any:
+    def mark(self, marks: dict[int, Any], buffers: Iterable[Tensor]) -> None:
         return None
 
     @contextlib.contextmanager
@@ -95,8 +96,14 @@ class CudaLane(HostLane):
     def is_capturing(self) -> bool:
         return bool(torch().cuda.is_current_stream_capturing())
 
-    def mark(self) -> Any:
-        return torch().cuda.current_stream(self.device).record_event()
+    def mark(self, marks: dict[int, Any], buffers: Iterable[Tensor]) -> None:
+        stream = torch().cuda.current_stream(self.device)
+        event = marks.get(stream.cuda_stream)
+        if event is None:
+            event = marks[stream.cuda_stream] = torch().cuda.Event()
+            for buffer in buffers:  # memory is not handed on while this stream writes to it
+                buffer.record_stream(stream)
+        event.record(stream)
 
     @contextlib.contextmanager
     def work(self, after: Sequence[Any]) -> Iterator[None]:
@@ -125,8 +132,3 @@ class CudaLane(HostLane):
                 return False
             time.sleep(POLL_S)
         return True
-
-
-def numbers(here: Tensor, dtype: Any, count: int, offset: int) -> NDArray[Any]:
-    """``count`` numbers at a byte offset of downloaded memory, copied out of it."""
-    return np.frombuffer(here.numpy().data, dtype, count, offset).copy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vigil.catalogue import SCALAR_NAMES
@@ -11,24 +13,28 @@ from vigil.errors import ShapeError
 from vigil.ruler import DISTANCE_SIGNAL, Ruler
 from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT
 
-DISTANCE = SCALAR_NAMES.index(DISTANCE_SIGNAL)
-
 
 class DeviceRuler:
-    """``vigil.ruler.Ruler`` with its tables copied to the lane's device, once.
+    """``vigil.ruler.Ruler`` with its tables copied to the lane's device, once; made inside the
+    lane's ``work``.
+
+    Args:
+        ruler: the ruler.
+        lane: the device.
+        names: the signals that records have, in the order of their columns.
 
     Raises:
         ShapeError: the ruler counts a signal that records do not have.
     """
 
-    def __init__(self, ruler: Ruler, lane: Lane) -> None:
-        self.ruler, self.lane = ruler, lane
-        layout = ruler.layout
+    def __init__(self, ruler: Ruler, lane: Lane, names: Sequence[str] = SCALAR_NAMES) -> None:
+        self.ruler = ruler
+        self.distance_column = names.index(DISTANCE_SIGNAL)
         try:
-            columns = [SCALAR_NAMES.index(name) for name in layout.signals]
+            columns = [names.index(name) for name in ruler.layout.signals]
         except ValueError as error:
             raise ShapeError(
-                "ruler.layout", expected=f"signals among {SCALAR_NAMES}", found=str(error)
+                "ruler.layout", expected=f"signals among {names}", found=str(error)
             ) from None
         self._columns = lane.constant(np.array(columns, np.int64))
         self._edges = lane.constant(np.ascontiguousarray(ruler.edges))
