@@ -173,10 +173,14 @@ def _mean_inside(flat: Float32, shape: tuple[int, int, int], n: int) -> NDArray[
 def make_thumbnails(images: NDArray[Any]) -> NDArray[np.uint8]:
     """Images (n, h, w, c) as uint8, every k-th pixel so that no side is longer than 64."""
     step = -(-max(images.shape[1:3]) // THUMBNAIL_SIDE)
-    small = images[:, ::step, ::step, :3]
-    if small.dtype == np.uint8:
-        return np.ascontiguousarray(small)
-    scaled, _ = _to_full_scale(small)
+    return as_bytes(images[:, ::step, ::step, :3])
+
+
+def as_bytes(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Images (n, h, w, c) of any type as uint8, full scale at 255."""
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    scaled, _ = _to_full_scale(images)
     return np.rint(scaled).astype(np.uint8)
 
 
