@@ -161,7 +161,8 @@ def _metadata_rows(metadata: Plain, rows: Any, n: int) -> Plain:
             key: [plain_list(value)[row] for row in rows.tolist()] if is_column(value) else value
             for key, value in metadata.items()
         }
-    return _some(metadata, rows, n)
+    some: Plain = _some(metadata, rows, n)
+    return some
 
 
 def _some(values: Any, rows: Any, n: int) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil.arguments import whole_of
 from vigil.privacy.redaction import Images, Pictured
 
 Region = tuple[float, float, float, float]
@@ -118,8 +119,7 @@ class Pixelate:
     margin: float = 0.1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.block, int) or self.block < 2:
-            raise ValueError(f"block: expected 2 or more, found {self.block!r:.80}")
+        whole_of("block", self.block, least=2)
 
     def __call__(self, images: Images, records: Sequence[Pictured], /) -> Images:
         if self.boxes is None:

@@ -51,7 +51,7 @@ def redacted(
         hooks: in the order that they run.
     """
     shape, kind = images.shape, images.dtype
-    found = images
+    found: Any = images
     for hook in hooks:
         try:
             found = hook(found, records)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from vigil.arguments import whole_of
 from vigil.privacy.redaction import Redact
 from vigil.privacy.salt import Salt
 
@@ -68,10 +69,7 @@ class Privacy:
             found = getattr(self, name)
             if found is not None:
                 object.__setattr__(self, name, _names(name, found))
-        if not isinstance(self.picture_bytes, int) or self.picture_bytes < 0:
-            raise ValueError(
-                f"privacy.picture_bytes: expected 0 or more, found {self.picture_bytes!r:.80}"
-            )
+        whole_of("privacy.picture_bytes", self.picture_bytes, least=0)
         if any(not callable(hook) for hook in self.hooks):
             raise ValueError("privacy.redact: expected a function or several")
 
@@ -141,13 +139,15 @@ class Policy:
         }
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Policy:
+    def from_json(cls, plain: object) -> Policy:
         """Raises:
         ValueError: not a policy, or one of a newer vigil.
         """
         if not isinstance(plain, Mapping) or set(plain) - set(_ASKED):
             raise ValueError("policy: expected what is known here")
-        found = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        found: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()
+        }
         checked = Privacy(**found)
         return cls(**{name: getattr(checked, name) for name in found})
 
