@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from vigil.device.call import DeviceCall
 from vigil.device.images import bands_of, channels_last, small_of
 from vigil.device.lane import Lane
 from vigil.device.predictions import fits
 from vigil.device.tensors import Tensor, is_tensor, torch
-from vigil.device.call import DeviceCall
 
 BLOCK_RECORDS = 256
 """Calls are gathered until so many records are measured at once."""

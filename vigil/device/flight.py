@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from vigil.batch import RecordBatch
 from vigil.coalesce import arguments_of, groups
 from vigil.device.block import Block
+from vigil.device.call import DeviceCall
 from vigil.device.candidates import Chosen, Forms, choose, packed, unpacked
 from vigil.device.columns import columns_of
 from vigil.device.gathered import Gathered
 from vigil.device.tensors import torch
 from vigil.errors import ShapeError
-from vigil.device.call import DeviceCall
 from vigil.signals.predictions import OutputsAre
 
 Rows = NDArray[np.int64]
@@ -60,7 +60,7 @@ def known_of(
     batches: list[RecordBatch] = []
     rows: list[Rows] = []
     start = 0
-    for group in groups(cast("Any", calls)):
+    for group in cast("Iterator[list[DeviceCall]]", groups(cast("Any", calls))):
         for part in _measurable(group, measure, drop):
             if isinstance(part, RecordBatch):
                 batches.append(part)

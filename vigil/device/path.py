@@ -13,12 +13,12 @@ import numpy as np
 
 from vigil.batch import RecordBatch
 from vigil.device.block import Block, pieces_of
+from vigil.device.call import DeviceCall
 from vigil.device.capture import captures_left_alone
 from vigil.device.flight import Flight, Rows, Segment, known_of, land, launch
 from vigil.device.gathered import Gathered
 from vigil.device.lane import Lane
 from vigil.device.staging import Staging
-from vigil.device.call import DeviceCall
 from vigil.part import Part
 from vigil.ruler import Ruler
 from vigil.sample import unit_hashes
@@ -110,7 +110,7 @@ class DevicePath:
         answer = self._staging.put(call, pieces, lane)
         if self._staging.has_full:
             self._wake()
-        return answer
+        return {"full": "queue_full", "no_room": "host"}.get(answer, answer)
 
     def collect(
         self,

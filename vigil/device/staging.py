@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vigil.device.block import Block, Form, form_of
+from vigil.device.call import DeviceCall
 from vigil.device.lane import CudaLane, HostLane, Lane
 from vigil.device.tensors import Tensor
-from vigil.device.call import DeviceCall
 
 BLOCKS = 4
 """Blocks of one form: one fills while others are measured."""
