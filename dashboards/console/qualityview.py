@@ -24,7 +24,8 @@ class SuspectLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetrainingLine:
-    """``waits``: for a yes. ``under_way``: it may be withdrawn. ``told``: what came of it."""
+    """``waits``: for a yes. ``under_way``: it may be withdrawn. ``told``: what came of it.
+    ``baseline``: of its version, in words; ``accepts``: it waits for a person to accept it."""
 
     id: int
     name: str
@@ -40,6 +41,8 @@ class RetrainingLine:
     told: str
     waits: bool
     under_way: bool
+    baseline: str = ""
+    accepts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

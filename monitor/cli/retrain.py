@@ -104,6 +104,10 @@ def show(
     flat = {key: value for key, value in found.items() if not isinstance(value, dict)}
     flat["dataset"] = found["dataset"].get("location", "")
     flat["labels"] = found["dataset"].get("items")
+    first = found["first_baseline"]
+    flat["first baseline"] = " ".join(
+        str(first[key]) for key in ("state", "what", "why") if first.get(key)
+    )
     flat["receipt"] = found["receipt"].get("text", "")
     flat["judgement"] = found["judgement"].get("text", "")
     record({key: value for key, value in flat.items() if value is not None}, json_wanted=False)
@@ -136,6 +140,16 @@ def made(
             session, number, version=version, actor=actor(), at=services.clock.now()
         )
     say(f"retraining {number}: made {version}")
+
+
+@app.command("accept-baseline")
+def accept_baseline(number: Number, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Accept the provisional baseline of the version that a retraining made."""
+    from monitor.retraining import first_baseline
+
+    with services_at(config) as services, services.sessions.begin() as session:
+        sha256 = first_baseline.accept(session, number, actor=actor(), at=services.clock.now())
+    say(f"retraining {number}: baseline {sha256[:12]} judges from now on")
 
 
 @app.command()

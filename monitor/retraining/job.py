@@ -6,8 +6,10 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from alerts.actions.replay import Replays
 from monitor.response.fence import Fence, unfenced
 from monitor.retraining import orders
+from monitor.retraining.first_baseline import FirstBaselines
 from monitor.retraining.hooks.protocol import RetrainingHook
 from monitor.retraining.judging import Judging
 from monitor.retraining.rules import facts_of
@@ -27,10 +29,16 @@ RULES_EVERY = timedelta(minutes=10)
 class Retrainings:
     """Everything about retraining that no person does."""
 
-    def __init__(self, services: Services, hooks: Mapping[tuple[str, str], RetrainingHook]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        hooks: Mapping[tuple[str, str], RetrainingHook],
+        replays: Mapping[tuple[str, str], Replays] | None = None,
+    ) -> None:
         self._services = services
         self._sending = Sending(services, hooks)
         self._judging = Judging(services)
+        self._baselines = FirstBaselines(services, replays or {})
         self._asked_at: datetime | None = None
 
     def run_due(self, fence: Fence = unfenced) -> None:
@@ -45,6 +53,7 @@ class Retrainings:
             self.ask_rules(fence)
         self._sending.run_due(fence)
         self._judging.run_due(fence)
+        self._baselines.run_due(fence)
 
     def ask_rules(self, fence: Fence = unfenced) -> int:
         """Propose what the rules of each model ask for; returns how many."""

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from monitor.retraining import orders
+from monitor.retraining.first_baseline import about
 from monitor.retraining.judging import has_baseline
 from monitor.store.tables import RetrainingRow
 
@@ -39,6 +40,7 @@ def plain(session: Session, row: RetrainingRow) -> dict[str, Any]:
         "receipt": dict(row.receipt),
         "version": row.released_version,
         "baseline": has_baseline(session, row) if row.released_version else None,
+        "first_baseline": about(row),
         "released_at": row.released_at,
         "judged_at": row.judged_at,
         "judgement": dict(row.judgement),

@@ -151,7 +151,7 @@ def wire(services: Services, *, holder: str) -> Works:
         ),
         job_log=job_log,
         plots=Plots(services, plot_uploads(settings)),
-        retrainings=Retrainings(services, open_hooks(settings)),
+        retrainings=Retrainings(services, open_hooks(settings), replays(settings)),
         quality_gauges=QualityGauges(services),
         canaries=Canaries(services, bridge),
         controls=ControlWorker(services, control_targets(settings)),

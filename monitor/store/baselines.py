@@ -14,7 +14,7 @@ from vigil.batch import clean_text
 from vigil.errors import BaselineError, NotFoundError
 from vigil.ruler import Ruler
 
-ACTIVE, RETIRED = "active", "retired"
+ACTIVE, RETIRED, PROVISIONAL = "active", "retired", "provisional"
 TEXT_LIMIT = 10_000
 
 
@@ -44,19 +44,26 @@ def add(session: Session, baseline: Baseline, *, activate: bool = True) -> Basel
         )
         session.add(row)
         session.flush()
-    if activate and row.state != ACTIVE:
-        session.execute(
-            update(BaselineRow)
-            .where(
-                BaselineRow.model == row.model,
-                BaselineRow.version == row.version,
-                BaselineRow.state == ACTIVE,
-            )
-            .values(state=RETIRED)
-        )
-        row.state = ACTIVE
-        session.flush()
+    if activate:
+        set_active(session, row)
     return row
+
+
+def set_active(session: Session, row: BaselineRow) -> None:
+    """Let this one judge its version; the one that did is retired."""
+    if row.state == ACTIVE:
+        return
+    session.execute(
+        update(BaselineRow)
+        .where(
+            BaselineRow.model == row.model,
+            BaselineRow.version == row.version,
+            BaselineRow.state == ACTIVE,
+        )
+        .values(state=RETIRED)
+    )
+    row.state = ACTIVE
+    session.flush()
 
 
 def _check_texts(baseline: Baseline) -> None:

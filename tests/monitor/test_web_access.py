@@ -87,6 +87,7 @@ WRITES = (
     "/v1/retrainings/1/request",
     "/v1/retrainings/1/version",
     "/v1/retrainings/1/withdraw",
+    "/v1/retrainings/1/baseline/accept",
 )
 SIGNED = ("/v1/inbound/slack/{receiver}", "/v1/inbound/pagerduty/{receiver}")
 """By their sender; tests/inbound tries them without, and with a wrong one."""

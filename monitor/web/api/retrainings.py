@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.labelling.quality import quality_of
 from monitor.labelling.quality_json import plain as as_plain
-from monitor.retraining import orders
+from monitor.retraining import first_baseline, orders
 from monitor.retraining.datasets import labels_of
 from monitor.retraining.shown import plain, shown
 from monitor.settings.fields import Name
@@ -61,6 +61,7 @@ class RetrainingOut(Answer):
     receipt: dict[str, Any]
     version: str | None
     baseline: bool | None
+    first_baseline: dict[str, Any]
     released_at: datetime | None
     judged_at: datetime | None
     judgement: dict[str, Any]
@@ -123,6 +124,15 @@ def made(request: Request, actor: Operator, number: RowId, body: Made) -> Retrai
         orders.name_version(
             session, number, version=body.version, actor=actor.name, at=services.clock.now()
         )
+    return _shown(request, number)
+
+
+@router.post("/retrainings/{number}/baseline/accept", responses={404: {}, 409: {}})
+def accept_baseline(request: Request, actor: Operator, number: RowId) -> RetrainingOut:
+    """The provisional baseline of its version was looked at: it judges from now on."""
+    services = services_of(request)
+    with services.sessions.begin() as session:
+        first_baseline.accept(session, number, actor=actor.name, at=services.clock.now())
     return _shown(request, number)
 
 

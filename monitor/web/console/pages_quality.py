@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from dashboards.console import pages
 from dashboards.console.card import render_card
 from monitor.cards.gather import model_card
-from monitor.retraining import orders
+from monitor.retraining import first_baseline, orders
 from monitor.web import auth
 from monitor.web.access import Permission, RowId
 from monitor.web.console import queries_quality
@@ -95,6 +95,14 @@ def allow(request: Request, fields: Form, number: RowId) -> Response:
 def withdraw(request: Request, fields: Form, number: RowId) -> Response:
     with change(request, fields, Permission.OPERATE) as (session, actor, at):
         orders.withdraw(session, number, reason=fields.get("reason", ""), actor=actor, at=at)
+        page = _page_of(session, number)
+    return see(f"{page}?notice=saved-change#retraining")
+
+
+@router.post("/retrainings/{number}/baseline/accept")
+def accept_baseline(request: Request, fields: Form, number: RowId) -> Response:
+    with change(request, fields, Permission.OPERATE) as (session, actor, at):
+        first_baseline.accept(session, number, actor=actor, at=at)
         page = _page_of(session, number)
     return see(f"{page}?notice=saved-change#retraining")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,10 @@ from monitor.labelling.quality_read import read
 from monitor.labelling.quality_suspects import Suspect
 from monitor.labelling.quality_words import interval
 from monitor.retraining import orders
+from monitor.retraining.first_baseline import about
+from monitor.retraining.judging import has_baseline
 from monitor.settings.schema import Settings
+from monitor.store.baselines import PROVISIONAL
 from monitor.store.known import must_be_known
 from monitor.store.tables import RetrainingRow
 from vigil.types import Slice
@@ -103,6 +107,7 @@ def _suspect(one: Suspect, names: tuple[str, ...]) -> SuspectLine:
 
 def _retraining(session: Session, row: RetrainingRow) -> RetrainingLine:
     kept = orders.dataset_of(session, row)
+    first = about(row)
     told = row.judgement.get("text") or row.receipt.get("text") or ""
     return RetrainingLine(
         id=row.id,
@@ -119,4 +124,16 @@ def _retraining(session: Session, row: RetrainingRow) -> RetrainingLine:
         told=str(told),
         waits=row.state == orders.PROPOSED and not row.attempts.get("allowed_by"),
         under_way=row.state in orders.UNDER_WAY,
+        baseline=_baseline(first),
+        accepts=first.get("state") == PROVISIONAL and not has_baseline(session, row),
     )
+
+
+def _baseline(first: dict[str, Any]) -> str:
+    """Of the version that was made, in words; empty where nothing was tried."""
+    if first.get("state"):
+        return (
+            f"baseline {first['state']}, from {first['what']}: {words.count(first['records'])} "
+            f"records, {words.count(first['labels'])} labels"
+        )
+    return f"no baseline yet ({first['why']})" if first.get("why") else ""
