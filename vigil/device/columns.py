@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vigil.device.block import Block
-from vigil.device.images import image_signals
-from vigil.device.predictions import predictions
+from vigil.device.kernels import PLAIN, Kernels
 from vigil.device.tensors import Tensor, torch
 from vigil.signals.images import IMAGE_SIGNALS
 from vigil.signals.predictions import OutputsAre
@@ -30,7 +29,11 @@ class Columns:
 
 
 def columns_of(
-    block: Block, table: Tensor, names: Sequence[str], outputs_are: OutputsAre
+    block: Block,
+    table: Tensor,
+    names: Sequence[str],
+    outputs_are: OutputsAre,
+    kernels: Kernels = PLAIN,
 ) -> Columns:
     """Measure a block's records.
 
@@ -39,15 +42,16 @@ def columns_of(
         table: float64 (n, signals) with what the host knows; the rest is written into it.
         names: the columns of ``table``.
         outputs_are: what the outputs hold.
+        kernels: what measures.
     """
     xp, n = torch(), block.filled
     bands, outputs, embedding = map(block.piece, ("bands", "outputs", "embeddings"))
     if bands is not None:
-        measured = image_signals(bands)
+        measured = kernels.image_signals(bands)
         for column, name in enumerate(IMAGE_SIGNALS):
             table[:, names.index(name)].copy_(measured[:, column])
     missing = xp.full((n,), float("nan"), dtype=xp.float32, device=table.device)
-    found = None if outputs is None else predictions(outputs, outputs_are)
+    found = None if outputs is None else kernels.predictions(outputs, outputs_are)
     if found is not None:
         for name, values in (
             ("confidence", found.confidence),

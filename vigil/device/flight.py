@@ -16,6 +16,7 @@ from vigil.device.call import DeviceCall
 from vigil.device.candidates import Chosen, Forms, choose, packed, unpacked
 from vigil.device.columns import columns_of
 from vigil.device.gathered import Gathered
+from vigil.device.kernels import PLAIN, Kernels
 from vigil.device.tensors import torch
 from vigil.errors import ShapeError
 from vigil.signals.predictions import OutputsAre
@@ -90,7 +91,11 @@ def _measurable(
 
 
 def launch(
-    block: Block, segments: Sequence[Segment], sizes: tuple[int, int], outputs_are: OutputsAre
+    block: Block,
+    segments: Sequence[Segment],
+    sizes: tuple[int, int],
+    outputs_are: OutputsAre,
+    kernels: Kernels = PLAIN,
 ) -> Flight:
     """Start measuring a block; inside its lane's ``work``. Nothing waits for the device."""
     xp, lane, n = torch(), block.lane, block.filled
@@ -105,7 +110,7 @@ def launch(
         table[one.rows, m + 1 :] = one.batch.signals
     there = xp.empty(up.shape, dtype=xp.float64, device=lane.device)
     lane.upload(there, up)
-    columns = columns_of(block, there[:, m + 1 :], names, outputs_are)
+    columns = columns_of(block, there[:, m + 1 :], names, outputs_are, kernels)
     parts = [columns.classes.to(xp.int32), columns.confidence]
     for i, one in enumerate(segments):
         cells, sums = there[:, i].to(xp.int64), one.gathered.sums

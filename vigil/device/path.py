@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vigil.batch import RecordBatch
+from vigil.device import kernels
 from vigil.device.block import Block, pieces_of
 from vigil.device.call import DeviceCall
 from vigil.device.capture import captures_left_alone
@@ -58,6 +59,7 @@ class DevicePath:
         sizes: records kept in a window, uniformly and by uncertainty.
         thumbnails: keep small copies of the sampled images.
         host_too: also take tensors of the CPU, for tests.
+        compiled: measure with compiled functions (``vigil.device.kernels``).
         wake: called when there is something to collect.
     """
 
@@ -70,10 +72,12 @@ class DevicePath:
         sizes: tuple[int, int] = (32, 16),
         thumbnails: bool = False,
         host_too: bool = False,
+        compiled: bool = False,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._window_s, self._measure, self._outputs_are = window_s, measure, outputs_are
         self._sizes, self._thumbnails, self._wake = sizes, thumbnails, wake
+        self._compiled = compiled
         self._staging = Staging(host_too=host_too)
         self._open: dict[tuple[Lane, str, int], Gathered] = {}
         self._flights: list[Flight] = []
@@ -168,7 +172,8 @@ class DevicePath:
             return
         with block.lane.work(block.marks):
             segments = self._segments(block.lane, *known, ruler_of)
-            self._flights.append(launch(block, segments, self._sizes, self._outputs_are))
+            using = kernels.compiled() if self._compiled else kernels.PLAIN
+            self._flights.append(launch(block, segments, self._sizes, self._outputs_are, using))
 
     def _segments(
         self, lane: Lane, batch: RecordBatch, rows: Rows, ruler_of: RulerOf

@@ -12,8 +12,9 @@ from vigil.device.call import DeviceCall
 from vigil.device.lane import CudaLane, HostLane, Lane
 from vigil.device.tensors import Tensor
 
-BLOCKS = 4
-"""Blocks of one form: one fills while others are measured."""
+BLOCKS = 32
+"""Blocks of one form at most. Two are enough where each batch is waited for; more are made where
+the caller runs ahead of its device."""
 DEVICE_BYTES = 256 * 2**20
 
 
