@@ -25,7 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("part", nargs="*", choices=[*PARTS, []], help=f"of {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
     parser.add_argument("--apart", action="store_true", help="an engine for each seed (year)")
-    parser.add_argument("--weather", action="append", help="mild, rough (year, peers, delay)")
+    parser.add_argument(
+        "--weather", action="append", help="mild, rough or mixed, of the long parts"
+    )
     parser.add_argument("--seed", action="append", type=int, help="seeds of the year")
     parser.add_argument("--days", type=int, help="days of the year (all of it: 365)")
     parser.add_argument("--json", type=Path, help="where the results go")

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.evidence import results
+from bench.evidence.fleet import PER_FALSE_PAGE
 from bench.evidence.plots import bars, lines
+from monitor.settings.schema import CHANGE_SHARE
 
 PAGE = results.ROOT / "docs" / "evidence.md"
 
@@ -16,10 +18,10 @@ HEAD = """# Evidence: what was measured
 Written by `make bench-evidence` from `bench/results/evidence.json`; do not edit. Traffic is
 simulated (`bench/evidence/traffic.py`, settings in one place): 300 streams (5 signals on the whole
 model, 9 sites and 50 cameras), one-minute windows, daily and weekly seasons of 0.5 sigma, weather,
-autocorrelation 0.6 and 0.9 between windows, every scene seen in four frames, gaps, reboots, 4 to
-5000 records a minute. sigma is the standard deviation of one record. Scores follow the product's
-formulas on true multinomial counts (`bench/evidence/laws.py`; effects for paging are simplified,
-see `bench/evidence/fleet.py`).
+an autocorrelation between windows of 0.6 in mild weather and 0.9 in rough (`mixed`: mild weather,
+both in turn), every scene seen in four frames, gaps, reboots, 4 to 5000 records a minute. sigma is
+the standard deviation of one record. Scores follow the product's formulas on true multinomial
+counts (`bench/evidence/laws.py`; effects for paging are simplified, see `bench/evidence/fleet.py`).
 """
 
 
@@ -66,6 +68,7 @@ def _year(part: dict[str, Any], _: dict[str, Any]) -> str:
         )
     head = ["Weather", "Seeds", "Days", "Allowed", "Crossings, mean", "Pages, mean"]
     head += ["Crossings, each seed", "Pages, each seed"]
+    reserve = part["threshold"] * CHANGE_SHARE / PER_FALSE_PAGE
     steady = any(weather.endswith("-steady") for weather in part["weathers"])
     note = (
         "`-steady`: the same traffic through scores that move evenly with a shift, both ways\n"
@@ -74,8 +77,8 @@ def _year(part: dict[str, Any], _: dict[str, Any]) -> str:
     return (
         "## False pages in a production year\n\n"
         "No fault; two weeks of burn-in. A crossing is evidence beyond the threshold (what the\n"
-        "engine keeps within T / A where traffic is exchangeable; A is twice what the\n"
-        "changes' share of the budget asks for); a page is a crossing whose effect is surely\n"
+        f"engine keeps within T / A where traffic is exchangeable; A is {reserve:.2f} times what\n"
+        "the changes' share of the budget asks for); a page is a crossing whose effect is surely\n"
         "beyond the tolerance. Seeds with fewer than 365 days were cut short; nothing is\n"
         "extrapolated.\n\n" + (note if steady else "") + table(head, rows)
     )

@@ -71,7 +71,7 @@ class Traffic:
     weather: float = 0.3
     weather_time: float = 2 * DAY
     wobble: float = 0.1
-    wobble_ar: tuple[float, ...] = (0.6, 0.9)
+    wobble_ar: tuple[float, ...] = (0.6,)
     offset: float = 0.1
     whole: tuple[float, float] = (5000.0, 5000.0)
     site: tuple[float, float] = (300.0, 2500.0)
@@ -91,7 +91,10 @@ class Traffic:
 
 
 MILD = Traffic(name="mild")
-ROUGH = replace(MILD, name="rough", weather=1.0, weather_time=DAY / 2)
+ROUGH = replace(MILD, name="rough", weather=1.0, weather_time=DAY / 2, wobble_ar=(0.9,))
+MIXED = replace(MILD, name="mixed", wobble_ar=(0.6, 0.9))
+"""Mild weather where every second stream hangs together for long: beyond what is asked."""
+
 EXCHANGEABLE = replace(
     MILD,
     name="exchangeable",
@@ -125,7 +128,7 @@ def spreads(traffic: Traffic) -> Traffic:
     return replace(traffic, name=f"{traffic.name}-spread", signals=signals)
 
 
-KINDS = {one.name: one for one in (MILD, ROUGH, EXCHANGEABLE)}
+KINDS = {one.name: one for one in (MILD, ROUGH, MIXED, EXCHANGEABLE)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

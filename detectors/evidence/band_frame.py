@@ -17,7 +17,7 @@ from detectors.evidence.block_design import design_effect
 from detectors.frame import Frame, Part, frame_of
 from detectors.reference import reference_of
 from detectors.streams import StreamKey
-from vigil.catalogue import CATALOGUE, PREDICTED_CLASS
+from vigil.catalogue import PREDICTED_CLASS, signal_of
 from vigil.types import SignalKind, Slice
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,8 @@ def band_batch(
     classes: list[bool] = []
     used: list[int] = []
     for s, name in enumerate(frames[-1].signals):
-        judged = name not in CATALOGUE or CATALOGUE[name].kind is not SignalKind.SERVICE
+        known = signal_of(name)
+        judged = known is None or known.kind is not SignalKind.SERVICE
         if judged and reference.has_signal[s]:
             cuts = _cuts(reference.whole.cdf[0, s])
             names.append(name)

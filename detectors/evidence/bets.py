@@ -34,14 +34,14 @@ TAILS = (
     (2e-3, 0.5),
     (2e-3, 0.9),
     (5e-3, 0.9),
-    (1e-2, 0.5),
+    (1e-2, 0.9),
     (2e-2, 0.9),
     (5e-2, 0.5),
 )
 
 
 SLOW, FAST, SPREAD = 0, 1, 2
-HEAVY, RARE = 0.9, 5e-3
+HEAVY, RARE = 0.9, 1e-2
 """A bet on a tail is fast from this weight on, and up to this share."""
 
 

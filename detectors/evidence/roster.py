@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.evidence.shiryaev import shares
+from detectors.evidence.shiryaev import levels, shares_of
 from detectors.evidence.table import StreamTable
 from detectors.streams import StreamKey
 
@@ -29,6 +28,7 @@ class Roster:
         self.max_streams = max_streams
         self.max_per_model = max_per_model
         self.table = table
+        self._levels: tuple[tuple[StreamKey, ...], NDArray[np.int64]] = ((), levels(()))
         self._omega: tuple[tuple[StreamKey, ...], bytes, Floats] | None = None
         self._seen: dict[int, tuple[tuple[StreamKey, ...], NDArray[np.int64]]] = {}
 
@@ -67,7 +67,9 @@ class Roster:
         """omega of the streams in use; the same as in the last tick where those are the same."""
         mask = use.tobytes()
         if self._omega is None or self._omega[0] is not streams or self._omega[1] != mask:
-            self._omega = streams, mask, shares(list(compress(streams, use.tolist())))
+            if self._levels[0] is not streams:
+                self._levels = streams, levels(streams)
+            self._omega = streams, mask, shares_of(self._levels[1][use])
         return self._omega[2]
 
     def retire(self, tick: int, present: tuple[StreamKey, ...]) -> None:

@@ -12,10 +12,10 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.evidence import aftershock, profile, tempering, trailing, whitening
+from detectors.evidence import aftershock, calm, profile, tempering, trailing, whitening
 from detectors.evidence.pool import block_sums, cells_of, histogram
 from detectors.evidence.table import LAGS, RING, SETTLED, VIEWS, StreamTable
-from detectors.evidence.views import BOUND, MEMORY, moment_terms, next_scale, renew, studentised
+from detectors.evidence.views import BOUND, MEMORY, moment_terms, renew, studentised
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -168,7 +168,7 @@ def _scaled(z: Floats) -> tuple[Floats, Floats]:
     for t in range(len(z)):
         out[t] = z[t] / np.sqrt(scale)
         seen = np.isfinite(out[t])
-        scale = np.where(seen, next_scale(scale, np.where(seen, out[t], 0.0) ** 2), scale)
+        scale = np.where(seen, calm.next_scale(scale, np.where(seen, out[t], 0.0) ** 2), scale)
     return out, scale
 
 

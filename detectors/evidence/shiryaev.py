@@ -22,7 +22,16 @@ def shares(streams: Sequence[StreamKey]) -> Floats:
 
     Levels without streams give theirs to the others; inside a level all are equal. Sums to 1.
     """
-    level = np.array([stream.level for stream in streams], np.int64)
+    return shares_of(levels(streams))
+
+
+def levels(streams: Sequence[StreamKey]) -> NDArray[np.int64]:
+    """0 for the whole model, 1 for ``key=value``, 2 for finer slices, of each stream."""
+    return np.array([stream.level for stream in streams], np.int64)
+
+
+def shares_of(level: NDArray[np.int64]) -> Floats:
+    """``shares`` of streams of these levels."""
     sizes = np.bincount(level, minlength=len(LEVEL_WEIGHTS))
     weights = np.where(sizes > 0, LEVEL_WEIGHTS, 0.0)
     weights /= max(weights.sum(), 1e-12)

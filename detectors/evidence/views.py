@@ -6,9 +6,8 @@ sampling noise of the window: ::
     plain:         r = x - ref - profile(hour),        variance  a s^2 (1 + 1/m) + b
     pre-whitened:  e = r - phi . features,             variance  a' s^2 (1 + |phi_lags|^2) + b'
 
-each times a trailing scale (the exponential mean of the squared studentised residuals over about
-``CALM`` windows, so that a spread that comes and goes with the hour is no news), against its own
-pool, as ``pool`` says; after extremes, as ``aftershock`` says. Other cases:
+each times a trailing scale (``calm``), against its own pool, as ``pool`` says; after extremes, as
+``aftershock`` says. Other cases:
 
 * a stream that still borrows (see ``history``) has the plain view only, around what it borrowed;
 * one without a current reference (after an outage, an alarm, or at its start) has the plain view
@@ -28,7 +27,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.evidence import aftershock, profile, tempering, trailing, whitening
+from detectors.evidence import aftershock, calm, profile, tempering, trailing, whitening
 from detectors.evidence.pool import cells_of, ranked
 from detectors.evidence.table import LAGS, SETTLED, UNPOOLED, VIEWS, StreamTable
 
@@ -43,17 +42,6 @@ LONG_GAP = 30.0
 
 MEMORY = 20_160
 """Windows that the fits remember: two weeks of minutes."""
-
-CALM = 60.0
-SCALES = (0.3, 50.0)
-"""Bounds of the trailing scale. A calm hour sharpens the eye, but not so far that the next usual
-one is news."""
-
-MOST = 9.0
-"""A squared residual counts at most so many variances in the trailing scale."""
-
-USUAL = 0.974
-"""Mean of min(z^2, 9) for a normal z."""
 
 RESOLUTION = 1e-6
 """What is kept of the past is single precision: deviations below this share of a score are none."""
@@ -267,7 +255,7 @@ def _fit(table: StreamTable, seen: Judged, use: Flags, at: datetime | None) -> N
     terms = moment_terms(seen.squares[use], value, seen.variance[use] / scale)
     table.moments[rows] += rate[:, None, None] * (terms - table.moments[rows])
     studentised = value / np.maximum(seen.variance[use], 1e-24)
-    table.scale[rows] = next_scale(scale, studentised)
+    table.scale[rows] = calm.next_scale(scale, studentised)
     _count_blocks(table, rows, tempering.both(seen.p[use]))
     ripe = rows[table.fitted[rows] % whitening.RENEW == 0]
     if len(ripe):
@@ -286,12 +274,6 @@ def moment_terms(squares: Floats, value: Floats, variance: Floats) -> Floats:
         [squares**2 * weight, squares * weight, weight, squares * value * weight, value * weight],
         axis=-1,
     )
-
-
-def next_scale(scale: Floats, studentised: Floats) -> Floats:
-    """The trailing scale after one more squared residual, studentised by the scale too."""
-    news = np.minimum(studentised, MOST) / USUAL - 1.0
-    return np.asarray(np.clip(scale * (1.0 + news / CALM), *SCALES))
 
 
 def renew(table: StreamTable, rows: Rows) -> None:

@@ -56,10 +56,10 @@ CHANGE_SHARE, LABELS_SHARE, GUARDRAIL_SHARE = 0.85, 0.05, 0.05
 """What of the budget of false pages each track has: changes; risk and calibration of late labels,
 each; guardrails. Together that is all of it."""
 
-RESERVE = 2.0
+RESERVE = 1.5
 """Real traffic is not exchangeable, and tempering makes up for that only nearly: changes need so
 much more evidence than the budget alone asks for (docs/decisions/0010). It delays a page by the
-time that ``log 2`` takes to gather."""
+time that its logarithm takes to gather."""
 
 
 class Budget(Section):
