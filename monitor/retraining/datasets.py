@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from sqlalchemy.orm import Session
 
 from monitor.labelling.quality_read import read
 from monitor.labelling.quality_suspects import suspects
+from monitor.labelling.quality_values import LabelledRecord
+from monitor.retraining.image_hashes import image_hashes
 from monitor.retraining.manifest import (
     LABELS,
     MANIFEST,
@@ -58,7 +61,22 @@ def shelf_of(settings: Settings, samples: SampleStore, model: str, deployment: s
     return Shelf(store=FsspecSamples(root), root=root)
 
 
-def frozen(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gathered:
+    """What a dataset is made of, as the database has it: ``batches`` is the label batch of each
+    picked record, where its thumbnail is kept."""
+
+    model: str
+    deployment: str
+    records: tuple[LabelledRecord, ...]
+    uris: Mapping[str, str]
+    batches: Mapping[str, str]
+    suspect: Mapping[str, tuple[str, ...]]
+    parent: str | None
+    class_names: tuple[str, ...]
+
+
+def gather(
     session: Session,
     settings: Settings,
     model: str,
@@ -66,7 +84,7 @@ def frozen(
     *,
     since: datetime,
     until: datetime,
-) -> Dataset:
+) -> Gathered:
     """Every label of the model's predictions since then; gold items stay out, they examine.
 
     Raises:
@@ -74,39 +92,62 @@ def frozen(
     """
     book = read(session, model, deployment, since=since, until=until)
     gold = {one.record_id for one in book.tasks if one.gold_label is not None}
-    records = [one for one in book.records if one.record_id not in gold]
+    records = tuple(one for one in book.records if one.record_id not in gold)
     if not records:
         raise VigilError(f"{model} in {deployment}: there is no label to train on")
     watched, parent = settings.model(model, deployment), newest(session, model, deployment)
     doubted = suspects(book.records, book.tasks, book.said)
-    uris = _uris(session, model, deployment, since)
-    why = {one.record_id: tuple(kind.value for kind in one.kinds) for one in doubted}
+    picked = _picked(session, model, deployment, since)
+    return Gathered(
+        model=model,
+        deployment=deployment,
+        records=records,
+        uris={one.record_id: picked.get(one.record_id, ("", ""))[0] for one in records},
+        batches={record_id: batch for record_id, (_, batch) in picked.items()},
+        suspect={one.record_id: tuple(kind.value for kind in one.kinds) for one in doubted},
+        parent=parent.sha256 if parent else None,
+        class_names=tuple(watched.class_names) if watched else (),
+    )
+
+
+def frozen(gathered: Gathered, settings: Settings, samples: SampleStore) -> Dataset:
+    """The dataset; images are read for their hashes, so no transaction should be open."""
+    watched = settings.model(gathered.model, gathered.deployment)
+    hashes = image_hashes(
+        gathered.uris,
+        gathered.batches,
+        samples,
+        allowed=watched.retraining.images if watched else (),
+    )
     return dataset(
         (
             Item(
                 record=one,
-                uri=uris.get(one.record_id, ""),
-                suspect=why.get(one.record_id, ()),
+                uri=gathered.uris[one.record_id],
+                image=hashes[one.record_id],
+                suspect=gathered.suspect.get(one.record_id, ()),
             )
-            for one in records
+            for one in gathered.records
         ),
-        model=model,
-        deployment=deployment,
-        parent=parent.sha256 if parent else None,
-        class_names=watched.class_names if watched else (),
+        model=gathered.model,
+        deployment=gathered.deployment,
+        parent=gathered.parent,
+        class_names=gathered.class_names,
     )
 
 
-def _uris(session: Session, model: str, deployment: str, since: datetime) -> dict[str, str]:
-    """Where the images of picked records are, as their source said."""
+def _picked(
+    session: Session, model: str, deployment: str, since: datetime
+) -> dict[str, tuple[str, str]]:
+    """Where the images of picked records are, as their source said, and in which batch."""
     rows = session.execute(
-        select(LabelTaskRow.record_id, LabelTaskRow.data).where(
+        select(LabelTaskRow.record_id, LabelTaskRow.data, LabelTaskRow.batch).where(
             LabelTaskRow.model == model,
             LabelTaskRow.deployment == deployment,
             LabelTaskRow.picked_at >= since,
         )
     )
-    return {record_id: str(data.get("uri") or "") for record_id, data in rows}
+    return {record_id: (str(data.get("uri") or ""), batch) for record_id, data, batch in rows}
 
 
 def put(shelf: Shelf, model: str, deployment: str, made: Dataset) -> str:

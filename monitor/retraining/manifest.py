@@ -6,8 +6,10 @@ the pointer that DVC keeps in Git.
 
 A line: ``id``, ``label``, ``split`` (``train`` or ``holdout``, by a hash of the id, so that a
 record stays where it is in every later dataset), ``prediction``, ``confidence``, ``version``,
-``slice``, ``predicted_at``, ``uri``, ``drawn`` and ``inclusion`` (how it was sampled), ``suspect``
-(why its label may be wrong), ``model``, ``deployment``, and ``sha256`` of all that.
+``slice``, ``predicted_at``, ``uri``, ``image`` (``sha256``, ``of`` what: the image's bytes, or
+its kept ``thumbnail``; and ``why`` the bytes were not hashed), ``drawn`` and ``inclusion`` (how it
+was sampled), ``suspect`` (why its label may be wrong), ``model``, ``deployment``, and ``sha256`` of
+all that.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.labelling.quality_values import LabelledRecord
+from monitor.retraining.image_hashes import NO_IMAGE, ImageHash
 from vigil.sample import unit_hash
 
-FORMAT = 1
+FORMAT = 2
 HOLDOUT = 0.1
 LABELS, MANIFEST, POINTER = "labels.jsonl", "manifest.json", "labels.jsonl.dvc"
 
@@ -33,6 +36,7 @@ class Item:
 
     record: LabelledRecord
     uri: str = ""
+    image: ImageHash = NO_IMAGE
     suspect: tuple[str, ...] = ()
 
 
@@ -80,6 +84,7 @@ def dataset(
         "slices": _counted(
             f"{key}={value}" for line in ordered for key, value in line["slice"].items()
         ),
+        "images": _counted(line["image"]["of"] or "none" for line in ordered),
         "suspect": sum(bool(line["suspect"]) for line in ordered),
     }
     files = {
@@ -122,6 +127,11 @@ def _line(item: Item, model: str, deployment: str) -> dict[str, Any]:
         "slice": dict(sorted(one.cell.items())),
         "predicted_at": one.predicted_at.isoformat(),
         "uri": item.uri,
+        "image": {
+            "sha256": item.image.sha256,
+            "of": item.image.of,
+            "why": item.image.why,
+        },
         "drawn": one.drawn.value,
         "inclusion": round(one.inclusion, 9),
         "suspect": list(item.suspect),

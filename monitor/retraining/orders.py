@@ -70,7 +70,8 @@ def propose(
         must_be_known(session, model, deployment, declared=watched is not None)
         _check(session, model, deployment, incident_id)
         since = at - timedelta(days=rules.labels_of_days)
-        made = datasets.frozen(session, settings, model, deployment, since=since, until=at)
+        gathered = datasets.gather(session, settings, model, deployment, since=since, until=at)
+    made = datasets.frozen(gathered, settings, samples)
     shelf = datasets.shelf_of(settings, samples, model, deployment)
     where = datasets.put(shelf, model, deployment, made)
     with sessions.begin() as session:

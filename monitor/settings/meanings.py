@@ -130,6 +130,8 @@ MEANINGS: dict[str, str] = {
     "models[].controls.max_per_day": "changes in 24 hours, at most; undoing one is always allowed",
     "models[].controls.approval_expires_s": "how long a waiting plan, and its approval, hold",
     "models[].relabel.folder": "where queued images and their list are exported",
+    "models[].retraining.images": "places that images may be read from, for their "
+    "hashes in datasets",
     "models[].retraining.datasets": "where datasets are written: a folder or an fsspec "
     "URL; unset: beside the samples",
     "models[].retraining.hook": "who trains: a signed webhook, a GitHub Actions "

@@ -15,6 +15,7 @@ from monitor.settings.fields import (
     Section,
     Share,
     Switch,
+    Text,
 )
 
 Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$")]
@@ -23,6 +24,7 @@ Plain = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$")]
 
 class Retraining(Section):
     datasets: str | None = None
+    images: tuple[Text, ...] = ()
     hook: Literal["none", "webhook", "github", "airflow", "argo"] = "none"
     url: HttpAddress | None = None
     secret: SecretRef | None = None
