@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from detectors.direction import worse
 from detectors.hard_faults import HardFault, HardFaultKind
-from vigil.catalogue import CATALOGUE, base_of
+from vigil.catalogue import base_of, signal_of
 from vigil.types import WHOLE, Cause, Effect, SignalKind, Slice
 
 _OF_THE_MODEL = (SignalKind.PREDICTION, SignalKind.EMBEDDING)
@@ -183,7 +183,9 @@ def classify_broken(
     """
     reasons = tuple(dict.fromkeys(fault.reason for fault in faults))
     said_by_model = all(
-        fault.kind is HardFaultKind.MISSING and CATALOGUE[fault.signal].kind in _OF_THE_MODEL
+        fault.kind is HardFaultKind.MISSING
+        and (known := signal_of(fault.signal)) is not None
+        and known.kind in _OF_THE_MODEL
         for fault in faults
     )
     if said_by_model and facts.came_with_release and previous_kept and facts.release is not None:

@@ -10,7 +10,7 @@ from detectors.frame import Part, frame_of
 from detectors.statistics.outcome import outcome_statistics
 from detectors.statistics.scalar import scalar_statistics
 from detectors.streams import StreamKey
-from vigil.catalogue import ACCURACY, CALIBRATION, CATALOGUE
+from vigil.catalogue import ACCURACY, CALIBRATION, signal_of
 from vigil.types import Harm
 
 
@@ -50,5 +50,6 @@ def changes(parts: Sequence[Part], streams: Iterable[StreamKey]) -> dict[StreamK
 
 def worse(signal: str, change: float) -> bool:
     """Whether a change of this sign is the way in which the signal does harm."""
-    harm = CATALOGUE[signal].harm if signal in CATALOGUE else Harm.NEITHER
+    known = signal_of(signal)
+    harm = Harm.NEITHER if known is None else known.harm
     return (harm is Harm.LOWER and change < 0) or (harm is Harm.HIGHER and change > 0)

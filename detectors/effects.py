@@ -22,11 +22,11 @@ from detectors.streams import StreamKey
 from vigil.catalogue import (
     ACCURACY,
     CALIBRATION,
-    CATALOGUE,
     EMBEDDING,
     EMBEDDING_WHITENED,
     PREDICTED_CLASS,
     base_of,
+    signal_of,
 )
 from vigil.types import Effect, SignalKind, Slice
 
@@ -154,7 +154,8 @@ def tolerance_of(signal: str, tolerances: Mapping[str, float] | None = None) -> 
     signal = base_of(signal)
     if tolerances is not None and signal in tolerances:
         return float(tolerances[signal])
-    return CATALOGUE[signal].tolerance if signal in CATALOGUE else 0.15
+    known = signal_of(signal)
+    return 0.15 if known is None else known.tolerance
 
 
 def _scalars(
@@ -176,7 +177,8 @@ def _scalars(
 
 
 def _is_service(name: str) -> bool:
-    return name in CATALOGUE and CATALOGUE[name].kind is SignalKind.SERVICE
+    known = signal_of(name)
+    return known is not None and known.kind is SignalKind.SERVICE
 
 
 def _distances(

@@ -12,23 +12,16 @@ from numpy.typing import NDArray
 from detectors.fitting.edges import fit_edges
 from detectors.fitting.projection import fit_projection
 from detectors.fitting.pseudo import MAX_CELLS, POOL, with_scores
-from detectors.fitting.reservoir import Reservoir
-from detectors.fitting.spill import Spill
+from detectors.fitting.reader import MAIN, Reader
 from vigil.baseline import Baseline
 from vigil.batch import RecordBatch
-from vigil.catalogue import SCALAR_NAMES
+from vigil.columns import complete_sample, described, signals_of
 from vigil.errors import BaselineError
-from vigil.ruler import DISTANCE_SIGNAL, Projection, Ruler
-from vigil.sample import Sample
-from vigil.summarise import cells_of, sample_of, summarise
-from vigil.summary import Layout, Outcomes, Summary
-from vigil.types import ModelRef, utc
-
-EMBEDDINGS_FITTED = 5000
-MERGE_EVERY = 16
-
-_CONFIDENCE = SCALAR_NAMES.index("confidence")
-_DISTANCE = SCALAR_NAMES.index(DISTANCE_SIGNAL)
+from vigil.own_signals import resolved
+from vigil.ruler import Ruler
+from vigil.summarise import summarise
+from vigil.summary import Layout, Summary
+from vigil.types import ModelRef, Signal, utc
 
 
 def fit_baseline(
@@ -44,6 +37,7 @@ def fit_baseline(
     class_names: Sequence[str] = (),
     sample_size: int = 2000,
     seed: int = 0,
+    signals: Sequence[str | Signal] = (),
     author: str = "",
     reason: str = "",
     progress: Callable[[int], None] | None = None,
@@ -62,6 +56,8 @@ def fit_baseline(
         classes: number of classes; taken from names, probabilities or predictions where None.
         sample_size: whole records kept for deep checks.
         seed: of the projection and the pseudo-windows: the same data give the same baseline.
+        signals: further signals to count though the data have none of them (service signals such as
+            ``batch_size`` or ``stage_decode_s``); what the data have is counted anyway.
         progress: called with the number of records read so far.
 
     The data are read once. Scalars stay in memory (about 100 bytes a record), embeddings up to 512
@@ -74,39 +70,21 @@ def fit_baseline(
     if len(keys) > 4 or len(set(keys)) != len(keys):
         raise BaselineError(f"keys: expected at most four different ones, found {list(keys)}")
     rng = np.random.default_rng(seed)
-    with Spill() as spill:
-        read = _Reader(model, tuple(keys), sample_size, spill, rng)
+    read = Reader(model, tuple(keys), sample_size, rng)
+    try:
         for batch, labels in batches:
             read.add(batch, labels)
             if progress is not None:
                 progress(read.records)
         read.check()
-        projection = None
-        fitted = read.embeddings.rows()
-        if len(fitted) >= 2:
-            projection = fit_projection(fitted, feature_pairs=feature_pairs, rng=rng)
-            read.measure_distances(projection)
-        values = np.concatenate([batch.signals for batch in read.slim])
-        edges, center, scale = fit_edges(values, bins)
-        ruler = Ruler(
-            model=model,
-            layout=Layout(
-                keys=tuple(keys),
-                signals=SCALAR_NAMES,
-                bins=bins,
-                classes=read.classes if classes is None else classes,
-                features=0 if projection is None else projection.features,
-            ),
-            edges=edges,
-            center=center,
-            scale=scale,
-            projection=projection,
-        )
+        ruler = _ruler(read, bins, feature_pairs, classes, resolved(signals), rng)
         if class_names and len(class_names) != ruler.layout.classes:
             raise BaselineError(
                 f"class names: expected {ruler.layout.classes}, found {len(class_names)}"
             )
         reference, records = _reference(read, ruler, rng)
+    finally:
+        read.close()
     baseline = Baseline(
         model=model,
         dataset=dataset,
@@ -115,7 +93,7 @@ def fit_baseline(
         reference=reference,
         outcomes=read.outcomes(),
         healthy_scores={},
-        sample=_complete(read.sample(), projection),
+        sample=complete_sample(read.sample(), ruler),
         class_names=tuple(class_names),
         author=author,
         reason=reason,
@@ -123,151 +101,64 @@ def fit_baseline(
     return with_scores(baseline, records, rng)
 
 
-class _Reader:
-    """What is kept of the data while it passes."""
-
-    def __init__(
-        self,
-        model: ModelRef,
-        keys: tuple[str, ...],
-        sample_size: int,
-        spill: Spill,
-        rng: np.random.Generator,
-    ) -> None:
-        self.model, self.keys, self.sample_size, self.spill = model, keys, sample_size, spill
-        self.records, self.classes, self.dimension = 0, 0, 0
-        self.slim: list[RecordBatch] = []
-        self.embeddings = Reservoir(EMBEDDINGS_FITTED, rng)
-        self._samples: list[Sample] = []
-        self._outcomes: list[Outcomes] = []
-        self._shared: dict[tuple[str | None, ...], dict[str, str]] = {}
-
-    def add(self, batch: RecordBatch, labels: NDArray[np.int64] | None) -> None:
-        n = len(batch)
-        if labels is not None and np.shape(labels) != (n,):
-            raise BaselineError(f"labels: expected ({n},), found {np.shape(labels)}")
-        if n == 0:
-            return
-        d = batch.embedding.shape[1]
-        if d and self.dimension and d != self.dimension:
-            raise BaselineError(f"embeddings: expected {self.dimension} dimensions, found {d}")
-        self.dimension = self.dimension or d
-        self.records += n
-        self.classes = max(
-            self.classes, batch.probabilities.shape[1], int(batch.prediction.max()) + 1
-        )
-        batch = replace(batch, version=self.model.version, metadata=self._share(batch))
-        if self.sample_size:
-            self._samples.append(
-                sample_of(batch, k=self.sample_size, weighted=False, keep_thumbnails=True)
-            )
-            if len(self._samples) >= MERGE_EVERY:
-                self._samples = [Sample.merge(self._samples, self.sample_size)]
-        if d:
-            self.embeddings.add(batch.embedding[np.isfinite(batch.embedding).all(axis=1)])
-        if labels is not None:
-            self._label(batch, np.asarray(labels))
-        self.spill.append(batch.embedding)
-        empty = ("",) * n
-        self.slim.append(
-            replace(
-                batch,
-                ids=empty,
-                uris=empty,
-                trace_ids=empty,
-                embedding=np.zeros((n, 0), np.float32),
-                probabilities=np.zeros((n, 0), np.float32),
-                thumbnails=np.zeros((n, 0, 0, 1), np.uint8),
-            )
-        )
-
-    def _share(self, batch: RecordBatch) -> tuple[dict[str, str], ...]:
-        rows = []
-        for metadata in batch.metadata:
-            values = tuple(metadata.get(key) for key in self.keys)
-            known = self._shared.get(values)
-            if known is None:
-                pairs = zip(self.keys, values, strict=True)
-                known = {key: value for key, value in pairs if value is not None}
-                self._shared[values] = known
-            rows.append(known)
-        return tuple(rows)
-
-    def _label(self, batch: RecordBatch, labels: NDArray[np.int64]) -> None:
-        use = np.isfinite(labels) & (labels >= 0) & (batch.prediction >= 0)
-        cells, rows = cells_of(batch, self.keys, max_cells=MAX_CELLS)
-        self._outcomes.append(
-            Outcomes.of(
-                self.keys,
-                [cells[row] for row in rows[use].tolist()],
-                batch.signals[use, _CONFIDENCE],
-                batch.prediction[use] == labels[use],
-            )
-        )
-
-    def check(self) -> None:
-        if self.records == 0:
-            raise BaselineError("a baseline needs records, found none")
-        measured = any(
-            np.isfinite(batch.signals).any() or (batch.prediction >= 0).any() for batch in self.slim
-        )
-        if not measured and len(self.embeddings.rows()) == 0:
-            raise BaselineError(
-                f"nothing was measured in {self.records} records: expected images, outputs or "
-                "embeddings with finite values"
-            )
-        for position, key in enumerate(self.keys):
-            if all(values[position] is None for values in self._shared):
-                raise BaselineError(
-                    f"key {key!r}: expected metadata with it, found no record that has"
-                )
-
-    def measure_distances(self, projection: Projection) -> None:
-        """Fill in the embedding's distance, which needs the projection."""
-        for i, block in enumerate(self.spill):
-            usable = np.isfinite(block).all(axis=1) & (block.shape[1] > 0)
-            signals = self.slim[i].signals.copy()
-            if usable.any():
-                signals[usable, _DISTANCE] = projection.distance(block[usable])
-            self.slim[i] = replace(self.slim[i], signals=signals)
-
-    def outcomes(self) -> Outcomes | None:
-        return Outcomes.total(self._outcomes) if self._outcomes else None
-
-    def sample(self) -> Sample:
-        return Sample.merge(self._samples, self.sample_size)
+def _ruler(
+    read: Reader,
+    bins: int,
+    feature_pairs: int,
+    classes: int | None,
+    own: Sequence[Signal],
+    rng: np.random.Generator,
+) -> Ruler:
+    """Projections first: the distances are signals, and signals have edges."""
+    projections = {}
+    for name, kept in read.embeddings.items():
+        fitted = kept.rows()
+        if len(fitted) >= 2:
+            pairs = feature_pairs if name == MAIN else 0
+            projections[name] = fit_projection(fitted, feature_pairs=pairs, rng=rng)
+            read.measure_distances(name, projections[name])
+    read.conform()
+    projection = projections.pop(MAIN, None)
+    count = read.classes if classes is None else classes
+    task = read.task or "classification"
+    signals = signals_of(task, count, own, read.measured_names())
+    edges, center, scale = fit_edges(signals, read.columns(signals), bins)
+    return Ruler(
+        model=read.model,
+        layout=Layout(
+            keys=read.keys,
+            signals=tuple(one.name for one in signals),
+            bins=bins,
+            classes=count,
+            features=0 if projection is None else projection.features,
+            task=task,
+            declared=described(signals),
+        ),
+        edges=edges,
+        center=center,
+        scale=scale,
+        projection=projection,
+        others=projections,
+    )
 
 
-def _reference(
-    read: _Reader, ruler: Ruler, rng: np.random.Generator
-) -> tuple[Summary, RecordBatch]:
+def _reference(read: Reader, ruler: Ruler, rng: np.random.Generator) -> tuple[Summary, RecordBatch]:
     """The summary of all records, and a uniform sample of them for pseudo-windows."""
     chosen = np.zeros(read.records, bool)
     chosen[rng.permutation(read.records)[:POOL]] = True
     total: Summary | None = None
     kept: list[RecordBatch] = []
     passed = 0
-    for slim, block in zip(read.slim, read.spill, strict=True):
+    for slim, block in zip(read.slim, read.spills[MAIN], strict=True):
         batch = replace(slim, embedding=block)
         known = () if total is None else total.cells
         summary, _, _ = summarise(batch, ruler, max_cells=MAX_CELLS, known=known)
         total = summary if total is None else Summary.total([total, summary])
         picked = np.flatnonzero(chosen[passed : passed + len(batch)])
-        if len(picked) and (block.shape[1] == read.dimension):
+        if len(picked) and block.shape[1] == read.dimensions.get(MAIN, 0):
             kept.append(batch.take(picked))
         passed += len(batch)
     if total is None:
         raise BaselineError("a baseline needs records, found none")
     seen = total.where(total.records > 0)
     return seen, RecordBatch.concatenate(kept) if kept else read.slim[0].take(np.zeros(0, np.int64))
-
-
-def _complete(sample: Sample, projection: Projection | None) -> Sample:
-    """The sample with the embedding's distance, which was not known when it was drawn."""
-    if projection is None or sample.embedding.shape[1] != projection.dimension or not len(sample):
-        return sample
-    vectors = sample.embedding.astype(np.float32)
-    usable = np.isfinite(vectors).all(axis=1)
-    signals = sample.signals.copy()
-    signals[usable, _DISTANCE] = projection.distance(vectors[usable])
-    return replace(sample, signals=signals)

@@ -14,7 +14,7 @@ from detectors.attribution import name_slice
 from detectors.frame import Frame, Part, Piece, frame_of
 from detectors.intervals import wilson
 from detectors.reference import Floats
-from vigil.catalogue import EMBEDDING, PREDICTED_CLASS
+from vigil.catalogue import EMBEDDING, PREDICTED_CLASS, is_per_box
 from vigil.summary import MOMENT_UNIT
 from vigil.types import WHOLE, Slice
 
@@ -113,32 +113,38 @@ def _missing(
     frame: Frame, piece: Piece, judged: NDArray[np.bool_], allowed: float
 ) -> list[HardFault]:
     summary, reference = piece.part.summary, piece.reference
-    records = summary.records.astype(np.float64)
     usual = reference.baseline.reference
     total = max(1, usual.total_records)
+    # A signal of boxes, or classes of which a record has several, has a number of its own.
     columns = [
-        (name, summary.counts[:, s, -1], float(usual.counts[:, s, -1].sum()) / total)
+        (name, summary.counts[:, s, -1], summary.counts[:, s].sum(axis=1), usual.counts[:, s])
         for s, name in enumerate(frame.signals)
         if reference.has_signal[s]
     ]
+    if reference.has_classes:
+        found = summary.classes
+        columns.append((PREDICTED_CLASS.name, found[:, -1], found.sum(axis=1), usual.classes))
+    shares = [
+        (name, gone, of, float(before[:, -1].sum()) / max(1, int(before.sum())))
+        for name, gone, of, before in columns
+    ]
     if reference.has_embedding:
         lacking = 1.0 - float(usual.embedded.sum()) / total
-        columns.append((EMBEDDING.name, summary.records - summary.embedded, lacking))
-    if reference.has_classes:
-        other = float(usual.classes[:, -1].sum()) / total
-        columns.append((PREDICTED_CLASS.name, summary.classes[:, -1], other))
+        gone = summary.records - summary.embedded
+        shares.append((EMBEDDING.name, gone, summary.records, lacking))
     faults = []
-    for name, gone, before in columns:
-        low, _ = wilson(np.asarray(gone, np.float64), records)
-        bad = judged & (low > before + allowed)
+    for name, gone, of, before in shares:
+        low, _ = wilson(gone.astype(np.float64), of.astype(np.float64))
+        bad = judged & (of > 0) & (low > before + allowed)
         if bad.any():
-            share = float(gone[bad].sum() / records[bad].sum())
+            share = float(gone[bad].sum() / of[bad].sum())
+            things = "boxes" if is_per_box(name) else "records"
             faults.append(
                 HardFault(
                     kind=HardFaultKind.MISSING,
                     signal=name,
                     slice=_where(frame, piece, bad, judged),
-                    reason=f"{name} is missing or not finite in {share:.0%} of the records; "
+                    reason=f"{name} is missing or not finite in {share:.0%} of the {things}; "
                     f"in the baseline in {before:.1%}",
                 )
             )

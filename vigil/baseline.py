@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil import wire
+from vigil.catalogue import remember
 from vigil.errors import FormatVersionError, ShapeError, WireError
 from vigil.ruler import Ruler
 from vigil.sample import Sample
 from vigil.summary import Outcomes, Summary
 from vigil.types import ModelRef, utc
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Format 2 may hold boxes. What has none is written as format 1, and keeps its hash."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -45,6 +47,7 @@ class Baseline:
     sha256: str = field(default="")
 
     def __post_init__(self) -> None:
+        remember(self.ruler.layout.declared)
         if not self.sha256:
             object.__setattr__(self, "sha256", wire.digest(*_parts(self)))
 
@@ -110,7 +113,7 @@ class Baseline:
 def _parts(baseline: Baseline) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     header: dict[str, Any] = {
         "what": "baseline",
-        "format": FORMAT_VERSION,
+        "format": 1 if baseline.sample.objects is None else FORMAT_VERSION,
         "model": {
             "name": baseline.model.name,
             "version": baseline.model.version,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +14,19 @@ from vigil.arrays import as_column, as_rows
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
 from vigil.objects import Objects
-from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, thumbnails_of
+from vigil.own_signals import own_numbers
+from vigil.signals.following import Follower
+from vigil.signals.images import as_images, thumbnails_of
+from vigil.signals.labels import labels_of
+from vigil.signals.masks import areas_of
 from vigil.signals.predictions import OutputsAre, predictions
 from vigil.signals.strips import Strips, strips_of
+from vigil.signals.view import View
+from vigil.table import measured
+from vigil.texts import Metadata, as_metadata, clean_texts, texts_of
+from vigil.types import Signal, Task
 
-Task = Literal[
-    "classification", "multilabel", "detection", "segmentation", "tracking", "ocr", "embedding"
-]
-TASKS: tuple[Task, ...] = get_args(Task)
-Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-
-MAX_TEXT = 512
 MAX_ID = 200
-MAX_URI = 8192
-_COLUMN = {name: column for column, name in enumerate(SCALAR_NAMES)}
-_IMAGE_COLUMNS = [_COLUMN[name] for name in IMAGE_SIGNALS]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -41,7 +40,8 @@ class RecordBatch:
     * ``prediction`` (n,): class, -1 where none. ``probabilities`` (n, K), ``embedding`` (n, d).
     * ``metadata``: n mappings of key to value; ``uris``, ``trace_ids``: n strings, "" where none.
     * ``thumbnails`` (n, h, w, c); h = 0 where none are kept.
-    * ``task``: what the model does. ``objects``: boxes; None where none were given.
+    * ``task``: what the model does. ``objects``: boxes; None where none were given. ``items``
+      (M, P): signals of each of the M boxes, columns as ``item_names``.
     * ``others``: further embeddings by name, (n, d) each.
     """
 
@@ -62,9 +62,17 @@ class RecordBatch:
     signal_names: tuple[str, ...] = SCALAR_NAMES
     objects: Objects | None = None
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    item_names: tuple[str, ...] = ()
+    items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """A signal of each record, (n,); NaN where it was not measured."""
+        if name in self.signal_names:
+            return self.signals[:, self.signal_names.index(name)]
+        return np.full(len(self), np.nan)
 
     def take(self, rows: NDArray[np.int64]) -> RecordBatch:
         """Some of the records, in the given order."""
@@ -72,7 +80,9 @@ class RecordBatch:
         for name in _TEXTS:
             values = getattr(self, name)
             columns[name] = tuple([values[i] for i in rows.tolist()])
-        columns["objects"] = None if self.objects is None else self.objects.take(rows)
+        if self.objects is not None:
+            columns["objects"] = self.objects.take(rows)
+            columns["items"] = self.items[self.objects.places(rows)[0]]
         columns["others"] = {name: vectors[rows] for name, vectors in self.others.items()}
         return replace(self, **columns)
 
@@ -87,7 +97,7 @@ class RecordBatch:
             return batches[0]
         columns: dict[str, Any] = {"custom_ids": any(batch.custom_ids for batch in batches)}
         try:
-            for name in _ARRAYS:
+            for name in (*_ARRAYS, "items"):
                 columns[name] = np.concatenate([getattr(batch, name) for batch in batches])
             columns["others"] = {
                 name: np.concatenate([batch.others[name] for batch in batches])
@@ -136,9 +146,14 @@ def make_batch(
     metadata: Metadata = None,
     uris: Sequence[str | None] | None = None,
     trace_ids: Sequence[str | None] | None = None,
+    batch_size: Any = None,
     outputs_are: OutputsAre = "probabilities",
     thumbnails: bool = False,
     task: Task = "classification",
+    own: Sequence[Signal] = (),
+    follower: Follower | None = None,
+    stream_keys: Sequence[str] = (),
+    refused: Counter[str] | None = None,
 ) -> RecordBatch:
     """Measure the signals of n = len(ids) inferences.
 
@@ -152,11 +167,13 @@ def make_batch(
             kept of them for their statistics, ``Strips``.
         embeddings: (n, d), or a mapping of name to (n, d): "main", else the first, is the one of
             which the distribution is watched.
-        outputs: (n, K), or (n,) integers where only the class is known.
+        outputs: (n, K), or (n,) integers where only the class is known. Multi-label: (n, K)
+            probabilities of each label.
         detections: boxes, as ``vigil.objects.Objects.of`` takes them; ``tracks`` (M,) beside them.
         masks: (n, H, W) integers, the class of each pixel, or a mapping with ``areas`` (n, K).
         texts: n strings.
-        signals: signals of the caller's own: name to one number or (n,).
+        signals: signals of the caller's own: name to one number or (n,); of texts also
+            ``character_confidence``, n arrays.
         stages_s: seconds of each stage: name to one number or (n,).
         latency_s: seconds; one number for all, or (n,).
         metadata: one mapping for all, n mappings, or a mapping of key to n values.
@@ -164,6 +181,11 @@ def make_batch(
         outputs_are: what ``outputs`` hold.
         thumbnails: keep small copies of the images.
         task: what the model does.
+        own: signals that the caller declared, beyond those that ``@signal`` knows.
+        batch_size: records of the call that each was in.
+        follower: what tracks are followed with; frames of one batch only where None.
+        stream_keys: the metadata keys that tell streams of frames (cameras) apart.
+        refused: counts what was not taken, by reason.
 
     Raises:
         ShapeError: an array of the wrong shape or type. Values that are not finite never raise:
@@ -172,46 +194,75 @@ def make_batch(
     n = len(ids)
     if np.shape(counter) != (n,):
         raise ShapeError("counter", expected=f"({n},)", found=str(np.shape(counter)))
-    table = np.full((n, len(SCALAR_NAMES)), np.nan)
+    refused = Counter() if refused is None else refused
+    rows = as_metadata(metadata, n)
+    embedding, others = _embeddings(embeddings, n)
+    given: dict[str, Any] = {"embedding": embedding if embedding.shape[1] else None}
     small = np.zeros((n, 0, 0, 1), np.uint8)
     if images is not None:
         strips = images if isinstance(images, Strips) else strips_of(as_images(images, n))
-        table[:, _IMAGE_COLUMNS] = image_signals(as_images(strips.pixels, n), strips.band)
+        given |= {"images": as_images(strips.pixels, n), "band": strips.band}
         if thumbnails:
             small = thumbnails_of(images, n)
     prediction = np.full(n, -1, np.int32)
     probabilities = np.zeros((n, 0), np.float32)
-    if outputs is not None:
-        found = predictions(outputs, n, outputs_are)
+    if outputs is not None and task == "multilabel":
+        labels = given["labels"] = labels_of(outputs, n, outputs_are)
+        prediction, probabilities = labels.classes, labels.probabilities
+    elif outputs is not None:
+        found = given["predictions"] = predictions(outputs, n, outputs_are)
         prediction, probabilities = found.classes, found.probabilities
-        table[:, _COLUMN["confidence"]] = found.confidence
-        table[:, _COLUMN["entropy"]] = found.entropy
-        table[:, _COLUMN["margin"]] = found.margin
-    if latency_s is not None:
-        latency = as_column(latency_s, "latency_s", n)
-        table[:, _COLUMN["latency_s"]] = np.where(
-            np.isfinite(latency) & (latency >= 0), latency, np.nan
-        )
-    embedding, others = _embeddings(embeddings, n)
     objects = None if detections is None else Objects.of(detections, n, tracks)
+    if objects is not None and objects.tracks is not None:
+        streams = [tuple([row.get(key) for key in stream_keys]) for row in rows]
+        given["followed"] = (follower or Follower()).follow(objects, streams)
+    if masks is not None:
+        areas = given["areas"] = areas_of(masks, n)
+        if outputs is None:
+            prediction, probabilities = areas.largest, areas.shares
+    if latency_s is not None:
+        given["latency_s"] = as_column(latency_s, "latency_s", n)
+    if batch_size is not None:
+        given["batch_size"] = as_column(batch_size, "batch_size", n)
+    numbers, characters = own_numbers(signals, stages_s, own, n, refused)
+    view = View(
+        n=n,
+        metadata=rows,
+        objects=objects,
+        texts=None if texts is None else _read(texts, n),
+        characters=characters,
+        others=others,
+        given=numbers,
+        **given,
+    )
+    table = measured(view, task, own, refused)
     return RecordBatch(
-        ids=_clean_texts(tuple([str(one)[:MAX_ID] for one in ids])),
+        ids=clean_texts(tuple([str(one)[:MAX_ID] for one in ids])),
         counter=np.asarray(counter, np.uint64),
         custom_ids=custom_ids,
         time_s=as_column(time_s, "time_s", n),
         version=str(version),
-        signals=table,
+        signals=table.values,
         prediction=prediction,
         probabilities=probabilities,
         embedding=embedding,
-        metadata=as_metadata(metadata, n),
-        uris=_texts(uris, "uris", n),
-        trace_ids=_texts(trace_ids, "trace_ids", n),
+        metadata=rows,
+        uris=texts_of(uris, "uris", n),
+        trace_ids=texts_of(trace_ids, "trace_ids", n),
         thumbnails=small,
         task=task,
+        signal_names=table.names,
         objects=objects,
         others=others,
+        item_names=table.item_names,
+        items=table.items,
     )
+
+
+def _read(texts: Sequence[str], n: int) -> list[str]:
+    if isinstance(texts, str) or len(texts) != n:
+        raise ShapeError("texts", expected=f"{n} texts", found=type(texts).__name__)
+    return [str(text) for text in texts]
 
 
 def _embeddings(value: Any, n: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
@@ -223,89 +274,3 @@ def _embeddings(value: Any, n: int) -> tuple[NDArray[np.float32], dict[str, NDAr
     rows = {str(name): as_rows(one, f"embeddings[{name!r}]", n) for name, one in value.items()}
     main = rows.pop("main" if "main" in rows else next(iter(rows), ""), None)
     return np.zeros((n, 0), np.float32) if main is None else main, rows
-
-
-def as_metadata(metadata: Metadata, n: int) -> tuple[dict[str, str], ...]:
-    """Metadata in any of its three forms as n mappings of text to text, cut at 512 characters.
-
-    Raises:
-        ShapeError: neither a mapping nor n mappings, or a column of another length.
-    """
-    if metadata is None:
-        return ({},) * n
-    if isinstance(metadata, Mapping):
-        columns = {
-            _text(key): _column(value, f"metadata[{key!r}]", n)
-            for key, value in metadata.items()
-            if _is_column(value)
-        }
-        fixed = {
-            _text(key): _text(value) for key, value in metadata.items() if not _is_column(value)
-        }
-        return _from_columns(fixed, columns) if columns else (fixed,) * n
-    rows_in: Any = metadata
-    if not isinstance(rows_in, Sequence) or len(rows_in) != n:
-        raise ShapeError("metadata", expected=f"a mapping or {n} mappings", found=_brief(rows_in))
-    if not all(isinstance(row, Mapping) for row in rows_in):
-        raise ShapeError("metadata", expected=f"{n} mappings", found="other values")
-    shared = {
-        id(row): {_text(key): _text(value) for key, value in row.items()}
-        for row in {id(row): row for row in rows_in}.values()
-    }
-    return tuple([shared[id(row)] for row in rows_in])
-
-
-def _from_columns(
-    fixed: dict[str, str], columns: dict[str, list[str]]
-) -> tuple[dict[str, str], ...]:
-    """One mapping per row; rows that are equal share one."""
-    shared: dict[tuple[str, ...], dict[str, str]] = {}
-    rows = []
-    for values in zip(*columns.values(), strict=True):
-        row = shared.get(values)
-        if row is None:
-            row = shared[values] = {**fixed, **dict(zip(columns, values, strict=True))}
-        rows.append(row)
-    return tuple(rows)
-
-
-def _is_column(value: Any) -> bool:
-    return isinstance(value, list | tuple | np.ndarray) or hasattr(value, "detach")
-
-
-def _column(value: Any, what: str, n: int) -> list[str]:
-    values = value.tolist() if hasattr(value, "tolist") else list(value)
-    if not isinstance(values, list) or len(values) != n:
-        raise ShapeError(what, expected=f"{n} values", found=_brief(value))
-    if set(map(type, values)) == {str}:
-        known = {item: _text(item) for item in set(values)}
-        return [known[item] for item in values]
-    return [_text(item) for item in values]
-
-
-def _texts(values: Sequence[str | None] | None, what: str, n: int) -> tuple[str, ...]:
-    if values is None:
-        return ("",) * n
-    if isinstance(values, str | bytes) or len(values) != n:
-        raise ShapeError(what, expected=f"{n} strings", found=_brief(values))
-    texts = ["" if value is None else str(value) for value in values]
-    return _clean_texts(tuple([text if len(text) <= MAX_URI else "" for text in texts]))
-
-
-def _text(value: Any) -> str:
-    return clean_text(str(value)[:MAX_TEXT])
-
-
-def clean_text(text: str) -> str:
-    """The same text without what can't be stored: NUL and lone surrogates become ``?``."""
-    if text.isprintable():
-        return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
-
-
-def _clean_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return texts if "".join(texts).isprintable() else tuple(map(clean_text, texts))
-
-
-def _brief(value: Any) -> str:
-    return f"{type(value).__name__} of {len(value)}" if hasattr(value, "__len__") else repr(value)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.batch import as_metadata
 from vigil.intake import Call
 from vigil.joining import form_of, joined, objects_of
+from vigil.texts import as_metadata
 
 MAX_RECORDS = 512
 _OBJECTS = ("detections", "tracks")

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vigil.batch import TASKS, RecordBatch, Task, make_batch
+from vigil.batch import RecordBatch, make_batch
+from vigil.own_signals import load_plugins, resolved
+from vigil.signals.declare import Declared
+from vigil.signals.following import Follower
 from vigil.signals.predictions import OutputsAre
-from vigil.types import Signal
+from vigil.types import TASKS, Signal, Task
 
 
 class Measure:
     """Arguments in, batches with their signals out; one for each boot of a tap.
+
+    ``own``: the declared signals. ``refused`` counts what a caller handed in and was not taken:
+    ``unknown_signal``, ``bad_signal``, ``too_many_signals``, ``signal_failed:NAME`` (batches in
+    which a function of the caller's failed: its column is missing there).
 
     Args:
         task: what the model does.
         outputs_are: what ``outputs`` hold.
         thumbnails: keep small copies of the images.
         signals: signals of the caller's own: names declared with ``@signal``, or descriptions.
+        plugins: modules that declare signals; ``installed`` stands for those of the installed
+            packages (entry points ``vigil.signals``).
+        keys: metadata keys that tell streams of frames apart, where tracks are followed.
 
     Raises:
-        ValueError: an unknown task, or what outputs can't be.
+        ValueError: an unknown task, signal or module, or what outputs can't be.
     """
 
     def __init__(
@@ -29,16 +40,22 @@ class Measure:
         task: Task = "classification",
         outputs_are: OutputsAre = "probabilities",
         thumbnails: bool = False,
-        signals: Sequence[str | Signal] = (),
+        signals: Sequence[str | Signal | Declared] = (),
+        plugins: Sequence[str] = (),
+        keys: Sequence[str] = (),
     ) -> None:
         if task not in TASKS:
             raise ValueError(f"task: expected one of {', '.join(TASKS)}, found {task!r:.80}")
         if outputs_are not in ("probabilities", "logits"):
             raise ValueError(f"outputs_are: expected probabilities or logits, found {outputs_are}")
         self.task: Task = task
+        found = load_plugins(plugins)
+        self.own = resolved([*signals, *found])
+        self.refused: Counter[str] = Counter()
         self._outputs_are: OutputsAre = outputs_are
         self._thumbnails = thumbnails
-        self._signals = tuple(signals)
+        self._keys = tuple(keys)
+        self._follower = Follower()
 
     def batch(self, **arguments: Any) -> RecordBatch:
         """The batch of some calls; arguments as ``vigil.batch.make_batch`` takes them.
@@ -50,5 +67,9 @@ class Measure:
             task=self.task,
             outputs_are=self._outputs_are,
             thumbnails=self._thumbnails,
+            own=self.own,
+            follower=self._follower,
+            stream_keys=self._keys,
+            refused=self.refused,
             **arguments,
         )

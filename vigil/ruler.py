@@ -5,7 +5,8 @@ Each version of a model has its own ruler, so that scores of two versions compar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ class Ruler:
 
     ``edges`` are the baseline's quantiles, non-decreasing; bin b holds values v with
     ``edges[b-1] <= v < edges[b]``. A ruler without a baseline (``is_generic``) has evenly spaced
-    edges: its windows are kept and shown, but not judged.
+    edges: its windows are kept and shown, but not judged. ``others``: of further embeddings by
+    name, without features: only their distance is watched.
     """
 
     model: ModelRef
@@ -75,6 +77,7 @@ class Ruler:
     scale: Floats
     projection: Projection | None
     is_generic: bool = False
+    others: Mapping[str, Projection] = field(default_factory=dict)
     id: str = ""
 
     def __post_init__(self) -> None:
@@ -87,18 +90,27 @@ class Ruler:
         if not self.id:
             object.__setattr__(self, "id", wire.digest(*_parts(self))[:32])
 
-    def digitise(self, values: ArrayLike) -> NDArray[np.int64]:
-        """Bin of each value, (n, S) to (n, S); missing values (not finite) get bin B."""
+    def digitise(
+        self, values: ArrayLike, signals: Sequence[int] | None = None
+    ) -> NDArray[np.int64]:
+        """Bin of each value, (n, S) to (n, S); missing values (not finite) get bin B.
+
+        ``signals``: places in the layout of the columns; all in order where None.
+        """
         table = np.asarray(values, np.float64)
         bins = np.empty(table.shape, np.int64)
+        edges = self.edges if signals is None else self.edges[list(signals)]
         for column in range(table.shape[1]):
-            bins[:, column] = np.searchsorted(self.edges[column], table[:, column], side="right")
+            bins[:, column] = np.searchsorted(edges[column], table[:, column], side="right")
         bins[~np.isfinite(table)] = self.layout.bins
         return bins
 
-    def standardise(self, values: ArrayLike) -> NDArray[np.int64]:
+    def standardise(
+        self, values: ArrayLike, signals: Sequence[int] | None = None
+    ) -> NDArray[np.int64]:
         """Values (n, S) less the baseline's mean, in baseline standard deviations, fixed point."""
-        table = (np.asarray(values, np.float64) - self.center) / self.scale
+        chosen = slice(None) if signals is None else list(signals)
+        table = (np.asarray(values, np.float64) - self.center[chosen]) / self.scale[chosen]
         clipped = np.clip(np.nan_to_num(table, nan=0.0), -MOMENT_CLIP, MOMENT_CLIP)
         clipped[~np.isfinite(table)] = 0.0
         return np.rint(clipped * MOMENT_UNIT).astype(np.int64)
@@ -122,6 +134,14 @@ class Ruler:
                 projection = Projection(
                     weights=arrays["weights"], mean=arrays["mean"], whitening=arrays["whitening"]
                 )
+            others = {
+                name: Projection(
+                    weights=arrays[f"other.{i}.weights"],
+                    mean=arrays[f"other.{i}.mean"],
+                    whitening=arrays[f"other.{i}.whitening"],
+                )
+                for i, name in enumerate(header.get("others", ()))
+            }
             return cls(
                 model=ModelRef(**header["model"]),
                 layout=Layout.from_json(header["layout"]),
@@ -130,6 +150,7 @@ class Ruler:
                 scale=arrays["scale"],
                 projection=projection,
                 is_generic=bool(header["generic"]),
+                others=others,
             )
         except (*wire.UNREADABLE, ShapeError) as error:
             raise WireError(f"not a ruler: {error!r}") from None
@@ -147,7 +168,7 @@ def _parts(ruler: Ruler) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             "mean": ruler.projection.mean,
             "whitening": ruler.projection.whitening,
         }
-    header = {
+    header: dict[str, Any] = {
         "what": "ruler",
         "format": FORMAT_VERSION,
         "model": {
@@ -158,4 +179,12 @@ def _parts(ruler: Ruler) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "layout": ruler.layout.as_json(),
         "generic": ruler.is_generic,
     }
+    for i, other in enumerate(ruler.others.values()):
+        arrays |= {
+            f"other.{i}.weights": other.weights,
+            f"other.{i}.mean": other.mean,
+            f"other.{i}.whitening": other.whitening,
+        }
+    if ruler.others:
+        header["others"] = list(ruler.others)
     return header, arrays

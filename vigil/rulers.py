@@ -9,15 +9,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from vigil.catalogue import SCALAR_NAMES
+from vigil.batch import RecordBatch
+from vigil.catalogue import CATALOGUE
 from vigil.errors import TransportError, VigilError
 from vigil.generic import generic_ruler
 from vigil.ruler import Ruler
 from vigil.shipping.transport import Transport
+from vigil.signals.families import family_signal
+from vigil.types import Signal, Task
 
 SOON_S = 5.0
 LATER_S = 300.0
 MAX_VERSIONS = 64
+MAX_CLASSES = 1000
+MAX_SIGNALS = 256
 
 
 class RulerCache:
@@ -55,6 +60,9 @@ class RulerCache:
         self._rulers: dict[str, Ruler] = {}
         self._due_s: dict[str, float] = {}
         self.classes = 0
+        self._task: Task = "classification"
+        self._more: tuple[str, ...] = ()
+        self._declared: dict[str, Signal] = {}
         self.counts: Counter[str] = Counter()
 
     def get(self, version: str, now_s: float) -> Ruler:
@@ -69,9 +77,35 @@ class RulerCache:
         ruler = self._rulers.get(version)
         if ruler is None:
             ruler = generic_ruler(
-                self._model, version, self._keys, self.classes, deployment=self._deployment
+                self._model,
+                version,
+                self._keys,
+                self.classes,
+                deployment=self._deployment,
+                task=self._task,
+                declared=tuple(self._declared.values()),
+                more=self._more,
             )
         return ruler
+
+    def learn(self, batch: RecordBatch, own: Sequence[Signal] = ()) -> None:
+        """What a generic ruler has to count: the classes and signals of the first batches.
+
+        Args:
+            batch: as it was measured.
+            own: the signals that the tap declares.
+        """
+        self._task = batch.task
+        if self.classes == 0:
+            classes = batch.probabilities.shape[1]
+            if not classes and batch.objects is not None:
+                classes = int(batch.objects.classes.max(initial=-1)) + 1
+            self.classes = min(classes, MAX_CLASSES)
+        names = (*batch.signal_names, *batch.item_names)
+        if not set(names) <= set(self._more):
+            self._more = tuple(dict.fromkeys((*self._more, *names)))[:MAX_SIGNALS]
+        for one in own:
+            self._declared.setdefault(one.name, one)
 
     def refresh(self, now_s: float) -> None:
         """Ask the service for the version that is due, at most one a call."""
@@ -102,7 +136,13 @@ class RulerCache:
             self.counts["unusable"] += 1
             return None
         ours = (ruler.model.name, ruler.model.version) == (self._model, version)
-        if not ours or not set(ruler.layout.signals) <= set(SCALAR_NAMES):
+        declared = {one.name for one in ruler.layout.declared}
+        unknown = [
+            name
+            for name in ruler.layout.signals
+            if name not in declared and name not in CATALOGUE and family_signal(name) is None
+        ]
+        if not ours or unknown:
             self.counts["unusable"] += 1
             return None
         return ruler

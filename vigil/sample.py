@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -107,18 +107,29 @@ class Sample:
         columns["objects"] = None if self.objects is None else self.objects.take(index)
         return Sample(signal_names=self.signal_names, threshold=self.threshold, **columns)
 
+    def with_signals(self, names: tuple[str, ...]) -> Sample:
+        """The same records with these signals; NaN where one was not measured."""
+        if names == self.signal_names:
+            return self
+        signals = np.full((len(self), len(names)), np.nan, np.float32)
+        for place, name in enumerate(names):
+            if name in self.signal_names:
+                signals[:, place] = self.signals[:, self.signal_names.index(name)]
+        return replace(self, signals=signals, signal_names=names)
+
     @staticmethod
     def merge(samples: Iterable[Sample], k: int) -> Sample:
-        """The sample of size at most k of the union; each id once.
+        """The sample of size at most k of the union; each id once. A signal that only some of them
+        have is missing in the others.
 
         Raises:
-            RulerMismatchError: the samples hold different signals or shapes.
+            RulerMismatchError: the samples hold different shapes.
         """
         parts = [sample for sample in samples if len(sample)]
         if not parts:
             return Sample.empty()
-        if any(part.signal_names != parts[0].signal_names for part in parts):
-            raise RulerMismatchError("samples of different signals can't be merged")
+        names = tuple(dict.fromkeys(name for part in parts for name in part.signal_names))
+        parts = [part.with_signals(names) for part in parts]
         try:
             columns: dict[str, Any] = {
                 name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS

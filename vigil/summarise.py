@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vigil.batch import RecordBatch
-from vigil.catalogue import SCALAR_NAMES
-from vigil.errors import ShapeError
-from vigil.ruler import DISTANCE_SIGNAL, Ruler
+from vigil.columns import completed, counted_classes, per_record_and_box
+from vigil.ruler import Ruler
 from vigil.sample import Sample, unit_hashes
 from vigil.split import SHADOW
 from vigil.summary import FEATURE_UNIT, MISSING, OTHER, Ints, Summary
@@ -20,10 +18,14 @@ MAX_CELLS = 256
 MAX_SAMPLE_CLASSES = 1000
 LEAST_WEIGHT = 0.05
 
-Cell = tuple[str, ...]
+_DOUBT = (
+    ("entropy", False),
+    ("label_entropy", False),
+    ("object_score_max", True),
+    ("text_confidence", True),
+)
 
-_DISTANCE = SCALAR_NAMES.index(DISTANCE_SIGNAL)
-_ENTROPY = SCALAR_NAMES.index("entropy")
+Cell = tuple[str, ...]
 
 
 def summarise(
@@ -44,33 +46,16 @@ def summarise(
             that parts of one window continue each other.
 
     Returns:
-        The summary, the row of its cell for each record (n,), and the batch with the embedding's
-        distance filled in.
-
-    Raises:
-        ShapeError: the ruler counts a signal that records do not have.
+        The summary, the row of its cell for each record (n,), and the batch with every signal of
+        each record that the ruler counts, the embedding's distance too.
     """
     layout = ruler.layout
-    try:
-        columns = [SCALAR_NAMES.index(name) for name in layout.signals]
-    except ValueError as error:
-        raise ShapeError(
-            "ruler.layout", expected=f"signals among {SCALAR_NAMES}", found=str(error)
-        ) from None
     usable, embeddings = _usable_embeddings(batch, ruler)
-    if ruler.projection is not None and len(embeddings):
-        signals = batch.signals.copy()
-        signals[usable, _DISTANCE] = ruler.projection.distance(embeddings)
-        batch = replace(batch, signals=signals)
+    batch = completed(batch, ruler, usable, embeddings)
     cells, rows = cells_of(batch, layout.keys, max_cells=max_cells, known=known)
-    values = batch.signals[:, columns]
-    c, s, b = len(cells), len(columns), layout.bins
-    spots = (rows[:, np.newaxis] * s + np.arange(s)) * (b + 1) + ruler.digitise(values)
-    counts = np.bincount(spots.reshape(-1), minlength=c * s * (b + 1)).reshape(c, s, b + 1)
-    moved = ruler.standardise(values)
-    moments = _sums(np.stack([moved, moved * moved], axis=2).reshape(len(batch), 2 * s), rows, c)
-    known_class = (batch.prediction >= 0) & (batch.prediction < layout.classes)
-    classes = rows * (layout.classes + 1) + np.where(known_class, batch.prediction, layout.classes)
+    c, k = len(cells), layout.classes + 1
+    counts, moments = _scalars(batch, ruler, rows, c)
+    class_rows, classes = counted_classes(batch, layout.classes)
     features = np.zeros((c, layout.features), np.int64)
     if ruler.projection is not None and len(embeddings):
         fixed = np.rint(ruler.projection.transform(embeddings) * np.float32(FEATURE_UNIT))
@@ -79,15 +64,39 @@ def summarise(
         layout=layout,
         cells=cells,
         records=np.bincount(rows, minlength=c).astype(np.int64),
-        counts=counts.astype(np.int64, copy=False),
-        moments=moments.reshape(c, s, 2),
-        classes=np.bincount(classes, minlength=c * (layout.classes + 1))
-        .reshape(c, layout.classes + 1)
+        counts=counts,
+        moments=moments,
+        classes=np.bincount(rows[class_rows] * k + classes, minlength=c * k)
+        .reshape(c, k)
         .astype(np.int64, copy=False),
         embedded=np.bincount(rows[usable], minlength=c).astype(np.int64),
         features=features,
     )
     return summary, rows, batch
+
+
+def _scalars(
+    batch: RecordBatch, ruler: Ruler, rows: NDArray[np.int64], c: int
+) -> tuple[Ints, Ints]:
+    """Counts (C, S, B + 1) and moments (C, S, 2): of each record, and of each box where a signal
+    has a value for each box."""
+    names, b = ruler.layout.signals, ruler.layout.bins + 1
+    counts = np.zeros((c, len(names), b), np.int64)
+    moments = np.zeros((c, len(names), 2), np.int64)
+    for per in per_record_and_box(batch, names):
+        own, s = rows[per.rows], len(per.columns)
+        if not s:
+            continue
+        spots = (own[:, np.newaxis] * s + np.arange(s)) * b
+        spots += ruler.digitise(per.values, per.columns)
+        mine = np.bincount(spots.reshape(-1), minlength=c * s * b).reshape(c, s, b)
+        moved = ruler.standardise(per.values, per.columns)
+        pairs = np.stack([moved, moved * moved], axis=2).reshape(len(own), 2 * s)
+        sums = _sums(pairs, own, c).reshape(c, s, 2)
+        if s == len(names):
+            return mine.astype(np.int64, copy=False), sums
+        counts[:, per.columns], moments[:, per.columns] = mine, sums
+    return counts, moments
 
 
 def cells_of(
@@ -159,8 +168,10 @@ def sample_of(
     Args:
         batch: n records.
         k: size; 0 keeps none.
-        weighted: whether uncertain records stay more often: weight 0.05 + entropy (as a share of
-            its maximum; 0 where missing), instead of 1 for all.
+        weighted: whether uncertain records stay more often: weight 0.05 + doubt in [0, 1], instead
+            of 1 for all. Doubt is the entropy (as a share of its maximum; of a label, where there
+            are several), else what the highest score or the characters' confidence lack of 1; 0
+            where missing.
         keep_thumbnails: whether the sample holds the batch's thumbnails.
         hashes: ``hashes_of(batch)`` where it is known already.
 
@@ -169,7 +180,7 @@ def sample_of(
     unit = hashes_of(batch) if hashes is None else hashes
     weight = np.ones(len(batch))
     if weighted:
-        weight = LEAST_WEIGHT + np.nan_to_num(batch.signals[:, _ENTROPY], nan=0.0)
+        weight = LEAST_WEIGHT + _doubt(batch)
     priority = unit / weight
     order = np.argsort(priority, kind="stable")
     first = _first_of_each(batch.ids, order)
@@ -177,7 +188,7 @@ def sample_of(
     chosen = batch.take(kept)
     n, classes = chosen.probabilities.shape
     return Sample(
-        signal_names=SCALAR_NAMES,
+        signal_names=chosen.signal_names,
         ids=chosen.ids,
         versions=(batch.version,) * n,
         metadata=chosen.metadata,
@@ -194,6 +205,14 @@ def sample_of(
         threshold=float(priority[left_out[0]]) if len(left_out) else float("inf"),
         objects=None if chosen.objects is None else chosen.objects.limited(),
     )
+
+
+def _doubt(batch: RecordBatch) -> NDArray[np.float64]:
+    for name, flip in _DOUBT:
+        if name in batch.signal_names:
+            value = batch.column(name)
+            return np.clip(np.nan_to_num(1.0 - value if flip else value, nan=0.0), 0.0, 1.0)
+    return np.zeros(len(batch))
 
 
 def _first_of_each(ids: tuple[str, ...], order: NDArray[np.int64]) -> NDArray[np.int64]:

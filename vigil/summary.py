@@ -7,14 +7,14 @@ associative and replicas, minutes and slices are added in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import RulerMismatchError, ShapeError
-from vigil.types import WHOLE, Slice
+from vigil.types import WHOLE, Harm, Per, Signal, SignalForm, SignalKind, Slice, Task
 
 Ints = NDArray[np.int64]
 
@@ -29,22 +29,33 @@ CONFIDENCE_UNIT = 2**16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """The axes of a summary: which keys, signals, bins, classes and features it counts."""
+    """The axes of a summary: which keys, signals, bins, classes and features it counts.
+
+    ``task``: what the model does. ``declared``: what signals beyond vigil's own mean.
+    """
 
     keys: tuple[str, ...]
     signals: tuple[str, ...]
     bins: int
     classes: int
     features: int
+    task: Task = "classification"
+    declared: tuple[Signal, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        plain: dict[str, Any] = {
             "keys": list(self.keys),
             "signals": list(self.signals),
             "bins": self.bins,
             "classes": self.classes,
             "features": self.features,
         }
+        # Left out where they say nothing, so that what was written before keeps its hash.
+        if self.task != "classification":
+            plain["task"] = self.task
+        if self.declared:
+            plain["declared"] = [asdict(one) for one in self.declared]
+        return plain
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Layout:
@@ -54,7 +65,25 @@ class Layout:
             bins=int(value["bins"]),
             classes=int(value["classes"]),
             features=int(value["features"]),
+            task=value.get("task", "classification"),
+            declared=tuple(_signal(one) for one in value.get("declared", ())),
         )
+
+
+def _signal(plain: dict[str, Any]) -> Signal:
+    """A signal of the caller's own as a layout carries it."""
+    return Signal(
+        name=str(plain["name"]),
+        kind=SignalKind(plain["kind"]),
+        form=SignalForm(plain["form"]),
+        unit=str(plain["unit"]),
+        low=float(plain["low"]),
+        high=float(plain["high"]),
+        harm=Harm(plain["harm"]),
+        tolerance=float(plain["tolerance"]),
+        description=str(plain["description"]),
+        per=Per(plain["per"]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,11 +93,12 @@ class Summary:
     ``cells[c]`` holds one metadata value per key, in the order of ``layout.keys``.
 
     * ``records`` (C,): inferences.
-    * ``counts`` (C, S, B + 1): inferences per bin; the last column counts missing values
-      (NaN, infinite, not supplied).
+    * ``counts`` (C, S, B + 1): inferences per bin (boxes, of a signal that each box has); the last
+      column counts missing values (NaN, infinite, not supplied).
     * ``moments`` (C, S, 2): sum and sum of squares of the value standardised by the ruler,
       in units of 1/1024 (squares: 1/1024**2).
-    * ``classes`` (C, K + 1): predicted classes; the last column is any other class.
+    * ``classes`` (C, K + 1): predicted classes, one an inference or as many as it has labels, boxes
+      or masks; the last column is any other class.
     * ``embedded`` (C,): inferences with a finite embedding.
     * ``features`` (C, F): sums of the random Fourier features, in units of 2**-20.
     """
@@ -162,15 +192,8 @@ class Summary:
 
     def collapse(self) -> Summary:
         """All cells as one, without keys: the whole."""
-        layout = Layout(
-            keys=(),
-            signals=self.layout.signals,
-            bins=self.layout.bins,
-            classes=self.layout.classes,
-            features=self.layout.features,
-        )
         return Summary(
-            layout=layout,
+            layout=replace(self.layout, keys=()),
             cells=((),),
             **{name: getattr(self, name).sum(axis=0, keepdims=True) for name in SUMMED},
         )

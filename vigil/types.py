@@ -9,6 +9,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Literal, get_args
+
+Task = Literal[
+    "classification", "multilabel", "detection", "segmentation", "tracking", "ocr", "embedding"
+]
+TASKS: tuple[Task, ...] = get_args(Task)
 
 
 class SignalKind(StrEnum):
@@ -30,6 +36,13 @@ class SignalForm(StrEnum):
     CATEGORY = "category"
     VECTOR = "vector"
     OUTCOME = "outcome"
+
+
+class Per(StrEnum):
+    """What a signal has one value of."""
+
+    RECORD = "record"
+    BOX = "box"
 
 
 class Harm(StrEnum):
@@ -74,7 +87,7 @@ class ModelRef:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signal:
-    """Something measured once per inference.
+    """Something measured once per inference, or once per box that it drew.
 
     ``low`` and ``high`` bound its range in ``unit``; ``tolerance`` is the drift, in units of the
     signal's effect size, that never pages however much data there is.
@@ -89,6 +102,7 @@ class Signal:
     harm: Harm
     tolerance: float
     description: str
+    per: Per = Per.RECORD
 
 
 @dataclass(frozen=True, slots=True, order=True)

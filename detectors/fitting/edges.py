@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.catalogue import SCALARS
 from vigil.types import Signal, SignalKind
 
 Floats = NDArray[np.float64]
@@ -13,11 +14,14 @@ Floats = NDArray[np.float64]
 FASTEST_S = 1e-4
 
 
-def fit_edges(values: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
-    """Edges, centre and scale of each scalar of the catalogue.
+def fit_edges(
+    signals: Sequence[Signal], columns: Iterable[Floats], bins: int
+) -> tuple[Floats, Floats, Floats]:
+    """Edges, centre and scale of scalars.
 
     Args:
-        values: (n, S), NaN where missing.
+        signals: S of them.
+        columns: the values of each, NaN where missing; of records or of boxes.
         bins: B.
 
     Returns:
@@ -28,10 +32,9 @@ def fit_edges(values: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
     their tails matter beyond what the baseline saw. A signal that the baseline never saw gets
     steps over its whole range.
     """
-    edges = np.empty((len(SCALARS), bins - 1))
-    center, scale = np.zeros(len(SCALARS)), np.ones(len(SCALARS))
-    for s, signal in enumerate(SCALARS):
-        column = values[:, s]
+    edges = np.empty((len(signals), bins - 1))
+    center, scale = np.zeros(len(signals)), np.ones(len(signals))
+    for s, (signal, column) in enumerate(zip(signals, columns, strict=True)):
         column = column[np.isfinite(column)]
         edges[s] = _edges(signal, column, bins)
         if len(column):

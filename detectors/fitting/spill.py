@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -26,15 +25,8 @@ class Spill:
         self._blocks: list[Matrix | tuple[int, int]] = []
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> Spill:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the file; nothing can be read afterwards."""
         if self._file is not None:
             self._file.close()
         self._blocks.clear()
@@ -47,7 +39,7 @@ class Spill:
             self._blocks.append(matrix)
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed in __exit__)
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed in close)
                 prefix="vigil-baseline-"
             )
         self._file.seek(0, 2)

@@ -24,10 +24,10 @@ from monitor.store.samples import SampleStore
 from monitor.store.tables import LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger, pack_summary
 from vigil.arguments import NAME_LIMIT
-from vigil.batch import clean_text
 from vigil.clock import Clock
 from vigil.errors import VigilError
 from vigil.summary import Summary
+from vigil.texts import clean_text
 from vigil.types import ModelRef
 from vigil.window import Window
 from vigil.wire import UNREADABLE, unpacked_size

@@ -17,7 +17,7 @@ from monitor.store.database import insert
 from monitor.store.tables import LabelRow, LabelTaskRow, LedgerIdRow, WindowRow
 from monitor.store.windows import unpack_ledger
 from vigil.arguments import NAME_LIMIT
-from vigil.batch import MAX_TEXT, clean_text
+from vigil.texts import MAX_TEXT, clean_text
 from vigil.types import ModelRef
 from vigil.window import Ledger
 

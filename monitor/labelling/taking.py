@@ -19,7 +19,7 @@ from monitor.labelling.votes import Vote, decided
 from monitor.store import installation
 from monitor.store.database import insert
 from monitor.store.tables import AnnotationRow, LabelTaskRow
-from vigil.batch import clean_text
+from vigil.texts import clean_text
 
 _CHUNK = 500
 _MOST_NAME = 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from detectors.fitting.projection import fit_projection
 from detectors.fitting.reservoir import Reservoir
 from detectors.fitting.spill import Spill
 from vigil.baseline import Baseline
-from vigil.catalogue import SCALAR_NAMES
+from vigil.catalogue import SCALAR_NAMES, SCALARS
 from vigil.errors import BaselineError
 from vigil.types import ModelRef
 
@@ -86,7 +87,7 @@ def test_labels_become_outcomes(fleet):
 def test_missing_latency_gets_steps_of_equal_ratio(fleet):
     """Without values in the data the ruler still resolves milliseconds and seconds."""
     values = np.full((10, len(SCALAR_NAMES)), np.nan)
-    edges, _, scale = fit_edges(values, 64)
+    edges, _, scale = fit_edges(SCALARS, values.T, 64)
     ratio = edges[LATENCY, 1:] / edges[LATENCY, :-1]
     np.testing.assert_allclose(ratio, ratio[0])
     assert (np.diff(edges, axis=1) >= 0).all()
@@ -97,7 +98,7 @@ def test_latency_edges_reach_beyond_the_data():
     """A latency ten times the usual is told from one a hundred times."""
     values = np.full((1000, len(SCALAR_NAMES)), np.nan)
     values[:, LATENCY] = np.random.default_rng(0).gamma(5, 0.001, 1000)
-    edges = fit_edges(values, 64)[0][LATENCY]
+    edges = fit_edges(SCALARS, values.T, 64)[0][LATENCY]
     assert np.searchsorted(edges, 0.05) + 6 < np.searchsorted(edges, 0.5)
     assert (np.diff(edges) >= 0).all()
 
@@ -105,7 +106,7 @@ def test_latency_edges_reach_beyond_the_data():
 def test_a_constant_signal_is_no_reason_to_fail(fleet):
     """All-equal values give equal edges and a usable scale."""
     values = np.full((100, len(SCALAR_NAMES)), 0.5)
-    edges, center, scale = fit_edges(values, 16)
+    edges, center, scale = fit_edges(SCALARS, values.T, 16)
     assert center[0] == 0.5
     assert (edges[0] == 0.5).all()
     assert (scale > 0).all()
@@ -190,7 +191,7 @@ def test_what_spills_to_disk_comes_back_in_order():
     """Blocks beyond the bound are read back as they were written."""
     rng = np.random.default_rng(0)
     blocks = [rng.random((n, 3)).astype(np.float32) for n in (5, 0, 7, 11)]
-    with Spill(limit_bytes=80) as spill:
+    with closing(Spill(limit_bytes=80)) as spill:
         for block in blocks:
             spill.append(block)
         for _ in range(2):

@@ -127,7 +127,6 @@ def a_call(n: int, first: int, **arguments: Any) -> Call:
         time_s=START,
         version="v1",
         arguments=arguments,
-        size=0,
     )
 
 

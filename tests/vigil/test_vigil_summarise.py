@@ -145,7 +145,7 @@ def test_an_empty_batch_is_an_empty_sum():
     assert (summary.cells, len(rows)) == ((), 0)
 
 
-def test_a_ruler_with_an_unknown_signal_is_refused():
+def test_a_signal_that_records_lack_is_missing_in_each():
     layout = Layout(keys=(), signals=("charm",), bins=2, classes=0, features=0)
     ruler = replace(
         generic_ruler("m", "v"),
@@ -154,8 +154,8 @@ def test_a_ruler_with_an_unknown_signal_is_refused():
         center=np.zeros(1),
         scale=np.ones(1),
     )
-    with pytest.raises(ShapeError, match=r"ruler\.layout"):
-        summarise(a_batch(1), ruler)
+    summary, _, _ = summarise(a_batch(3), ruler)
+    np.testing.assert_array_equal(summary.counts, [[[0, 0, 3]]])
 
 
 def test_summaries_of_other_layouts_do_not_add():
