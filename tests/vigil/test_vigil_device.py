@@ -20,11 +20,10 @@ from vigil.device.columns import Columns, columns_of
 from vigil.device.lane import HostLane
 from vigil.device.ruler import DeviceRuler
 from vigil.device.tensors import product
-from vigil.errors import ShapeError
 from vigil.ruler import Ruler
 from vigil.signals.images import IMAGE_SIGNALS
 from vigil.summarise import cells_of, summarise
-from vigil.summary import SUMMED, Layout, Summary
+from vigil.summary import SUMMED, Summary
 
 S = len(SCALAR_NAMES)
 DISTANCE = SCALAR_NAMES.index("embedding_distance")
@@ -44,6 +43,7 @@ def summed(ruler: Ruler, batches: list[Any], room: int = 256) -> Summary:
             cells, rows = cells_of(batch, ruler.layout.keys, max_cells=room, known=cells)
             sums.add(
                 torch.from_numpy(batch.signals.copy()),
+                batch.signal_names,
                 torch.from_numpy(batch.prediction.astype(np.int64)),
                 torch.from_numpy(batch.embedding) if batch.embedding.size else None,
                 torch.from_numpy(rows),
@@ -147,13 +147,38 @@ def test_features_do_not_depend_on_what_precision_the_caller_allows():
     torch.testing.assert_close(reduced, wanted.float(), rtol=0, atol=0)
 
 
-def test_a_ruler_that_counts_an_unknown_signal_is_refused():
+def test_signals_that_records_lack_are_missing_and_those_of_boxes_are_not_counted():
+    names = (*SCALAR_NAMES[:3], "humidity", "box_size", "latency_s")
     ruler = a_ruler()
-    layout = Layout(
-        keys=(), signals=(*SCALAR_NAMES[:-1], "humidity"), bins=8, classes=CLASSES, features=16
+    layout = replace(ruler.layout, signals=names, features=0)
+    ruler = replace(
+        ruler,
+        layout=layout,
+        edges=ruler.edges[: len(names)],
+        center=ruler.center[: len(names)],
+        scale=ruler.scale[: len(names)],
+        projection=None,
+        id="",
     )
-    with pytest.raises(ShapeError, match="signals among"):
-        DeviceRuler(replace(ruler, layout=layout, id=""), HostLane())
+    lane, batch = HostLane(), a_batch(30)
+    with lane.work(()):
+        sums = DeviceAccumulator(DeviceRuler(ruler, lane), lane, 256)
+        assert sums.ruler.lacking(SCALAR_NAMES) == ["humidity"]
+        cells, rows = cells_of(batch, ruler.layout.keys, max_cells=256)
+        table = np.concatenate([batch.signals, np.full((30, 1), np.nan)], axis=1)
+        sums.add(
+            torch.from_numpy(table),
+            (*SCALAR_NAMES, "humidity"),
+            torch.from_numpy(batch.prediction.astype(np.int64)),
+            torch.from_numpy(batch.embedding),
+            torch.from_numpy(rows),
+        )
+        found = sorted_sums(sums.summary(sums.download(len(cells)), cells))
+    wanted = expected(ruler, [batch])
+    for name in SUMMED:
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)
+    assert found.counts[:, 4].sum() == 0
+    assert found.counts[:, 3, -1].sum() == 30
 
 
 def measured(outputs_are: Any = "probabilities", **tensors: Any) -> Columns:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vigil.device.lane import Lane
 from vigil.device.ruler import DeviceRuler
 from vigil.device.tensors import Tensor, torch
+from vigil.ruler import DISTANCE_SIGNAL
 from vigil.summary import Summary
 
 Cell = tuple[str, ...]
@@ -40,14 +41,24 @@ class DeviceAccumulator:
         self._total = xp.zeros((cells + 1, self.width), dtype=xp.int64, device=device)
         starts = self._plain + np.arange(s) * (b + 1)
         self._starts = lane.constant(starts.astype(np.int64))
+        counts = ruler.per_record
+        self._per_record = None if counts.all() else lane.constant(counts)
         self._classes_start = self._plain + s * (b + 1)
 
-    def add(self, table: Tensor, classes: Tensor, embedding: Tensor | None, rows: Tensor) -> None:
+    def add(
+        self,
+        table: Tensor,
+        names: tuple[str, ...],
+        classes: Tensor,
+        embedding: Tensor | None,
+        rows: Tensor,
+    ) -> None:
         """Add n records.
 
         Args:
-            table: float64 (n, all signals), NaN where missing. The embedding's distance is
-                written into it.
+            table: float64 (n, names), NaN where missing. The embedding's distance is written into
+                it.
+            names: its columns: at least the signals of records that the ruler counts.
             classes: int64 (n,), -1 where there is none.
             embedding: float32 (n, d), or None.
             rows: int64 (n,): the cell of each record; ``room`` for those that don't count.
@@ -55,9 +66,13 @@ class DeviceAccumulator:
         xp, ruler = torch(), self.ruler
         layout = ruler.ruler.layout
         n = len(table)
-        usable, features = self._embedded(table, embedding)
-        values = ruler.columns(table)
+        usable, features = self._embedded(table, names, embedding)
+        values = ruler.columns(table, names)
         moved = ruler.standardise(values)
+        spots = ruler.digitise(values) + self._starts + rows[:, None] * self.width
+        if self._per_record is not None:
+            moved = xp.where(self._per_record, moved, 0)
+            spots = xp.where(self._per_record, spots, self.room * self.width)
         moments = xp.stack([moved, moved * moved], dim=2).reshape(n, -1)
         one = xp.ones((n, 1), dtype=xp.int64, device=table.device)
         columns = [one, usable[:, None].to(xp.int64), moments]
@@ -66,11 +81,12 @@ class DeviceAccumulator:
         self._total[:, : self._plain].index_add_(0, rows, xp.cat(columns, dim=1))
         known = (classes >= 0) & (classes < layout.classes)
         classes = xp.where(known, classes, layout.classes) + self._classes_start
-        spots = xp.cat([ruler.digitise(values) + self._starts, classes[:, None]], dim=1)
-        spots = (spots + rows[:, None] * self.width).reshape(-1)
+        spots = xp.cat([spots, (classes + rows * self.width)[:, None]], dim=1).reshape(-1)
         self._total.view(-1).scatter_add_(0, spots, one.expand(n, spots.numel() // n).reshape(-1))
 
-    def _embedded(self, table: Tensor, embedding: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _embedded(
+        self, table: Tensor, names: tuple[str, ...], embedding: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Which records have a usable embedding (n,), and their features (n, F), else zeros."""
         xp, ruler, n = torch(), self.ruler, len(table)
         layout = ruler.ruler.layout
@@ -82,8 +98,9 @@ class DeviceAccumulator:
         if ruler.dimension is None:
             return usable, none
         clean = xp.where(usable[:, None], embedding, 0.0)
-        distance = table[:, ruler.distance_column]
-        distance.copy_(xp.where(usable, ruler.distance(clean).double(), distance))
+        if DISTANCE_SIGNAL in names:
+            distance = table[:, names.index(DISTANCE_SIGNAL)]
+            distance.copy_(xp.where(usable, ruler.distance(clean).double(), distance))
         return usable, xp.where(usable[:, None], ruler.features(clean), 0)
 
     def download(self, cells: int) -> Tensor:

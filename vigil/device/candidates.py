@@ -42,7 +42,7 @@ def choose(
     small: Tensor | None,
     hashes: Tensor,
     counts: Tensor,
-    entropy: int,
+    doubt: int | None,
     sizes: tuple[int, int],
 ) -> Chosen:
     """The candidates of one window among n records, as ``vigil.summarise.sample_of`` ranks them:
@@ -53,11 +53,13 @@ def choose(
         small: what thumbnails are made of, (n, h, w, c), or None.
         hashes: float64 (n,), ``unit_hash`` of each id.
         counts: bool (n,), which records are of the window.
-        entropy: its column in the table.
+        doubt: the table's column that says how unsure the model was, in [0, 1]; None for none.
         sizes: of the uniform and the informative sample.
     """
     xp, n = torch(), len(hashes)
-    weight = LEAST_WEIGHT + columns.table[:, entropy].nan_to_num(nan=0.0)
+    weight = xp.full_like(hashes, LEAST_WEIGHT)
+    if doubt is not None:
+        weight = weight + columns.table[:, doubt].nan_to_num(nan=0.0).clamp(0.0, 1.0)
     rows = []
     for size, priority in zip(sizes, (hashes, hashes / weight), strict=True):
         priority = xp.where(counts, priority, float("inf"))

@@ -46,18 +46,19 @@ def columns_of(
     """
     xp, n = torch(), block.filled
     bands, outputs, embedding = map(block.piece, ("bands", "outputs", "embeddings"))
+    measured: dict[str, Tensor] = {}
     if bands is not None:
-        measured = kernels.image_signals(bands)
-        for column, name in enumerate(IMAGE_SIGNALS):
-            table[:, names.index(name)].copy_(measured[:, column])
+        measured.update(zip(IMAGE_SIGNALS, kernels.image_signals(bands).unbind(1), strict=True))
     missing = xp.full((n,), float("nan"), dtype=xp.float32, device=table.device)
     found = None if outputs is None else kernels.predictions(outputs, outputs_are)
     if found is not None:
-        for name, values in (
-            ("confidence", found.confidence),
-            ("entropy", found.entropy),
-            ("margin", found.margin),
-        ):
+        measured |= {name: getattr(found, name) for name in ("confidence", "entropy", "margin")}
+    if embedding is not None:
+        embedding = embedding.to(xp.float32)
+        if "embedding_norm" in names:
+            measured["embedding_norm"] = embedding.double().square().sum(dim=1).sqrt()
+    for name, values in measured.items():
+        if name in names:
             table[:, names.index(name)].copy_(values)
     none = xp.full((n,), -1, dtype=xp.int64, device=table.device)
     return Columns(
@@ -65,5 +66,5 @@ def columns_of(
         classes=none if found is None else found.classes,
         confidence=missing if found is None else found.confidence,
         probabilities=missing[:, None][:, :0] if found is None else found.probabilities,
-        embedding=None if embedding is None else embedding.to(xp.float32),
+        embedding=embedding,
     )

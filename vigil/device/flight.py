@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vigil.batch import RecordBatch
 from vigil.coalesce import arguments_of, groups
+from vigil.conform import ordered
 from vigil.device.block import Block
 from vigil.device.call import DeviceCall
 from vigil.device.candidates import Chosen, Forms, choose, packed, unpacked
@@ -46,6 +47,7 @@ class Flight:
     here: Any
     forms: Forms
     segments: Sequence[Segment]
+    names: tuple[str, ...]
 
 
 def known_of(
@@ -99,7 +101,7 @@ def launch(
 ) -> Flight:
     """Start measuring a block; inside its lane's ``work``. Nothing waits for the device."""
     xp, lane, n = torch(), block.lane, block.filled
-    m, names = len(segments), segments[0].batch.signal_names
+    m, names = len(segments), _names(segments)
     up = lane.host((n, m + 1 + len(names)), xp.float64)
     table = up.numpy()
     table[:] = np.nan
@@ -107,20 +109,20 @@ def launch(
         table[:, i] = one.gathered.sums.room
         table[one.rows, i] = one.cells
         table[one.rows, m] = one.hashes
-        table[one.rows, m + 1 :] = one.batch.signals
+        table[one.rows, m + 1 :] = ordered(one.batch.signals, one.batch.signal_names, names)
     there = xp.empty(up.shape, dtype=xp.float64, device=lane.device)
     lane.upload(there, up)
     columns = columns_of(block, there[:, m + 1 :], names, outputs_are, kernels)
     parts = [columns.classes.to(xp.int32), columns.confidence]
     for i, one in enumerate(segments):
         cells, sums = there[:, i].to(xp.int64), one.gathered.sums
-        sums.add(columns.table, columns.classes, columns.embedding, cells)
+        sums.add(columns.table, names, columns.classes, columns.embedding, cells)
         parts += choose(
             columns,
             block.piece("small"),
             there[:, m],
             cells < sums.room,
-            names.index("entropy"),
+            names.index("entropy") if "entropy" in names else None,
             sizes,
         ).parts()
     flat, forms = packed(parts)
@@ -128,7 +130,19 @@ def launch(
     lane.download(here, flat)
     for one in segments:
         one.gathered.waiting += 1
-    return Flight(block=block, event=lane.done(), here=here, forms=forms, segments=segments)
+    return Flight(
+        block=block, event=lane.done(), here=here, forms=forms, segments=segments, names=names
+    )
+
+
+def _names(segments: Sequence[Segment]) -> tuple[str, ...]:
+    """The signals that the records of any segment have, and those that a ruler counts besides."""
+    names: dict[str, None] = {}
+    for one in segments:
+        names |= dict.fromkeys(one.batch.signal_names)
+    for one in segments:
+        names |= dict.fromkeys(one.gathered.sums.ruler.lacking(tuple(names)))
+    return tuple(names)
 
 
 def land(flight: Flight) -> None:
@@ -153,4 +167,5 @@ def land(flight: Flight) -> None:
                 embedding=embedding,
                 thumbnails=thumbnails,
             ),
+            flight.names,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +27,6 @@ class Gathered:
     Args:
         ruler: what the window is measured with.
         lane: the device.
-        names: the signals that records have.
         sizes: of the uniform and the informative sample.
         keep_thumbnails: whether the samples hold thumbnails.
     """
@@ -37,13 +35,12 @@ class Gathered:
         self,
         ruler: Ruler,
         lane: Lane,
-        names: Sequence[str],
         sizes: tuple[int, int],
         *,
         keep_thumbnails: bool,
     ) -> None:
         room = MAX_CELLS if ruler.layout.keys else 1
-        self.sums = DeviceAccumulator(DeviceRuler(ruler, lane, names), lane, room)
+        self.sums = DeviceAccumulator(DeviceRuler(ruler, lane), lane, room)
         self._ruler, self._sizes, self._keep_thumbnails = ruler, sizes, keep_thumbnails
         self._cells: tuple[Cell, ...] = ()
         self._ledgers: list[Ledger] = []
@@ -74,6 +71,7 @@ class Gathered:
         confidence: NDArray[np.float32],
         places: NDArray[np.int64],
         chosen: Chosen,
+        names: tuple[str, ...],
     ) -> None:
         """What came back of the records of ``batch``.
 
@@ -81,7 +79,7 @@ class Gathered:
             batch: n records, with their predictions.
             cells, hashes, confidence: (n,).
             places: the record of each row of the block, -1 for rows of other windows.
-            chosen: candidates for the samples.
+            chosen: candidates for the samples, with the signals ``names``.
         """
         self._ledgers.append(
             Ledger(
@@ -97,7 +95,7 @@ class Gathered:
         uniform = min(len(places), self._sizes[0] + 1) if self._sizes[0] else 0
         for i, (start, end) in enumerate(((0, uniform), (uniform, len(records)))):
             at = np.arange(start, end)[records[start:end] >= 0]
-            self._sample(i, batch, records[at], hashes, chosen, at)
+            self._sample(i, batch, records[at], hashes, chosen, at, names)
 
     def _sample(
         self,
@@ -107,10 +105,12 @@ class Gathered:
         hashes: NDArray[np.float64],
         chosen: Chosen,
         at: NDArray[np.int64],
+        names: tuple[str, ...],
     ) -> None:
         if not len(records):
             return
         found: dict[str, Any] = {
+            "signal_names": names,
             "signals": chosen.signals[at].astype(np.float64),
             "probabilities": chosen.probabilities[at].astype(np.float32),
             "embedding": chosen.embedding[at].astype(np.float32),

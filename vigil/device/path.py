@@ -188,7 +188,6 @@ class DevicePath:
                 self._open[key] = Gathered(
                     ruler_of(batch.version, value * self._window_s),
                     lane,
-                    batch.signal_names,
                     self._sizes,
                     keep_thumbnails=self._thumbnails,
                 )

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vigil.catalogue import SCALAR_NAMES
+from vigil.catalogue import is_per_box
 from vigil.device.lane import Lane
 from vigil.device.tensors import Tensor, product, torch
-from vigil.errors import ShapeError
-from vigil.ruler import DISTANCE_SIGNAL, Ruler
+from vigil.ruler import Ruler
 from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT
 
 
@@ -18,25 +17,15 @@ class DeviceRuler:
     """``vigil.ruler.Ruler`` with its tables copied to the lane's device, once; made inside the
     lane's ``work``.
 
-    Args:
-        ruler: the ruler.
-        lane: the device.
-        names: the signals that records have, in the order of their columns.
-
-    Raises:
-        ShapeError: the ruler counts a signal that records do not have.
+    ``per_record``: which signals of the layout records have, (S,); the others are of boxes, of
+    which a device sees none, so that nothing is counted there.
     """
 
-    def __init__(self, ruler: Ruler, lane: Lane, names: Sequence[str] = SCALAR_NAMES) -> None:
-        self.ruler = ruler
-        self.distance_column = names.index(DISTANCE_SIGNAL)
-        try:
-            columns = [names.index(name) for name in ruler.layout.signals]
-        except ValueError as error:
-            raise ShapeError(
-                "ruler.layout", expected=f"signals among {names}", found=str(error)
-            ) from None
-        self._columns = lane.constant(np.array(columns, np.int64))
+    def __init__(self, ruler: Ruler, lane: Lane) -> None:
+        self.ruler, self._lane = ruler, lane
+        signals = ruler.layout.signals
+        self.per_record = np.array([not is_per_box(name) for name in signals], bool)
+        self._columns: dict[tuple[str, ...], Tensor] = {}
         self._edges = lane.constant(np.ascontiguousarray(ruler.edges))
         self._center, self._scale = lane.constant(ruler.center), lane.constant(ruler.scale)
         self._weights = self._mean = self._whitening = None
@@ -50,9 +39,21 @@ class DeviceRuler:
         """The embedding's dimensions that features and distance are for; None without any."""
         return None if self.ruler.projection is None else self.ruler.projection.dimension
 
-    def columns(self, table: Tensor) -> Tensor:
-        """The columns (n, S) that the ruler counts of a table (n, all signals)."""
-        return table.index_select(1, self._columns)
+    def lacking(self, names: Sequence[str]) -> list[str]:
+        """The signals of records that the ruler counts beyond ``names``."""
+        wanted = zip(self.ruler.layout.signals, self.per_record, strict=True)
+        return [name for name, counts in wanted if counts and name not in names]
+
+    def columns(self, table: Tensor, names: tuple[str, ...]) -> Tensor:
+        """The columns (n, S) that the ruler counts of a table (n, names); any in place of a
+        signal of boxes. Inside ``work``."""
+        index = self._columns.get(names)
+        if index is None:
+            places = [
+                names.index(name) if name in names else 0 for name in self.ruler.layout.signals
+            ]
+            index = self._columns[names] = self._lane.constant(np.array(places, np.int64))
+        return table.index_select(1, index)
 
     def digitise(self, values: Tensor) -> Tensor:
         """As ``Ruler.digitise``: float64 (n, S) to int64 (n, S); not finite is bin B."""
