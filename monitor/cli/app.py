@@ -27,6 +27,7 @@ from monitor.cli import (
     labels,
     models,
     page,
+    proxy,
     receivers,
     registry,
     release,
@@ -55,6 +56,7 @@ app = typer.Typer(
 
 for command in (
     serve.serve,
+    proxy.proxy,
     demo.demo,
     detect.detect,
     gate.gate,

@@ -1,0 +1,136 @@
+"""Decodes calls and hands them to the tap: what the recording process does with each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from monitor.proxy import cloud_events, payload_grpc, payload_v2
+from monitor.proxy.cloud_events import Halves, Joined
+from monitor.proxy.exchange import Kind
+from monitor.proxy.mapping import arguments
+from monitor.proxy.spec import Plan
+from monitor.proxy.tensors import Call
+from vigil.adapters.tracing import trace_id_of
+from vigil.errors import ShapeError, WireError
+from vigil.tap import Tap
+
+log = logging.getLogger("vigil.proxy")
+_NO_BYTES = memoryview(b"")
+Readings = Callable[[], Mapping[str, float]]
+
+
+class Records:
+    """Counts by what became of each call: ``recorded`` (records, not calls), ``malformed``,
+    ``other_model``, ``bad_tensors``, ``error``, and those of ``cloud_events.Halves``.
+
+    Args:
+        readings: signals that hold for all records of now, such as of the hardware.
+    """
+
+    def __init__(self, plan: Plan, tap: Tap, *, readings: Readings = dict) -> None:
+        self._recorded, self._tap, self._readings = plan.recorded, tap, readings
+        self.counts: Counter[str] = Counter()
+        self.halves = Halves(self.counts, wait_s=plan.pair_wait_s)
+        self.problem = ""
+
+    def take(
+        self, description: Mapping[str, Any], request: memoryview, response: memoryview
+    ) -> None:
+        """One call, or one POST of events. Never raises."""
+        try:
+            if description["kind"] == Kind.EVENT:
+                self._events(description["request_headers"], request)
+                return
+            call = _decoded(description, request, response)
+            self._record(call, description["latency_s"], description["request_headers"])
+        except WireError as error:
+            self._lose("malformed", error)
+        except ShapeError as error:
+            self._lose("bad_tensors", error)
+        except Exception as error:
+            self._lose("error", error)
+            log.exception("a call was not recorded")
+
+    def expire(self) -> None:
+        """Give up on halves that wait too long."""
+        self.halves.expire(time.monotonic())
+
+    def _events(self, headers: Mapping[str, str], body: memoryview) -> None:
+        for event in cloud_events.read(headers, bytes(body)):
+            joined = self.halves.add(event, time.monotonic())
+            if joined is not None:
+                self._joined(joined)
+
+    def _joined(self, joined: Joined) -> None:
+        self._record(_from_events(joined), joined.latency_s, joined.request.headers)
+
+    def _record(self, call: Call, latency_s: float | None, headers: Mapping[str, str]) -> None:
+        how = self._recorded
+        if call.model != how.served_name:
+            self.counts["other_model"] += 1
+            return
+        n, given = arguments(call, how.tensors)
+        readings = self._readings()
+        if readings:
+            given["signals"] = {**readings, **given.get("signals", {})}
+        metadata = {key: headers[name] for name, key in how.headers.items() if name in headers}
+        metadata |= {k: str(call.parameters[k]) for k in how.parameters if k in call.parameters}
+        trace = trace_id_of(headers.get("traceparent", ""))
+        ids = None if how.own_ids or not call.id else _ids(call.id, n)
+        self._tap.record(
+            **given,
+            latency_s=np.full(n, np.nan if latency_s is None else latency_s),
+            metadata=metadata or None,
+            trace_ids=[trace] * n if trace else None,
+            ids=ids,
+            version=how.version_name.replace("{version}", call.version) if call.version else None,
+        )
+        self.counts["recorded"] += n
+
+    def _lose(self, why: str, error: Exception) -> None:
+        self.counts[why] += 1
+        self.problem = f"{why}: {error}"
+
+
+def _ids(name: str, n: int) -> list[str]:
+    """A request's id names its record, or with a number each of its records."""
+    return [name] if n == 1 else [f"{name}.{i}" for i in range(n)]
+
+
+def _decoded(description: Mapping[str, Any], request: memoryview, response: memoryview) -> Call:
+    asked, answered = description["request_headers"], description["response_headers"]
+    match description["kind"]:
+        case Kind.GRPC:
+            return payload_grpc.decode(asked, request, answered, response)
+        case Kind.V1:
+            return payload_v2.decode_v1(
+                description["path"],
+                payload_v2.unpacked(asked, request),
+                payload_v2.unpacked(answered, response),
+            )
+        case _:
+            return payload_v2.decode(description["path"], asked, request, answered, response)
+
+
+def _from_events(joined: Joined) -> Call:
+    asked, answered = joined.request, joined.response
+    request, response = memoryview(asked.data), memoryview(answered.data)
+    path = f"/v2/models/{asked.service or answered.service}/infer"
+    if asked.headers or answered.headers or _is_v2(asked.data):
+        return payload_v2.decode(path, asked.headers, request, answered.headers, response)
+    return payload_v2.decode_v1(path, request, response)
+
+
+def _is_v2(data: bytes) -> bool:
+    try:
+        plain = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(plain, dict) and "inputs" in plain

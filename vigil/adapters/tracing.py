@@ -1,0 +1,46 @@
+"""Traces of OpenTelemetry: their ids on records, and records' names on their spans.
+
+Nothing is imported: where the program has not loaded ``opentelemetry.trace``, nobody traces.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_NO_TRACE = "0" * 32
+
+
+def trace_id_of(traceparent: str) -> str:
+    """The trace id in a W3C ``traceparent`` header; "" where there is none."""
+    found = _TRACEPARENT.fullmatch(traceparent.strip().lower())
+    return found[1] if found is not None and found[1] != _NO_TRACE else ""
+
+
+def current_span() -> Any:
+    """The span that is open in this context and recorded; None where there is none."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    span = trace.get_current_span()
+    return span if span.get_span_context().is_valid else None
+
+
+def current_trace_id() -> str:
+    """32 hexadecimal digits; "" outside any span."""
+    span = current_span()
+    return "" if span is None else f"{span.get_span_context().trace_id:032x}"
+
+
+def mark_span(*, model: str, version: str, ids: Sequence[str]) -> None:
+    """Put ``vigil.model``, ``vigil.version`` and ``vigil.record_ids`` on the open span, so that a
+    trace leads to its records. A span that is not recorded stays as it is.
+    """
+    span = current_span()
+    if span is not None and span.is_recording():
+        span.set_attribute("vigil.model", model)
+        span.set_attribute("vigil.version", version)
+        span.set_attribute("vigil.record_ids", tuple(ids))
