@@ -63,7 +63,7 @@ def calls() -> None:
             tap.record(embeddings=embeddings, outputs=outputs, images=with_images)
             called.append(time.perf_counter() - start)
             while tap.stats()["queued"]:  # the worker keeps up, so memory is used again
-                tap._wake.set()
+                tap._home._wake.set()  # type: ignore[union-attr]
                 time.sleep(0.001)
         tap.close(30)
         mine, least = float(np.median(called)), float(np.median(floor))

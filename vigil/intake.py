@@ -1,192 +1,215 @@
-"""What ``Tap.record`` keeps of a call: copies, on a bounded queue, made without waiting."""
+"""What ``Tap.record`` keeps of a call: a copy in the ring, made without waiting."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from vigil.calls import Call, rows_of
+from vigil.errors import ShapeError
+from vigil.picks import Picker
+from vigil.ring import layout
+from vigil.ring.encode import Encoder, Load, RemoteError
+from vigil.ring.identity import Identity
+from vigil.ring.memory import Memory
+from vigil.ring.writer import Writer
 
-from vigil.objects import Objects
+__all__ = ["Call", "Intake", "rows_of"]
 
-FIELDS = ("outputs", "embeddings", "images", "masks")
+MOST_DEFERRED = 256
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Call:
-    """One call of ``record``: n inferences, their ids and the arguments as they were copied.
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """A call whose arrays are still on their way from an accelerator."""
 
-    ``ready`` are accelerator events after which the copies hold their values.
-    """
-
-    ids: list[str]
-    first: int
-    custom_ids: bool
-    time_s: float
-    version: str
     arguments: dict[str, Any]
-    size: int
-    ready: tuple[Any, ...] = ()
-
-    def wait(self) -> None:
-        for event in self.ready:
-            event.synchronize()
+    events: list[Any]
+    rest: tuple[Any, ...]
+    n: int
 
 
 class Intake:
-    """A queue bounded in records and bytes; counts what it can't take, by reason."""
+    """The caller's end of a ring.
 
-    def __init__(self, max_records: int, max_bytes: int) -> None:
-        self._max_records, self._max_bytes = max_records, max_bytes
-        self._lock = threading.Lock()
-        self._calls: deque[Call] = deque()
-        self._records = self._bytes = 0
-        self._next = 0
-        self._lost: Counter[str] = Counter()
-        self.recorded = 0
-
-    @property
-    def waiting(self) -> int:
-        return self._records
-
-    def may_hold(self, n: int) -> bool:
-        """Whether n records could ever wait here; what could not is counted and needs no ids."""
-        if 0 <= n <= self._max_records:
-            return True
-        self.lose("queue_full" if n > 0 else "bad_shape", max(1, min(n, self._max_records)))
-        return False
-
-    def number(self, n: int) -> int:
-        """The first of n numbers that no other record has."""
-        with self._lock:
-            first, self._next = self._next, self._next + n
-        return first
-
-    def reserve(self, n: int, size: int) -> bool:
-        """Room for n records of so many bytes, before they are copied."""
-        with self._lock:
-            if self._records + n > self._max_records or self._bytes + size > self._max_bytes:
-                self._lost["queue_full"] += n
-                return False
-            self._records += n
-            self._bytes += size
-        return True
-
-    def release(self, n: int, size: int) -> None:
-        with self._lock:
-            self._records -= n
-            self._bytes -= size
-
-    def put(self, call: Call) -> None:
-        with self._lock:
-            self.recorded += len(call.ids)
-            self._calls.append(call)
-
-    def lose(self, reason: str, n: int) -> None:
-        with self._lock:
-            self._lost[reason] += n
-
-    def take(self) -> Call | None:
-        with self._lock:
-            return self._calls.popleft() if self._calls else None
-
-    def lost(self, *, forget: bool = False) -> Counter[str]:
-        with self._lock:
-            lost = Counter(self._lost)
-            if forget:
-                self._lost.clear()
-        return lost
-
-
-def rows_of(arguments: Mapping[str, Any], ids: Sequence[str] | None) -> int:
-    """How many inferences a call holds.
+    Args:
+        identity: whose records these are.
+        folder: where the ring is a file for a sidecar; None keeps it in this process.
+        max_records, max_bytes: bounds of what waits.
 
     Raises:
-        TypeError: nothing in it has a length.
+        OSError: the ring can't be made.
     """
-    for name in FIELDS:
-        value = arguments.get(name)
-        if value is not None:
-            return _length(value)
-    if ids is not None:
-        return len(ids)
-    for name in ("latency_s", "texts", "uris", "trace_ids", "detections"):
-        value = arguments.get(name)
-        if value is not None and not isinstance(value, int | float):
-            return _length(value)
-    raise TypeError("expected images, embeddings, outputs, masks, texts, detections or ids")
+
+    def __init__(
+        self, identity: Identity, *, folder: Path | None, max_records: int, max_bytes: int
+    ) -> None:
+        if folder is None:
+            memory = Memory.private(max_bytes, identity)
+        else:
+            memory = Memory.create(folder, max_bytes, identity)
+        self.memory = memory
+        self.writer = Writer(memory, max_records=max_records, max_bytes=max_bytes)
+        self.max_records = max_records
+        self._encoder = Encoder()
+        self._picker = (
+            Picker(f"{identity.source}.{identity.boot}.", identity.window_s, identity.sample_size)
+            if identity.thumbnails
+            else None
+        )
+        self._later: deque[_Later] = deque()
+        self._later_lock = threading.Lock()
+
+    def put(
+        self,
+        arguments: dict[str, Any],
+        metadata: Any,
+        n: int,
+        first: int,
+        ids: list[str] | None,
+        time_s: float,
+        version: str,
+    ) -> bool:
+        """Copy a call of n records into the ring, or count why not; never raises an ``Exception``.
+
+        Arrays of an accelerator are copied in their stream's order, and follow when they are here.
+
+        Returns:
+            Whether it was kept.
+        """
+        try:
+            return self._write(arguments, metadata, n, first, ids, time_s, version)
+        except RemoteError:
+            return self._defer(arguments, (metadata, n, first, ids, time_s, version), n)
+        except ShapeError:
+            self.writer.lose("bad_shape", n)
+        except Exception:
+            self.writer.lose("error", n)
+        return False
+
+    def settle(self, *, wait: bool = False) -> int:
+        """Copy deferred calls whose arrays have arrived; how many still wait.
+
+        Args:
+            wait: until all have arrived.
+        """
+        while True:
+            with self._later_lock:
+                if not self._later:
+                    return 0
+                call = self._later[0]
+                if not wait and not all(event.query() for event in call.events):
+                    return len(self._later)
+                self._later.popleft()
+            try:
+                for event in call.events:
+                    event.synchronize()
+                self._write(call.arguments, *call.rest)
+            except ShapeError:
+                self.writer.lose("bad_shape", call.n)
+            except Exception:
+                self.writer.lose("error", call.n)
+
+    @property
+    def deferred(self) -> int:
+        return len(self._later)
+
+    def put_labels(self, blob: bytes) -> bool:
+        """Labels as JSON, for the sidecar; whether there was room."""
+        at = self.writer.reserve(layout.LABELS, len(blob), 0)
+        if at is None:
+            return False
+        start = at + layout.SLOT_HEADER
+        self.memory.bytes[start : start + len(blob)] = blob
+        self.memory.words[(at >> 3) + layout.LENGTHS] = len(blob) << 32
+        self.writer.commit(at)
+        return True
+
+    def close(self) -> None:
+        """Say that nothing more comes, and give the memory back."""
+        self.writer.close()
+        self.memory.let_go()
+
+    def leave_to_parent(self) -> None:
+        """After a fork: the ring is the parent's; the child must not keep it alive."""
+        self.memory.let_go()
+
+    def _write(
+        self,
+        arguments: dict[str, Any],
+        metadata: Any,
+        n: int,
+        first: int,
+        ids: list[str] | None,
+        time_s: float,
+        version: str,
+    ) -> bool:
+        if self._picker is not None and arguments.get("images") is not None:
+            generation = int(self.memory.words[layout.READER])
+            images = arguments["images"]
+            arguments |= self._picker.thumbnails(
+                images, n=n, first=first, ids=ids, time_s=time_s, key=(version, generation)
+            )
+        load = Load(version, arguments, metadata, ids)
+        form = self._encoder.form(load)
+        texts = self._encoder.texts(load, form)
+        at = self.writer.reserve(layout.CALL, form.texts_at + len(texts), n)
+        if at is None:
+            return False
+        try:
+            word = at >> 3
+            words = self.memory.words
+            words[word + layout.FIRST] = first
+            self.memory.times[word + layout.TIME] = time_s
+            words[word + layout.LENGTHS] = len(form.head) << 32 | len(texts)
+            self._encoder.write(load, form, texts, self.memory.bytes, at)
+        except BaseException:
+            self.writer.abandon(at)
+            raise
+        self.writer.commit(at)
+        return True
+
+    def _defer(self, arguments: dict[str, Any], rest: tuple[Any, ...], n: int) -> bool:
+        if len(self._later) >= MOST_DEFERRED:
+            self.writer.lose("queue_full", n)
+            return False
+        events: list[Any] = []
+        try:
+            here = {name: _brought(value, events) for name, value in arguments.items()}
+        except Exception:
+            self.writer.lose("error", n)
+            return False
+        metadata, *others = rest
+        with self._later_lock:
+            self._later.append(_Later(here, events, (_kept(metadata), *others), n))
+        return True
 
 
-def _length(value: Any) -> int:
-    """Records of an array, a list, boxes, or a mapping of arrays."""
+def _brought(value: Any, events: list[Any]) -> Any:
+    """A copy in this machine's memory that later changes by the caller don't reach."""
     if isinstance(value, Mapping):
-        value = value["counts"] if "counts" in value else next(iter(value.values()))
-    if isinstance(value, Objects):
-        return value.records
-    shape = getattr(value, "shape", None)
-    return int(shape[0]) if shape else len(value)
-
-
-def bytes_of(value: Any) -> int:
-    if value is None:
-        return 0
-    if isinstance(value, Mapping):
-        return sum(map(bytes_of, value.values()))
-    if isinstance(value, list | tuple):
-        return sum(len(one) if isinstance(one, str) else bytes_of(one) for one in value)
-    nbytes = getattr(value, "nbytes", None)
-    return int(nbytes) if isinstance(nbytes, int) else 64
-
-
-def copied(value: Any) -> tuple[Any, Any]:
-    """A copy that later changes by the caller don't reach, and an event to wait for or None.
-
-    A tensor on a GPU goes to pinned memory in its own stream's order, so the caller does not wait.
-    """
-    if value is None or isinstance(value, int | float | str):
-        return value, None
-    if isinstance(value, Mapping):
-        pairs = {name: copied(one) for name, one in value.items()}
-        events = [event for _, event in pairs.values() if event is not None]
-        return {name: one for name, (one, _) in pairs.items()}, _Events(events) if events else None
-    if isinstance(value, Objects):
-        return value.copy(), None
-    if isinstance(value, list | tuple) and any(isinstance(one, str | np.ndarray) for one in value):
-        return [one if isinstance(one, str) else np.array(one) for one in value], None
+        return {name: _brought(one, events) for name, one in value.items()}
     if hasattr(value, "detach") and hasattr(value, "clone"):
         tensor = value.detach()
         if not getattr(tensor, "is_cuda", False):
-            return tensor.clone() if tensor.device.type == "cpu" else tensor.to("cpu"), None
+            return tensor.clone() if tensor.device.type == "cpu" else tensor.to("cpu")
         there = tensor.to("cpu", non_blocking=True)
         cuda = sys.modules["torch"].cuda
-        return there, cuda.current_stream(tensor.device).record_event()
-    return np.array(value), None
+        events.append(cuda.current_stream(tensor.device).record_event())
+        return there
+    copy: Callable[[], Any] | None = getattr(value, "copy", None)
+    return copy() if callable(copy) else value
 
 
-class _Events:
-    """Several events as one."""
-
-    def __init__(self, events: list[Any]) -> None:
-        self._events = events
-
-    def synchronize(self) -> None:
-        for event in self._events:
-            event.synchronize()
-
-
-def copied_metadata(metadata: Any) -> Any:
-    if metadata is None:
-        return None
+def _kept(metadata: Any) -> Any:
     if isinstance(metadata, Mapping):
-        return {key: _copied_value(value) for key, value in metadata.items()}
-    return [dict(row) for row in metadata]
-
-
-def _copied_value(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return list(value) if isinstance(value, list | tuple) else value
+        return {
+            key: value.tolist() if hasattr(value, "tolist") else value
+            for key, value in metadata.items()
+        }
+    return None if metadata is None else [dict(row) for row in metadata]

@@ -1,83 +1,105 @@
-"""What happens behind the tap, step by step: calls to windows, windows to the spool, spool to
-service. No threads here; the tap's two threads call ``collect`` and ``ship``."""
+"""What happens behind the ring, step by step: calls to windows, windows to the spool, spool to
+service. No threads here; a tap's two threads, or a sidecar's, call ``collect`` and ``ship``."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from vigil import wire
+from vigil.calls import Call
 from vigil.coalesce import arguments_of, groups
+from vigil.drain import Drain
 from vigil.errors import ShapeError
-from vigil.intake import Call, Intake
+from vigil.journal import Blobs, Journal, State
 from vigil.measure import Measure
 from vigil.recorder import Recorder
+from vigil.ring.reader import Mark
 from vigil.rulers import RulerCache
+from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.spool import Entry, Spool
+from vigil.waiting_labels import WaitingLabels
 from vigil.window import Window
 
 LABELS_AT_ONCE = 1000
-MAX_LABELS = 100_000
 GRACE_S = 0.25
+PAUSE_S = 0.5
+PAUSE_SHARE = 10.0
 
 
 class Pipeline:
     """One boot of a tap.
 
-    Labels wait until the windows that were open when they came have been spooled, so that the
-    service knows their records.
+    In the tap's own process the ring is given back as soon as a call was measured. With a journal
+    it is given back when the journal holds what was measured, so that this process may be killed.
+
+    Args:
+        drain: the ring.
+        rulers, measure: what calls are measured with.
+        recorder: makes the recorder, given the rulers.
+        spool, shipper: where windows wait, and what empties it.
+        monotonic: a clock, seconds.
+        journal: survives this process; with ``state``, what an earlier one left there.
     """
 
     def __init__(
         self,
         *,
-        boot: str,
-        window_s: float,
-        intake: Intake,
+        drain: Drain,
         rulers: RulerCache,
         recorder: Callable[[Callable[[str], Any]], Recorder],
         spool: Spool,
         shipper: Shipper,
         measure: Measure,
         monotonic: Callable[[], float],
+        journal: Journal | None = None,
+        state: State | None = None,
     ) -> None:
-        self.intake, self.rulers, self.spool, self.shipper = intake, rulers, spool, shipper
+        before = state or State()
+        self.drain, self.rulers, self.spool, self.shipper = drain, rulers, spool, shipper
         self.recorder = recorder(lambda version: rulers.get(version, monotonic()))
-        self.windows = 0
-        self.problem = ""
-        self.labels_refused = 0
-        self._boot, self._window_s = boot, window_s
-        self.measure = measure
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._labels: list[tuple[int, list[dict[str, Any]]]] = []
-        self._order = 0
-        self._label_sequence = 0
-        self.leaving = False
-
-    def collect(self, now_s: float, *, everything: bool = False) -> None:
-        """Turn waiting calls into windows; spool what has ended, or ``everything``."""
-        labels = len(self._labels)  # those that come later may be of records that come later
-        for group in groups(iter(self.intake.take, None)):
-            try:
-                self._spool(self._windows_of(group), now_s)
-            finally:
-                self.intake.release(
-                    sum(len(call.ids) for call in group), sum(call.size for call in group)
-                )
-        for reason, n in self.intake.lost(forget=True).items():
+        self.recorder.dropped_total.update(before.totals)
+        for reason, n in before.dropped.items():
             self.recorder.drop(reason, n)
+            self.recorder.dropped_total[reason] -= n
+        self.measure = measure
+        self.windows = before.windows
+        self.records = 0
+        self.problem = ""
+        self.leaving = False
+        self.labels = WaitingLabels(before.labels, before.labels_refused)
+        self._boot, self._window_s = drain.identity.boot, drain.identity.window_s
+        self._monotonic = monotonic
+        self._order, self._label_sequence = before.order, before.label_sequence
+        self._journal = journal
+        self._sealed: Blobs = [*before.sealed, *before.open]
+        self._mark: Mark | None = None
+        self._next_s = 0.0
+        drain.on_labels = self._take_labels
+        self._now_s = 0.0
+
+    def collect(self, now_s: float, *, everything: bool = False, writer_lives: bool = True) -> None:
+        """Turn what is in the ring into windows; spool what has ended, or ``everything``."""
+        self._now_s = now_s
+        labels = self.labels.calls  # those that come later may be of records that come later
+        calls = iter(lambda: self.drain.take(writer_lives=writer_lives), None)
+        for group in groups(calls):
+            self._seal(self._windows_of(group))
+            self._passed(group[-1].mark)
+        for reason, n in self.drain.lost(forget=True).items():
+            self.recorder.drop(reason, n)
+        self._passed(self.drain.mark)
         grace_s = min(GRACE_S, self._window_s / 10)
-        self._spool(self.recorder.seal(now_s - grace_s), now_s)
+        self._seal(self.recorder.seal(now_s - grace_s))
         if everything:
-            self._spool(self.recorder.close(now_s), now_s)
+            self._seal(self.recorder.close(now_s))
             if self.leaving:
-                self._spool(self.recorder.farewell(now_s), now_s)
+                self._seal(self.recorder.farewell(now_s))
         sealed = float("inf") if everything else (now_s - grace_s) // self._window_s
-        self._spool_labels(now_s, labels, sealed)
+        self._seal_labels(self.labels.take(labels, sealed))
+        self._commit(now=everything)
 
     def ship(self) -> bool:
         """Send one request; whether there may be more to do at once."""
@@ -86,30 +108,27 @@ class Pipeline:
 
     def add_labels(self, labels: list[dict[str, Any]], now_s: float) -> int:
         """Keep labels for later; how many there was no room for."""
-        with self._lock:
-            room = max(0, MAX_LABELS - self.labels_waiting)
-            if labels[:room]:
-                self._labels.append((int(now_s // self._window_s), labels[:room]))
-        return max(0, len(labels) - room)
-
-    def refuse_labels(self, n: int) -> None:
-        with self._lock:
-            self.labels_refused += n
-
-    @property
-    def labels_waiting(self) -> int:
-        return sum(len(labels) for _, labels in self._labels)
+        return self.labels.add(labels, int(now_s // self._window_s))
 
     def dropped(self) -> Counter[str]:
         """Records that did not reach a window, or whose window was lost, by reason."""
-        spooled = Counter({k: v for k, v in self.spool.counts.items() if k.startswith("spool_")})
-        return self.recorder.dropped_total + self.intake.lost() + spooled
+        found = self.recorder.dropped_total + self.drain.lost()
+        if self._journal is None:  # else the spool is not ours alone
+            found.update({k: v for k, v in self.spool.counts.items() if k.startswith("spool_")})
+        return found
+
+    @property
+    def unsaved(self) -> int:
+        """Windows and labels that are in memory and, with one, in the journal."""
+        held = self.spool.unsaved() if isinstance(self.spool, SafeSpool) else []
+        return len(self._sealed) + sum(entry.boot == self._boot for entry, _ in held)
+
+    def _take_labels(self, labels: list[dict[str, Any]]) -> None:
+        self.labels.refuse(self.add_labels(labels, self._now_s))
 
     def _windows_of(self, group: list[Call]) -> list[Window]:
         n = sum(len(call.ids) for call in group)
         try:
-            for call in group:
-                call.wait()
             batch = self.measure.batch(**arguments_of(group))
             if self.rulers.classes == 0:
                 self.rulers.classes = min(batch.probabilities.shape[1], 1000)
@@ -122,40 +141,102 @@ class Pipeline:
             self.recorder.drop("bad_shape" if isinstance(error, ShapeError) else "error", n)
             return []
         try:
-            return self.recorder.add(batch)
+            windows = self.recorder.add(batch)
         except Exception as error:
             self.problem = f"{type(error).__name__}: {error}"
             self.recorder.drop("error", n)
             return []
+        self.records += n
+        return windows
 
-    def _spool(self, windows: list[Window], now_s: float) -> None:
+    def _seal(self, windows: list[Window]) -> None:
         for window in windows:
-            records = window.summary.total_records
-            try:
-                blob = window.to_bytes()
-            except Exception as error:
-                self.problem = f"{type(error).__name__}: {error}"
-                self.recorder.drop("error", records)
+            pair = self._blob(window)
+            if pair is None:
                 continue
             self.windows += 1
-            self.spool.put(self._entry("window", window.sequence, records, now_s), blob)
+            self._sealed.append(pair)
+        if self._journal is None:
+            self._spool()
 
-    def _spool_labels(self, now_s: float, count: int, sealed: float) -> None:
-        """Of the oldest ``count``, those that came in windows before number ``sealed``.
+    def _blob(self, window: Window, *, level: int = 1) -> tuple[Entry, bytes] | None:
+        records = window.summary.total_records
+        try:
+            blob = window.to_bytes(level=level)
+        except Exception as error:
+            self.problem = f"{type(error).__name__}: {error}"
+            self.recorder.drop("error", records)
+            return None
+        return self._entry("window", window.sequence, records), blob
 
-        A record comes before its label, so it is in no later window.
-        """
-        with self._lock:
-            old, rest = self._labels[:count], self._labels[count:]
-            ready = [label for number, labels in old if number < sealed for label in labels]
-            self._labels = [one for one in old if one[0] >= sealed] + rest
+    def _seal_labels(self, ready: list[dict[str, Any]]) -> None:
         for start in range(0, len(ready), LABELS_AT_ONCE):
             rows = ready[start : start + LABELS_AT_ONCE]
-            entry = self._entry("labels", self._label_sequence, len(rows), now_s)
+            entry = self._entry("labels", self._label_sequence, len(rows))
             self._label_sequence += 1
-            self.spool.put(entry, wire.pack({"what": "labels", "labels": rows}, {}))
+            self._sealed.append((entry, wire.pack({"what": "labels", "labels": rows}, {})))
+        if self._journal is None:
+            self._spool()
 
-    def _entry(self, kind: str, sequence: int, records: int, now_s: float) -> Entry:
+    def _entry(self, kind: str, sequence: int, records: int) -> Entry:
         # Strictly rising within a boot, and by time across boots that share a folder.
-        self._order = max(self._order + 1, int(now_s * 1e6))
+        self._order = max(self._order + 1, int(self._now_s * 1e6))
         return Entry(self._order, kind, self._boot, sequence, records)
+
+    def _spool(self) -> None:
+        sealed, self._sealed = self._sealed, []
+        for entry, blob in sealed:
+            self.spool.put(entry, blob)
+
+    def _passed(self, mark: Mark) -> None:
+        """What was before the mark has been measured."""
+        if self._journal is None:
+            self.drain.release(mark)
+            return
+        self._mark = mark
+        reader = self.drain.reader
+        if reader.waiting_bytes > reader.memory.capacity // 4:
+            self._commit(now=True)
+
+    def _commit(self, *, now: bool) -> None:
+        """Write the journal where there is something new, spool what was sealed, and give the ring
+        back. The larger the journal, the longer the pause until the next one."""
+        if self._journal is None:
+            return
+        started = self._monotonic()
+        mark = self._mark or self.drain.mark
+        is_new = bool(self._sealed) or mark.position != self.drain.reader.released
+        if not is_new or (not now and not self._sealed and started < self._next_s):
+            return
+        self._write_journal(mark)
+        self.drain.reader.sequence = self.recorder.sequence
+        self._spool()
+        self.drain.release(mark)
+        self.drain.reader.tell(self.recorder.dropped_total, self.labels.refused)
+        spent = self._monotonic() - started
+        self._next_s = self._monotonic() + max(PAUSE_S, PAUSE_SHARE * spent)
+
+    def _write_journal(self, mark: Mark) -> None:
+        assert self._journal is not None
+        held = self.spool.unsaved() if isinstance(self.spool, SafeSpool) else []
+        ours = [pair for pair in held if pair[0].boot == self._boot]
+        order = self._order
+        parts = [self._blob(window, level=0) for window in self.recorder.parts()]
+        self._journal.write(
+            State(
+                position=mark.position,
+                sequence=self.recorder.sequence + len(parts),
+                label_sequence=self._label_sequence,
+                order=self._order,
+                windows=self.windows,
+                labels_refused=self.labels.refused,
+                version=self.recorder.version,
+                forgotten=self.drain.reader.forgotten,
+                dropped=self.recorder.dropped if not parts else {},
+                totals=dict(self.recorder.dropped_total),
+                labels=self.labels.kept,
+                sealed=[*ours, *self._sealed],
+                open=[part for part in parts if part is not None],
+            )
+        )
+        self._order = order

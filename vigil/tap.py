@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import random
 import secrets
 import socket
 import threading
@@ -14,35 +13,37 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+from vigil import beside, library
 from vigil.arguments import keys_of, name_of, seconds_of, usable_name, whole_of
-from vigil.batch import Metadata, Task
 from vigil.build import Build
+from vigil.calls import rows_of
 from vigil.clock import Clock, SystemClock
-from vigil.intake import Call, Intake, bytes_of, copied, copied_metadata, rows_of
+from vigil.ids import Ids
 from vigil.measure import Measure
-from vigil.pipeline import Pipeline
-from vigil.recorder import Recorder
-from vigil.rulers import RulerCache
-from vigil.shipping.shipper import Shipper
-from vigil.shipping.spool import DiskSpool, MemorySpool
+from vigil.ring.identity import Identity
 from vigil.shipping.transport import HttpTransport, Transport
 from vigil.signals.predictions import OutputsAre
 from vigil.types import Signal
 
+if TYPE_CHECKING:
+    from vigil.inference import Inference
+    from vigil.watching import Watched
+
 DEFAULT_SERVICE = "http://127.0.0.1:8080"
-DEFAULT_QUEUE_BYTES = 256 * 2**20
 EXIT_S = 2.0
+OFF = "VIGIL_OFF"
 
 
 class Tap:
     """Watches one model in this process. ``record`` and ``label`` never raise and never wait.
 
-    Two daemon threads do the rest: one measures and sums, one ships. What can't be recorded is
-    counted in ``dropped`` by reason: ``queue_full``, ``bad_shape``, ``late``, ``bad_time``,
-    ``closed``, ``error``, ``spool_full``, ``spool_failed``. After a fork the child is a boot
-    of its own.
+    What is recorded is copied into a ring. Two daemon threads measure, sum and ship what is in it;
+    or, with ``sidecar``, the process ``vigil sidecar`` does. What can't be recorded is counted in
+    ``dropped`` by reason: ``queue_full``, ``bad_shape``, ``late``, ``bad_time``, ``closed``,
+    ``error``, ``torn``, ``no_ring``, ``spool_full``, ``spool_failed``. After a fork the child is a
+    boot of its own, with a ring of its own.
 
     Args:
         model: the model's name.
@@ -55,17 +56,25 @@ class Tap:
         window_s: length of a window, seconds.
         spool: folder in which windows survive a crash or the service being away; None keeps them
             in memory only.
+        sidecar: folder, shared with ``vigil sidecar``, for this process's ring; the sidecar's own
+            settings then say where the service and the spool are.
         sample_size: records kept whole in each window; half as many more by uncertainty.
         thumbnails: keep small copies of the sampled images. By default no pixels are kept.
         outputs_are: ``probabilities`` or ``logits``.
         task: what the model does (``vigil.batch.TASKS``); the signals follow it.
         signals: names of signals of your own that ``record`` is given, declared with ``@signal``,
             or their descriptions.
-        queue_records, queue_bytes: bounds of what waits to be measured.
+        queue_records, queue_bytes: bounds of what waits to be measured; by default 256 MiB, and
+            32 MiB with a sidecar, all of it taken at once there. One call takes at most half.
         clock: gives the time of each record.
         transport: the way to the service; by default HTTP.
         preprocessing, hardware, schema: how this process runs the model, in names of yours
             (``vigil.build``), at most 200 characters each.
+
+    Attributes:
+        enabled: may be set to False, and True again, at any time: then nothing is recorded, and
+            nothing counted as dropped. False from the start where the environment has
+            ``VIGIL_OFF``.
 
     Raises:
         ValueError: a name, a URL, a token or a number that can't be used.
@@ -83,89 +92,80 @@ class Tap:
         keys: Sequence[str] = (),
         window_s: float = 60.0,
         spool: str | os.PathLike[str] | None = None,
+        sidecar: str | os.PathLike[str] | None = None,
         sample_size: int = 32,
         thumbnails: bool = False,
         outputs_are: OutputsAre = "probabilities",
-        task: Task = "classification",
+        task: str = "classification",
         signals: Sequence[str | Signal] = (),
         queue_records: int = 100_000,
-        queue_bytes: int = DEFAULT_QUEUE_BYTES,
+        queue_bytes: int | None = None,
         clock: Clock | None = None,
         transport: Transport | None = None,
         preprocessing: str = "",
         hardware: str = "",
         schema: str = "",
     ) -> None:
-        if outputs_are not in ("probabilities", "logits"):
-            raise ValueError(f"outputs_are: expected probabilities or logits, found {outputs_are}")
         self._measure = Measure(
-            task=task, outputs_are=outputs_are, thumbnails=thumbnails, signals=signals
+            task=cast(Any, task), outputs_are=outputs_are, thumbnails=thumbnails, signals=signals
         )
         self.model, self.deployment = name_of("model", model), name_of("deployment", deployment)
         self.version = name_of("version", version)
         self._given_source = None if source is None else name_of("source", source)
-        self._keys, self._window_s = keys_of(keys), seconds_of("window_s", window_s)
-        self._spool_directory = None if spool is None else Path(spool)
-        self._sample_size = whole_of("sample_size", sample_size, least=0)
-        self._thumbnails = thumbnails
         self.build = Build.of(preprocessing=preprocessing, hardware=hardware, schema=schema)
-        self._queue = (
-            whole_of("queue_records", queue_records, least=1),
-            whole_of("queue_bytes", queue_bytes, least=1),
-        )
-        self._clock = clock if clock is not None else SystemClock()
+        self._given: dict[str, Any] = {
+            "model": self.model,
+            "version": self.version,
+            "deployment": self.deployment,
+            "keys": keys_of(keys),
+            "window_s": seconds_of("window_s", window_s),
+            "sample_size": whole_of("sample_size", sample_size, least=0),
+            "thumbnails": bool(thumbnails),
+            "outputs_are": outputs_are,
+            "task": task,
+            "signals": tuple([getattr(one, "signal", one) for one in signals]),
+            "build": self.build,
+        }
+        self._spool = None if spool is None else Path(spool)
+        self._sidecar = None if sidecar is None else Path(sidecar)
+        default = library.DEFAULT_BYTES if sidecar is None else beside.DEFAULT_BYTES
+        self._bounds = {
+            "max_records": whole_of("queue_records", queue_records, least=1),
+            "max_bytes": whole_of("queue_bytes", queue_bytes or default, least=1),
+        }
+        self._time: Callable[[], float] = time.time
+        if clock is not None and not isinstance(clock, SystemClock):
+            self._time = lambda: clock.now().timestamp()
         self._transport = transport or HttpTransport(
             service, token or os.environ.get("VIGIL_TOKEN")
         )
-        self._closed = self._stopped = False
+        self.enabled = os.environ.get(OFF, "") in ("", "0")
+        self._closed = False
         self._begin()
         _LIVE.add(self)
-        self._start_threads()
+        if isinstance(self._home, library.Library):
+            self._home.start()
 
     def _begin(self) -> None:
         """A new boot: everything that threads share is made anew."""
         self.source = self._given_source or f"{socket.gethostname()}-{os.getpid()}"
         self.boot = secrets.token_hex(6)
-        self._intake = Intake(*self._queue)
-        self._wake, self._ship_wake = threading.Event(), threading.Event()
-        self._collecting = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._starting = threading.Lock()
-        directory = self._spool_directory
-        queue = MemorySpool() if directory is None else DiskSpool(directory)
-        self._pipeline = Pipeline(
-            boot=self.boot,
-            window_s=self._window_s,
-            intake=self._intake,
-            rulers=RulerCache(
-                model=self.model,
-                keys=self._keys,
+        self._prefix = f"{self.source}.{self.boot}."
+        self._counting = threading.Lock()
+        self._next = self._off = 0
+        identity = Identity(source=self.source, boot=self.boot, **self._given)
+        self._home: library.Library | beside.Beside
+        if self._sidecar is not None:
+            self._home = beside.Beside(identity, folder=self._sidecar, **self._bounds)
+        else:
+            self._home = library.Library(
+                identity,
+                spool=self._spool,
                 transport=self._transport,
-                deployment=self.deployment,
-                directory=None if directory is None else directory / "rulers",
-            ),
-            recorder=self._new_recorder,
-            spool=queue,
-            shipper=Shipper(queue, self._transport, rng=random.Random(self.boot)),
-            measure=self._measure,
-            monotonic=time.monotonic,
-        )
-
-    def _new_recorder(self, rulers: Callable[[str], Any]) -> Recorder:
-        return Recorder(
-            model=self.model,
-            deployment=self.deployment,
-            source=self.source,
-            boot=self.boot,
-            keys=self._keys,
-            window_s=self._window_s,
-            rulers=rulers,
-            version=self.version,
-            sample_size=self._sample_size,
-            informative_size=self._sample_size // 2,
-            keep_thumbnails=self._thumbnails,
-            build=self.build,
-        )
+                measure=self._measure,
+                now_s=self._now_s,
+                **self._bounds,
+            )
 
     def record(
         self,
@@ -180,20 +180,21 @@ class Tap:
         signals: Mapping[str, Any] | None = None,
         stages_s: Mapping[str, Any] | None = None,
         latency_s: Any = None,
-        metadata: Metadata = None,
+        metadata: Any = None,
         ids: Sequence[str] | None = None,
         uris: Sequence[str | None] | None = None,
         trace_ids: Sequence[str | None] | None = None,
         version: str | None = None,
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Record a batch of n inferences; arrays as in ``vigil.batch.make_batch``.
 
         The arrays are copied; the caller may reuse them at once.
 
         Returns:
-            n ids to give to ``label`` later: ``ids``, or ``source.boot.counter``.
+            n ids to give to ``label`` later: ``ids``, or ``source.boot.counter``, which are made
+            when they are looked at (``vigil.ids``).
         """
-        arrays = {
+        arguments = {
             "images": images,
             "embeddings": embeddings,
             "outputs": outputs,
@@ -204,70 +205,50 @@ class Tap:
             "signals": signals,
             "stages_s": stages_s,
             "latency_s": latency_s,
+            "uris": uris,
+            "trace_ids": trace_ids,
         }
-        columns = {"uris": uris, "trace_ids": trace_ids}
-        names: list[str] = []
+        names: Sequence[str] = []
         try:
-            n = rows_of({**arrays, **columns}, ids)
-            if not self._intake.may_hold(n):
-                return names
-            first = self._intake.number(n)
-            prefix = f"{self.source}.{self.boot}."
+            n = rows_of(arguments, ids)
+            if n <= 0 or n > self._bounds["max_records"]:
+                return self._refused(n)
+            with self._counting:
+                first, self._next = self._next, self._next + n
+            given = None
             if ids is None:
-                names = [f"{prefix}{i}" for i in range(first, first + n)]
+                names = Ids(self._prefix, first, n)
             else:
-                names = [str(one) for one in islice(ids, n)]
-            if n == 0:
-                return names
-            if self._closed:
-                self._intake.lose("closed", n)
-                return names
-            if len(names) != n or (ids is not None and len(ids) != n):
-                self._intake.lose("bad_shape", n)
-                return names
-            size = sum(map(bytes_of, arrays.values()))
-            if not self._intake.reserve(n, size):
-                self._wake.set()
-                return names
-            self._put(names, first, ids is not None, version, size, arrays, columns, metadata)
+                names = given = [str(one) for one in islice(ids, n)]
+            if self._closed or not self.enabled:
+                self._idle(n)
+            elif given is not None and (len(given) != n or len(ids or ()) != n):
+                self._home.lose("bad_shape", n)
+            else:
+                known = usable_name(str(version)) if version else self.version
+                self._home.put(arguments, metadata, n, first, given, self._time(), known)
         except Exception:
             # The caller's inference goes on, whatever was handed in.
-            self._intake.lose("error", max(1, len(names)))
+            self.lose("error", max(1, len(names)))
         return names
 
-    def _put(
-        self,
-        names: list[str],
-        first: int,
-        custom_ids: bool,
-        version: str | None,
-        size: int,
-        arrays: Mapping[str, Any],
-        texts: Mapping[str, Any],
-        metadata: Metadata,
-    ) -> None:
-        try:
-            pairs = {name: copied(value) for name, value in arrays.items()}
-            arguments = {name: value for name, (value, _) in pairs.items()}
-            arguments["metadata"] = copied_metadata(metadata)
-            for name, value in texts.items():
-                arguments[name] = None if value is None else list(value)
-            call = Call(
-                ids=names,
-                first=first,
-                custom_ids=custom_ids,
-                time_s=self._clock.now().timestamp(),
-                version=usable_name(str(version)) if version else self.version,
-                arguments=arguments,
-                size=size,
-                ready=tuple(event for _, event in pairs.values() if event is not None),
-            )
-        except BaseException:
-            self._intake.release(len(names), size)
-            raise
-        self._intake.put(call)
-        if not self._threads:
-            self._start_threads()
+    def lose(self, reason: str, n: int = 1) -> None:
+        """Count records that could not even be handed to ``record``; for adapters."""
+        with contextlib.suppress(Exception):
+            self._home.lose(reason, n)
+
+    def _refused(self, n: int) -> Sequence[str]:
+        if n:
+            most = self._bounds["max_records"]
+            self._home.lose("queue_full" if n > 0 else "bad_shape", max(1, min(n, most)))
+        return []
+
+    def _idle(self, n: int) -> None:
+        if self._closed:
+            self._home.lose("closed", n)
+        else:
+            with self._counting:
+                self._off += n
 
     def label(self, ids: Sequence[str] | str, y: Any) -> int:
         """Tell what the records with these ids really were.
@@ -279,13 +260,15 @@ class Tap:
         Returns:
             How many labels were taken.
         """
+        if not self.enabled:
+            return 0
         try:
             given = [ids] if isinstance(ids, str) else ids
             given = given if hasattr(given, "__len__") else list(given)
             values = y.tolist() if hasattr(y, "tolist") else y
             values = list(values) if isinstance(values, list | tuple) else [values]
             if len(values) != len(given) or self._closed:
-                self._pipeline.refuse_labels(len(given))
+                self._home.refuse_labels(len(given))
                 return 0
             names = [str(one) for one in given]
             rows = [
@@ -293,70 +276,75 @@ class Tap:
                 for name, value in zip(names, values, strict=True)
                 if _is_class(value)
             ]
-            lost = len(names) - len(rows) + self._pipeline.add_labels(rows, self._now_s())
-            self._pipeline.refuse_labels(lost)
+            lost = len(names) - len(rows) + (self._home.label(rows, self._now_s()) if rows else 0)
+            self._home.refuse_labels(lost)
             return len(names) - lost
         except Exception:
-            self._pipeline.refuse_labels(1)
+            self._home.refuse_labels(1)
             return 0
+
+    def inference(self, **arguments: Any) -> Inference:
+        """One inference, or a batch, with the time of its stages; see ``vigil.inference``."""
+        from vigil.inference import Inference
+
+        return Inference(self, arguments)
+
+    def watch_call(
+        self, *, outputs: Callable[[Any], Any] | None = None, **arguments: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorates a function that infers; see ``vigil.inference.watched``."""
+        from vigil.inference import watched
+
+        decorator: Callable[[Callable[..., Any]], Callable[..., Any]] = watched(
+            self, outputs=outputs, arguments=arguments
+        )
+        return decorator
+
+    def watch(
+        self,
+        module: Any,
+        *,
+        embedding: str | None = None,
+        images: bool = False,
+        outputs: Callable[[Any], Any] | None = None,
+        metadata: Callable[[], Any] | None = None,
+    ) -> Watched:
+        """Records every forward pass of a ``torch.nn.Module``; see ``vigil.watching``."""
+        from vigil.watching import watch
+
+        return watch(
+            self, module, embedding=embedding, images=images, outputs=outputs, metadata=metadata
+        )
 
     @property
     def dropped(self) -> dict[str, int]:
         """Records that were not recorded or lost, by reason, since this boot."""
-        return dict(self._pipeline.dropped())
+        return dict(self._home.dropped())
 
     def stats(self) -> dict[str, Any]:
         """What the tap did since this boot: for a health endpoint or a log line."""
-        line, shipper = self._pipeline, self._pipeline.shipper
         return {
             "source": self.source,
             "boot": self.boot,
-            "recorded": self._intake.recorded,
-            "queued": self._intake.waiting,
+            "enabled": self.enabled,
+            "off": self._off,
             "dropped": self.dropped,
-            "windows": line.windows,
-            "waiting": len(line.spool.entries()),
-            "labels_waiting": line.labels_waiting,
-            "labels_refused": line.labels_refused,
-            "shipped": dict(shipper.counts),
-            "set_aside": {k: v for k, v in line.spool.counts.items() if "spool" not in k},
-            "rulers": dict(line.rulers.counts),
-            "keys_differ": line.recorder.keys_differ,
-            "last_error": shipper.last_error or line.problem,
+            **self._home.stats(),
         }
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Close the open windows and wait until the service has everything; whether it has."""
-        until = time.monotonic() + timeout_s
-        if not self._collecting.acquire(timeout=max(0.0, timeout_s)):
-            return False
-        try:
-            self._pipeline.collect(self._now_s(), everything=True)
-        finally:
-            self._collecting.release()
-        if not self._threads and not self._closed:
-            self._start_threads()
-        while self._pipeline.spool.entries():
-            self._ship_wake.set()
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.01)
-        return True
+        """Close the open windows and wait until the service has everything; whether it has. With a
+        sidecar: wait until that has taken everything over."""
+        return self._home.flush(timeout_s)
 
     def close(self, timeout_s: float = EXIT_S) -> None:
         """Flush as far as the time allows, say goodbye and stop. What is in a spool folder is sent
-        at the next start. A source that said goodbye is not missed."""
+        at the next start; what is in a ring, the sidecar reads. A source that said goodbye is not
+        missed."""
         if self._closed:
             return
         self._closed = True
-        self._pipeline.leaving = True
-        with contextlib.suppress(Exception):
-            self.flush(timeout_s)
-        self._stopped = True
-        self._wake.set()
-        self._ship_wake.set()
-        for thread in self._threads:
-            thread.join(timeout=1.0)
+        self._home.close(timeout_s)
 
     def __enter__(self) -> Tap:
         return self
@@ -365,50 +353,7 @@ class Tap:
         self.close()
 
     def _now_s(self) -> float:
-        return self._clock.now().timestamp()
-
-    def _start_threads(self) -> None:
-        with self._starting:
-            if self._threads or self._closed:
-                return
-            this = weakref.ref(self)
-            self._threads = [
-                threading.Thread(
-                    target=_loop, args=(this, work, wake, pause), name=name, daemon=True
-                )
-                for name, work, wake, pause in (
-                    ("vigil-collect", Tap._collect, self._wake, min(0.2, self._window_s / 10)),
-                    ("vigil-ship", Tap._ship, self._ship_wake, 0.1),
-                )
-            ]
-            for thread in self._threads:
-                thread.start()
-
-    def _collect(self) -> None:
-        with self._collecting:
-            if not self._closed:
-                self._pipeline.collect(self._now_s())
-
-    def _ship(self) -> None:
-        while self._pipeline.ship():
-            pass
-
-
-def _loop(
-    this: weakref.ref[Tap], work: Callable[[Tap], None], wake: threading.Event, pause_s: float
-) -> None:
-    """Work now and then until the tap is closed or gone."""
-    while True:
-        wake.wait(pause_s)
-        wake.clear()
-        tap = this()
-        if tap is None or tap._stopped:
-            return
-        try:
-            work(tap)
-        except Exception as error:
-            tap._pipeline.problem = f"{type(error).__name__}: {error}"
-        del tap
+        return self._time()
 
 
 def _is_class(value: Any) -> bool:
@@ -428,6 +373,7 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     for tap in list(_LIVE):
+        tap._home.leave_to_parent()
         tap._begin()
 
 

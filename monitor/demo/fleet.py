@@ -101,7 +101,7 @@ class Fleet:
         self._shown.update(zip(ids, truth.tolist(), strict=True))
         self._label_some(ids, truth)
 
-    def _label_some(self, ids: list[str], truth: NDArray[np.int64]) -> None:
+    def _label_some(self, ids: Sequence[str], truth: NDArray[np.int64]) -> None:
         chosen = np.flatnonzero(self._rng.random(len(ids)) < LABEL_SHARE)
         now = time.monotonic()
         self._waiting.append((now, [ids[i] for i in chosen], [int(truth[i]) for i in chosen]))

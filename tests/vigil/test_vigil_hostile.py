@@ -294,14 +294,14 @@ def test_a_label_just_after_a_window_ended_waits_for_its_own_window():
     transport = MemoryTransport()
     with Tap("reader", "v1", transport=transport, clock=clock) as tap:
         tap.record(embeddings=np.zeros((1, 3)))
-        tap._pipeline.collect(clock.now().timestamp())
+        tap._home.pipeline.collect(clock.now().timestamp())
         clock.advance(60.1)
         (late,) = tap.record(embeddings=np.zeros((1, 3)))
         tap.label(late, 1)
         for seconds in (0.05, 0.3, 30):
             clock.advance(seconds)
-            tap._pipeline.collect(clock.now().timestamp())
-            assert tap._pipeline.labels_waiting == 1
+            tap._home.pipeline.collect(clock.now().timestamp())
+            assert len(tap._home.pipeline.labels) == 1
         clock.advance(60)
-        tap._pipeline.collect(clock.now().timestamp())
-        assert tap._pipeline.labels_waiting == 0
+        tap._home.pipeline.collect(clock.now().timestamp())
+        assert len(tap._home.pipeline.labels) == 0

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,7 +104,7 @@ GARBAGE = {
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_counted_and_the_next_batch_is_recorded(tap, transport, garbage):
-    assert isinstance(tap.record(**garbage), list)
+    assert isinstance(tap.record(**garbage), Sequence)
     tap.record(**arrays(3))
     assert tap.flush()
     assert total(transport) == 3
@@ -129,7 +130,7 @@ def test_values_that_are_not_finite_are_recorded_as_missing(tap, transport):
 def test_calls_measured_together_are_recorded_as_if_alone(transport, clock):
     """Small calls are joined behind the tap; one that does not fit costs the others nothing."""
     tap = Tap("reader", "v1", transport=transport, clock=clock, keys=("site", "camera"))
-    with tap._collecting:
+    with tap._home.collecting:
         expected = []
         for i in range(6):
             given = arrays(2, seed=i)
@@ -149,7 +150,7 @@ def test_calls_measured_together_are_recorded_as_if_alone(transport, clock):
 
 def test_joined_calls_that_fail_together_are_measured_one_by_one(transport, clock):
     tap = Tap("reader", "v1", transport=transport, clock=clock)
-    with tap._collecting:
+    with tap._home.collecting:
         tap.record(**arrays(2))
         tap.record(**arrays(3), metadata={"site": ["one too few"]})
         tap.record(**arrays(4))
@@ -186,7 +187,7 @@ def test_a_clock_that_fails_is_counted(transport):
 
 def test_a_full_queue_drops_and_counts_and_does_not_wait(transport, clock):
     tap = Tap("reader", "v1", transport=transport, clock=clock, queue_records=10)
-    with tap._collecting:  # the worker stands still
+    with tap._home.collecting:  # the worker stands still
         started = time.monotonic()
         for _ in range(5):
             assert len(tap.record(**arrays(4))) == 4
@@ -235,11 +236,11 @@ def test_windows_end_and_are_sent_without_being_asked(transport):
 def test_labels_wait_for_the_window_of_their_record(tap, transport, clock):
     ids = tap.record(**arrays(1))
     tap.label(ids[0], 2)
-    tap._pipeline.collect(clock.now().timestamp())
-    assert tap._pipeline.labels_waiting == 1
+    tap._home.pipeline.collect(clock.now().timestamp())
+    assert tap._home.pipeline.labels.calls == 1
     clock.advance(61)
-    tap._pipeline.collect(clock.now().timestamp())
-    assert [one.kind for one in tap._pipeline.spool.entries()] in (["window", "labels"], [])
+    tap._home.pipeline.collect(clock.now().timestamp())
+    assert [one.kind for one in tap._home.pipeline.spool.entries()] in (["window", "labels"], [])
     assert tap.flush()
     assert transport.labels == [{"id": ids[0], "label": 2}]
 
@@ -358,7 +359,7 @@ def test_closing_does_not_wait_for_a_service_that_is_away(clock):
 
 def test_an_idle_source_sends_heartbeats(tap, transport, clock):
     clock.advance(1)
-    tap._pipeline.collect(clock.now().timestamp())
+    tap._home.pipeline.collect(clock.now().timestamp())
     clock.advance(120)
     assert tap.flush()
     assert [window.summary.total_records for window in arrived(transport)] == [0, 0]

@@ -149,6 +149,18 @@ class DiskSpool:
             self._remove_leftovers()
 
     def put(self, entry: Entry, blob: bytes) -> bool:
+        try:
+            return self.write(entry, blob)
+        except OSError:
+            self.counts["spool_failed"] += entry.records
+            return False
+
+    def write(self, entry: Entry, blob: bytes) -> bool:
+        """Keep an entry; whether it is kept, which it is not where it is larger than the spool.
+
+        Raises:
+            OSError: the disk is full or fails; nothing of the entry stays.
+        """
         with self._lock:
             if len(blob) > self._max_bytes:
                 self.counts["spool_full"] += entry.records
@@ -163,10 +175,9 @@ class DiskSpool:
                 os.replace(temporary, self._directory / entry.name)
                 self._sync_directory()
             except OSError:
-                self.counts["spool_failed"] += entry.records
                 with contextlib.suppress(OSError):
                     temporary.unlink()
-                return False
+                raise
         return True
 
     def entries(self) -> list[Entry]:

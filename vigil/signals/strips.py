@@ -58,7 +58,7 @@ class Strips:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where the bands of an image lie: so many, the first at row ``first``, every ``step`` rows.
+    """Where the bands of an image lie: in so many blocks of ``step`` rows, each at row ``first``.
 
     No bands: the image is small, and all of it is taken.
     """
@@ -84,7 +84,7 @@ def cut_of(height: int, width: int) -> Cut:
     if 2 * bands * BAND > height:
         return Cut(0, 0, 1)
     step = height // bands
-    return Cut(bands, (height - (bands - 1) * step - BAND) // 2, step)
+    return Cut(bands, (step - BAND) // 2, step)
 
 
 def rows_axis(shape: tuple[int, ...]) -> int:
@@ -94,16 +94,10 @@ def rows_axis(shape: tuple[int, ...]) -> int:
 
 def view_of(images: NDArray[Any], cut: Cut, axis: int) -> NDArray[Any]:
     """The bands as a view: where ``images`` has rows, it has (bands, 4)."""
-    # The first band's rows start a block of ``step``; the last block may be cut short.
-    rows = images if axis == 1 else np.moveaxis(images, axis, 1)
-    shape, strides = rows.shape, rows.strides
-    view = np.lib.stride_tricks.as_strided(
-        rows[:, cut.first :],
-        (shape[0], cut.bands, BAND, *shape[2:]),
-        (strides[0], cut.step * strides[1], *strides[1:]),
-        writeable=False,
-    )
-    return view if axis == 1 else np.moveaxis(view, 3, 1)
+    before, after = images.shape[:axis], images.shape[axis + 1 :]
+    rows = images[(slice(None),) * axis + (slice(cut.bands * cut.step),)]
+    blocks = rows.reshape((*before, cut.bands, cut.step, *after))
+    return blocks[(slice(None),) * (axis + 1) + (slice(cut.first, cut.first + BAND),)]
 
 
 def strips_of(images: NDArray[Any]) -> Strips:

@@ -1,0 +1,167 @@
+"""The memory of a ring: this process's own, or a file that a sidecar maps too."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import sys
+from pathlib import Path
+
+from vigil.errors import FormatVersionError, WireError
+from vigil.ring import layout
+from vigil.ring.identity import Identity
+
+SUFFIX = ".ring"
+
+
+class Memory:
+    """Mapped memory as bytes and as words.
+
+    Attributes:
+        bytes, words, times: the same memory, as ``B``, as ``Q`` and as ``d``.
+        capacity: bytes of slots behind the header.
+    """
+
+    def __init__(self, mapped: mmap.mmap, *, path: Path | None, lock: int | None) -> None:
+        self._mapped, self.path, self._lock = mapped, path, lock
+        self.bytes = memoryview(mapped)
+        self.words = self.bytes.cast("Q")
+        self.times = self.bytes.cast("d")
+        self.capacity = int(self.words[layout.CAPACITY_AT])
+
+    @classmethod
+    def private(cls, capacity: int, identity: Identity) -> Memory:
+        """Memory without a file. Pages that are never written cost nothing.
+
+        It is mapped as shared so that after a fork no page has to be copied; the child does not
+        use it.
+        """
+        capacity = rounded(capacity)
+        mapped = mmap.mmap(-1, layout.HEADER_BYTES + capacity)
+        _write_header(mapped, capacity, identity)
+        return cls(mapped, path=None, lock=None)
+
+    @classmethod
+    def create(cls, folder: Path, capacity: int, identity: Identity) -> Memory:
+        """A file in ``folder`` under the name of the boot, locked while this process lives.
+
+        All of its memory is taken now: a file system that were full later would kill the process
+        with SIGBUS. The file gets its name last, so that no reader finds half a header.
+
+        Raises:
+            OSError: no such folder can be made, no room, no permission.
+        """
+        capacity = rounded(capacity)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{identity.boot}{SUFFIX}"
+        unfinished = folder / f".{identity.boot}.new"
+        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        lock = None
+        try:
+            os.posix_fallocate(descriptor, 0, layout.HEADER_BYTES + capacity)
+            mapped = mmap.mmap(descriptor, layout.HEADER_BYTES + capacity)
+            _write_header(mapped, capacity, identity)
+            # A description of its own: the one that is mapped can't always be closed after a fork.
+            lock = os.open(unfinished, os.O_RDWR | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(unfinished, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(unfinished)
+            if lock is not None:
+                os.close(lock)
+            raise
+        finally:
+            os.close(descriptor)
+        return cls(mapped, path=path, lock=lock)
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Memory, Identity]:
+        """The ring of another process.
+
+        Raises:
+            WireError: not a ring, or damaged; ``FormatVersionError`` of another format.
+            OSError: it is gone or can't be mapped.
+        """
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size < layout.HEADER_BYTES:
+                raise WireError(f"{path.name}: too short for a ring")
+            mapped = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        try:
+            return cls._checked(mapped, size, path)
+        except WireError:
+            mapped.close()
+            raise
+
+    @classmethod
+    def _checked(cls, mapped: mmap.mmap, size: int, path: Path) -> tuple[Memory, Identity]:
+        found = [
+            int.from_bytes(mapped[at * layout.WORD : (at + 1) * layout.WORD], sys.byteorder)
+            for at in range(layout.IDENTITY_BYTES_AT + 1)
+        ]
+        if found[layout.MAGIC_AT] != layout.MAGIC:
+            raise WireError(f"{path.name}: not a ring")
+        if found[layout.FORMAT_AT] != layout.FORMAT:
+            raise FormatVersionError("ring", found=found[layout.FORMAT_AT], supported=layout.FORMAT)
+        capacity, length = found[layout.CAPACITY_AT], found[layout.IDENTITY_BYTES_AT]
+        room = layout.HEADER_BYTES - layout.IDENTITY_AT
+        if capacity % layout.ALIGN or size != layout.HEADER_BYTES + capacity or length > room:
+            raise WireError(f"{path.name}: a ring of another size than it says")
+        at = layout.IDENTITY_AT
+        identity = Identity.from_bytes(mapped[at : at + length])
+        return cls(mapped, path=path, lock=None), identity
+
+    @property
+    def writer_lives(self) -> bool:
+        """Whether the process that writes here is alive: it holds a lock for as long."""
+        if self.path is None:
+            return True
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def let_go(self) -> None:
+        """Give the lock and the mapping back. What others still look at stays mapped."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                os.close(lock)
+        with contextlib.suppress(BufferError, ValueError):
+            self.times.release()
+            self.words.release()
+            self.bytes.release()
+            self._mapped.close()
+
+
+def rounded(capacity: int) -> int:
+    """The capacity that a ring of at least so many bytes has."""
+    return layout.aligned(max(capacity, layout.LEAST_CAPACITY))
+
+
+def _write_header(mapped: mmap.mmap, capacity: int, identity: Identity) -> None:
+    blob = identity.to_bytes()
+    if len(blob) > layout.HEADER_BYTES - layout.IDENTITY_AT:
+        raise OSError(f"a ring holds names of {layout.HEADER_BYTES - layout.IDENTITY_AT} bytes")
+    mapped[layout.IDENTITY_AT : layout.IDENTITY_AT + len(blob)] = blob
+    for at, value in (
+        (layout.CAPACITY_AT, capacity),
+        (layout.PID_AT, os.getpid()),
+        (layout.IDENTITY_BYTES_AT, len(blob)),
+        (layout.FORMAT_AT, layout.FORMAT),
+        (layout.MAGIC_AT, layout.MAGIC),
+    ):
+        mapped[at * layout.WORD : (at + 1) * layout.WORD] = value.to_bytes(8, sys.byteorder)

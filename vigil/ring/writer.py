@@ -1,0 +1,130 @@
+"""The end of a ring that callers write to: many threads of one process."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from vigil.ring import layout
+from vigil.ring.memory import Memory
+
+WARM_BYTES = 2 * 2**20
+
+
+class Writer:
+    """Slots for callers. The lock is held while a slot is reserved, not while it is filled.
+
+    Measured against a ring for each thread: reserving takes half a microsecond, and one order of
+    slots keeps the records of a process in the order they were made.
+
+    Args:
+        memory: a ring that no other process writes to.
+        max_records: how many records may wait.
+        max_bytes: the largest slot; at most half of the ring.
+    """
+
+    def __init__(self, memory: Memory, *, max_records: int, max_bytes: int) -> None:
+        self.memory = memory
+        self._words = memory.words
+        self._capacity = memory.capacity
+        self._max_records = max_records
+        self._largest = min(max_bytes, memory.capacity // 2)
+        self._lock = threading.Lock()
+        self._head = 0
+        self._records = self._abandoned = 0
+        self._slots = 0
+
+    def reserve(self, kind: int, size: int, n: int) -> int | None:
+        """A slot of ``size`` bytes and its header for n records: where it starts in the memory.
+
+        None where there is no room: the records are counted as ``queue_full``.
+        """
+        size = (size + layout.SLOT_HEADER + layout.ALIGN - 1) & -layout.ALIGN
+        words = self._words
+        with self._lock:
+            head, tail = self._head, words[layout.TAIL]
+            place = head % self._capacity
+            left = self._capacity - place
+            # Where nothing waits the ring starts over: memory used just now is still in the cache.
+            padding = left if left < size or (head == tail and size <= place > WARM_BYTES) else 0
+            waiting = self._records - words[layout.RECORDS_OUT]
+            if (
+                size > self._largest
+                or head + padding + size - tail > self._capacity
+                or waiting + n > self._max_records
+            ):
+                words[layout.LOST] += n
+                return None
+            if padding:
+                self._open(place, padding, layout.PADDING, 0)
+                words[self._word(place) + layout.COMMIT] = self._slots << 2 | layout.COMMITTED
+                head += padding
+                place = 0
+            self._open(place, size, kind, n)
+            self._head = head + size
+            self._records += n
+            words[layout.RECORDS_IN] = self._records
+            layout.fence()
+            words[layout.HEAD] = self._head
+        return layout.HEADER_BYTES + place
+
+    def commit(self, at: int) -> None:
+        """The slot holds what it should."""
+        self._finish(at, layout.COMMITTED)
+
+    def abandon(self, at: int) -> None:
+        """The slot will never hold what it should; the reader passes over it."""
+        with self._lock:
+            self._abandoned += self._words[(at >> 3) + layout.RECORDS]
+        self._finish(at, layout.ABANDONED)
+
+    def lose(self, reason: str, n: int) -> None:
+        """Count n records that are not recorded."""
+        place = layout.REASON_AT.get(reason, layout.REASON_AT["error"])
+        with self._lock:
+            self._words[layout.LOST + place] += n
+
+    @property
+    def recorded(self) -> int:
+        """Records of slots that were filled or are being filled."""
+        return self._records - self._abandoned
+
+    @property
+    def waiting(self) -> int:
+        """Records that the reader has not finished with."""
+        return self._records - int(self._words[layout.RECORDS_OUT])
+
+    @property
+    def drained(self) -> bool:
+        """Whether the reader has finished with everything."""
+        return bool(self._words[layout.TAIL] == self._head)
+
+    def lost(self) -> Counter[str]:
+        """What was not recorded, and what the reader lost, by reason, since the start."""
+        found: Counter[str] = Counter()
+        for place, reason in enumerate(layout.REASONS):
+            count = self._words[layout.LOST + place] + self._words[layout.READ_LOST + place]
+            if count:
+                found[reason] = int(count)
+        return found
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._words[layout.CLOSED] = 1
+
+    def _open(self, place: int, size: int, kind: int, n: int) -> None:
+        words, at = self._words, self._word(place)
+        self._slots += 1
+        words[at + layout.COMMIT] = layout.OPEN
+        words[at] = size
+        words[at + layout.SEQUENCE] = self._slots
+        words[at + layout.KIND] = kind
+        words[at + layout.RECORDS] = n
+
+    def _word(self, place: int) -> int:
+        return (layout.HEADER_BYTES + place) >> 3
+
+    def _finish(self, at: int, state: int) -> None:
+        word = at >> 3
+        layout.fence()
+        self._words[word + layout.COMMIT] = self._words[word + layout.SEQUENCE] << 2 | state
