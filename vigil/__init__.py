@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vigil.batch import RecordBatch, make_batch
     from vigil.errors import VigilError
+    from vigil.own_signals import signal
     from vigil.recorder import Recorder
     from vigil.tap import Tap
     from vigil.types import Effect, ModelRef, Slice, Verdict
@@ -26,6 +27,7 @@ __all__ = [
     "VigilError",
     "Window",
     "make_batch",
+    "signal",
 ]
 
 _HOME = {
@@ -39,6 +41,7 @@ _HOME = {
     "VigilError": "vigil.errors",
     "Window": "vigil.window",
     "make_batch": "vigil.batch",
+    "signal": "vigil.own_signals",
 }
 
 

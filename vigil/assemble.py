@@ -30,6 +30,8 @@ def measure_of(identity: Identity) -> Measure:
         outputs_are=identity.outputs_are,
         thumbnails=identity.thumbnails,
         signals=identity.signals,
+        plugins=identity.plugins,
+        keys=identity.keys,
     )
 
 

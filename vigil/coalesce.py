@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.intake import Call
+from vigil.calls import Call
 from vigil.joining import form_of, joined, objects_of
 from vigil.texts import as_metadata
 
@@ -62,7 +62,7 @@ def arguments_of(group: list[Call]) -> dict[str, Any]:
     if len(group) == 1:
         (call,) = group
         return {**call.arguments, "ids": call.ids, **_common(group)}
-    sizes = [len(call.ids) for call in group]
+    sizes = sizes_of(group)
     together: dict[str, Any] = {"ids": [one for call in group for one in call.ids]}
     for name in _JOINED:
         values: list[Any] = [call.arguments.get(name) for call in group]
@@ -77,6 +77,11 @@ def arguments_of(group: list[Call]) -> dict[str, Any]:
     return {**together, **_common(group)}
 
 
+def sizes_of(group: list[Call]) -> list[int]:
+    """Records of each call."""
+    return [len(call.ids) for call in group]
+
+
 def _common(group: list[Call]) -> dict[str, Any]:
     counters: list[NDArray[np.uint64]] = []
     times: list[NDArray[np.float64]] = []
@@ -87,6 +92,7 @@ def _common(group: list[Call]) -> dict[str, Any]:
     return {
         "counter": np.concatenate(counters),
         "time_s": np.concatenate(times),
+        "batch_size": np.repeat([float(len(call.ids)) for call in group], sizes_of(group)),
         "version": group[0].version,
         "custom_ids": group[0].custom_ids,
     }

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from vigil.arrays import as_column
 from vigil.catalogue import CATALOGUE, ON_REQUEST
 from vigil.errors import ShapeError
-from vigil.signals.declare import DECLARED, MEASURED, Declared
+from vigil.signals.declare import DECLARED, MEASURED, Declared, signal
 from vigil.signals.families import family_signal, stage_name
 from vigil.types import Per, Signal
+
+__all__ = ["load_plugins", "own_numbers", "resolved", "signal"]
 
 MOST = 128
 """Columns that a caller may add; a name that changes with each call must not fill the memory."""

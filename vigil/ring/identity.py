@@ -32,6 +32,7 @@ class Identity:
     outputs_are: OutputsAre = "probabilities"
     task: str = "classification"
     signals: tuple[str | Signal, ...] = ()
+    plugins: tuple[str, ...] = ()
     build: Build = NO_BUILD
 
     def to_bytes(self) -> bytes:
@@ -64,6 +65,7 @@ class Identity:
                 outputs_are=plain["outputs_are"],
                 task=str(plain["task"]),
                 signals=tuple(map(_signal, plain["signals"])),
+                plugins=tuple(map(str, plain["plugins"])),
                 build=Build.from_json(plain["build"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
