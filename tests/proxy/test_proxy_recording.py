@@ -12,9 +12,9 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from conftest import Loop, Running, Sink, a_proxy
 from oip_proto import message
 from oip_server import JSON_LENGTH, OipServer, infer
+from proxy_room import Loop, Running, Sink, a_proxy
 
 from monitor.proxy.pairs_http2 import INFER
 from monitor.proxy.proxy_metrics import HELP
