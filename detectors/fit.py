@@ -138,6 +138,7 @@ def _ruler(
         center=center,
         scale=scale,
         projection=projection,
+        schema=read.schema.schema(),
         others=projections,
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detectors.reference import CellTables, Floats, Reference, reference_of
 from vigil.baseline import Baseline
 from vigil.errors import RulerMismatchError
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.summary import Outcomes, Summary, membership, slices_of
 from vigil.types import Slice
 
@@ -22,12 +23,13 @@ Cells = tuple[tuple[str, ...], ...]
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Part:
     """What one version did: its summary and the labels that arrived, with the baseline that judges
-    it. ``windows``: over how many windows of time they are summed."""
+    it. ``windows``: over how many windows of time they are summed. ``quality``: its data faults."""
 
     baseline: Baseline
     summary: Summary
     outcomes: Outcomes | None = None
     windows: int = 1
+    quality: Quality = NO_FAULTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -15,6 +15,8 @@ from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
 from vigil.objects import Objects
 from vigil.own_signals import own_numbers
+from vigil.quality.frames import Frames, pixel_range
+from vigil.quality.schema import ImageForm
 from vigil.signals.following import Follower
 from vigil.signals.images import as_images, thumbnails_of
 from vigil.signals.labels import labels_of
@@ -43,6 +45,9 @@ class RecordBatch:
     * ``task``: what the model does. ``objects``: boxes; None where none were given. ``items``
       (M, P): signals of each of the M boxes, columns as ``item_names``.
     * ``others``: further embeddings by name, (n, d) each.
+    * ``flags`` (n,): data faults of each record (``vigil.quality.kinds``). ``image_form``: of the
+      images as they were handed in; None where none were. ``pixel_range`` (n, 2): lowest and
+      highest value of images of floats, else NaN.
     """
 
     ids: tuple[str, ...]
@@ -64,6 +69,9 @@ class RecordBatch:
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     item_names: tuple[str, ...] = ()
     items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    flags: NDArray[np.uint32]
+    image_form: ImageForm | None = None
+    pixel_range: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -123,6 +131,8 @@ _ARRAYS = (
     "probabilities",
     "embedding",
     "thumbnails",
+    "flags",
+    "pixel_range",
 )
 
 
@@ -154,6 +164,7 @@ def make_batch(
     follower: Follower | None = None,
     stream_keys: Sequence[str] = (),
     refused: Counter[str] | None = None,
+    frames: Frames | None = None,
 ) -> RecordBatch:
     """Measure the signals of n = len(ids) inferences.
 
@@ -186,6 +197,7 @@ def make_batch(
         follower: what tracks are followed with; frames of one batch only where None.
         stream_keys: the metadata keys that tell streams of frames (cameras) apart.
         refused: counts what was not taken, by reason.
+        frames: knows the last frames of each camera; without it only black frames are flagged.
 
     Raises:
         ShapeError: an array of the wrong shape or type. Values that are not finite never raise:
@@ -199,9 +211,13 @@ def make_batch(
     embedding, others = _embeddings(embeddings, n)
     given: dict[str, Any] = {"embedding": embedding if embedding.shape[1] else None}
     small = np.zeros((n, 0, 0, 1), np.uint8)
+    form, span = None, np.full((n, 2), np.nan, np.float32)
     if images is not None:
         strips = images if isinstance(images, Strips) else strips_of(as_images(images, n))
-        given |= {"images": as_images(strips.pixels, n), "band": strips.band}
+        pixels = as_images(strips.pixels, n)
+        given |= {"images": pixels, "band": strips.band, "frames": frames}
+        form = ImageForm(strips.height, strips.width, pixels.shape[3], pixels.dtype.name)
+        span = pixel_range(pixels)
         if thumbnails:
             small = thumbnails_of(images, n)
     prediction = np.full(n, -1, np.int32)
@@ -225,9 +241,11 @@ def make_batch(
     if batch_size is not None:
         given["batch_size"] = as_column(batch_size, "batch_size", n)
     numbers, characters = own_numbers(signals, stages_s, own, n, refused)
+    moments = as_column(time_s, "time_s", n)
     view = View(
         n=n,
         metadata=rows,
+        time_s=moments,
         objects=objects,
         texts=None if texts is None else _read(texts, n),
         characters=characters,
@@ -240,7 +258,7 @@ def make_batch(
         ids=clean_texts(tuple([str(one)[:MAX_ID] for one in ids])),
         counter=np.asarray(counter, np.uint64),
         custom_ids=custom_ids,
-        time_s=as_column(time_s, "time_s", n),
+        time_s=moments,
         version=str(version),
         signals=table.values,
         prediction=prediction,
@@ -256,6 +274,9 @@ def make_batch(
         others=others,
         item_names=table.item_names,
         items=table.items,
+        flags=view.flags,
+        image_form=form,
+        pixel_range=span,
     )
 
 

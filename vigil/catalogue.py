@@ -14,6 +14,7 @@ from dataclasses import replace
 from vigil.signals import (  # noqa: F401 (their import declares their signals)
     classification,
     detection,
+    frame_table,
     image_table,
     multilabel,
     reading,
@@ -75,7 +76,14 @@ TASK_SIGNALS: dict[Task, tuple[str, ...]] = {
     "embedding": (*_IMAGE, "embedding_norm", *_ALWAYS),
 }
 """The scalars of every model of a task, in the order in which its rulers count them."""
-ON_REQUEST = ("embedding_norm", "batch_size", "queue_depth")
+ON_REQUEST = (
+    "embedding_norm",
+    "batch_size",
+    "queue_depth",
+    "black_frame",
+    "frozen_frame",
+    "near_duplicate",
+)
 """Counted where a task, a tap or a baseline names them."""
 
 

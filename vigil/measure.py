@@ -8,6 +8,7 @@ from typing import Any
 
 from vigil.batch import RecordBatch, make_batch
 from vigil.own_signals import load_plugins, resolved
+from vigil.quality.frames import CAMERA_KEYS, Frames
 from vigil.signals.declare import Declared
 from vigil.signals.following import Follower
 from vigil.signals.predictions import OutputsAre
@@ -28,7 +29,7 @@ class Measure:
         signals: signals of the caller's own: names declared with ``@signal``, or descriptions.
         plugins: modules that declare signals; ``installed`` stands for those of the installed
             packages (entry points ``vigil.signals``).
-        keys: metadata keys that tell streams of frames apart, where tracks are followed.
+        keys: metadata keys that tell streams of frames apart (``camera`` does in any case).
 
     Raises:
         ValueError: an unknown task, signal or module, or what outputs can't be.
@@ -56,6 +57,7 @@ class Measure:
         self._thumbnails = thumbnails
         self._keys = tuple(keys)
         self._follower = Follower()
+        self._frames = Frames((*keys, *CAMERA_KEYS))
 
     def batch(self, **arguments: Any) -> RecordBatch:
         """The batch of some calls; arguments as ``vigil.batch.make_batch`` takes them.
@@ -71,5 +73,6 @@ class Measure:
             follower=self._follower,
             stream_keys=self._keys,
             refused=self.refused,
+            frames=self._frames,
             **arguments,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from vigil.batch import RecordBatch
-from vigil.catalogue import SCALAR_NAMES
 from vigil.conform import Shape
 from vigil.part import Part, grown, moved
+from vigil.quality.check import check
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.ruler import Ruler
 from vigil.sample import Sample
 from vigil.summarise import MAX_CELLS, hashes_of, sample_of, summarise
@@ -17,7 +20,6 @@ from vigil.window import EMPTY_LEDGER, Ledger
 FOLD_RECORDS = 4096
 FOLD_BYTES = 32 * 2**20
 
-_CONFIDENCE = SCALAR_NAMES.index("confidence")
 
 
 class OpenWindow:
@@ -36,8 +38,14 @@ class OpenWindow:
         self._ledgers: list[Ledger] = []
         self._ids: list[str] = []
         self._custom_ids = False
+        self.quality = NO_FAULTS
+        self._examples: dict[str, str] = {}
 
     def add(self, batch: RecordBatch) -> None:
+        if self.ruler.schema is not None:
+            flags, examples = check(self.ruler.schema, batch)
+            self._examples = {**examples, **self._examples}
+            batch = replace(batch, flags=batch.flags | flags)
         self._waiting.append(batch)
         self._waiting_records += len(batch)
         self._waiting_bytes += (
@@ -64,7 +72,9 @@ class OpenWindow:
         self._waiting, self._waiting_records, self._waiting_bytes = [], 0, 0
         summary, rows, batch = summarise(batch, self.ruler, known=self.summary.cells)
         self.summary = _grown(self.summary, summary)
-        confidence = batch.signals[:, _CONFIDENCE].astype(np.float32)
+        found = Quality.of(batch.flags, rows, self.summary.cells, self._examples)
+        self.quality = Quality.sum([self.quality, found])
+        confidence = batch.column("confidence").astype(np.float32)
         self._ledgers.append(
             Ledger(
                 counter=batch.counter,

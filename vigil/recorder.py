@@ -263,4 +263,5 @@ class Recorder:
             ledger=part.ledger(),
             dropped=dropped,
             build=self._build,
+            quality=part.quality,
         )

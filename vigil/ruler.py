@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vigil import wire
 from vigil.errors import FormatVersionError, ShapeError, WireError
+from vigil.quality.schema import Schema
 from vigil.summary import MOMENT_CLIP, MOMENT_UNIT, Layout
 from vigil.types import ModelRef
 
@@ -67,7 +68,9 @@ class Ruler:
     ``edges`` are the baseline's quantiles, non-decreasing; bin b holds values v with
     ``edges[b-1] <= v < edges[b]``. A ruler without a baseline (``is_generic``) has evenly spaced
     edges: its windows are kept and shown, but not judged. ``others``: of further embeddings by
-    name, without features: only their distance is watched.
+    name, without features: only their distance is watched. ``schema``: what records look like;
+    None where the baseline was built before there were any. It is no part of the id: rulers that
+    measure alike are one.
     """
 
     model: ModelRef
@@ -78,6 +81,7 @@ class Ruler:
     projection: Projection | None
     is_generic: bool = False
     others: Mapping[str, Projection] = field(default_factory=dict)
+    schema: Schema | None = None
     id: str = ""
 
     def __post_init__(self) -> None:
@@ -116,7 +120,10 @@ class Ruler:
         return np.rint(clipped * MOMENT_UNIT).astype(np.int64)
 
     def to_bytes(self) -> bytes:
-        return wire.pack(*_parts(self))
+        header, arrays = _parts(self)
+        if self.schema is not None:
+            header["schema"] = self.schema.to_json()
+        return wire.pack(header, arrays)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Ruler:
@@ -151,6 +158,7 @@ class Ruler:
                 projection=projection,
                 is_generic=bool(header["generic"]),
                 others=others,
+                schema=Schema.from_json(header.get("schema")),
             )
         except (*wire.UNREADABLE, ShapeError) as error:
             raise WireError(f"not a ruler: {error!r}") from None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vigil import wire
 from vigil.build import NO_BUILD, Build
 from vigil.errors import FormatVersionError, ShapeError, WireError
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.sample import Sample
 from vigil.summary import SUMMED, Summary
 from vigil.types import ModelRef, as_utc, utc
@@ -67,6 +68,7 @@ class Window:
     ``end`` are aware UTC. ``ruler`` is the id of the ruler it was measured with. ``dropped`` counts
     records that were not summarised, by reason. A window without records is a heartbeat; the
     ``final`` one says that the source stops on purpose. ``build`` is how the version is run there.
+    ``quality``: records with faulty data, by kind and cell.
     """
 
     source: str
@@ -83,6 +85,7 @@ class Window:
     dropped: Mapping[str, int] = field(default_factory=dict)
     final: bool = False
     build: Build = NO_BUILD
+    quality: Quality = NO_FAULTS
 
     def __post_init__(self) -> None:
         as_utc(self.start, what="window.start")
@@ -122,6 +125,7 @@ class Window:
             "informative": self.informative.header(),
             "ids": list(self.ledger.ids),
             **({"build": self.build.to_json()} if self.build != NO_BUILD else {}),
+            **({"quality": self.quality.to_json(self.summary.cells)} if self.quality else {}),
         }
         arrays: dict[str, NDArray[Any]] = {
             **self.summary.to_arrays(),
@@ -148,6 +152,7 @@ class Window:
             cells = sum(arrays[f"summary.{name}"].size for name in SUMMED)
             if cells > MAX_NUMBERS:
                 raise ShapeError("summary", expected=f"{MAX_NUMBERS} numbers", found=f"{cells}")
+            summary = Summary.from_parts(header["summary"], arrays)
             return cls(
                 source=_text(header, "source"),
                 boot=_text(header, "boot"),
@@ -156,7 +161,7 @@ class Window:
                 start=utc(header["start_s"]),
                 end=utc(header["end_s"]),
                 ruler=_text(header, "ruler"),
-                summary=Summary.from_parts(header["summary"], arrays),
+                summary=summary,
                 sample=Sample.from_parts(header["sample"], arrays, "sample"),
                 informative=Sample.from_parts(header["informative"], arrays, "informative"),
                 ledger=Ledger(
@@ -169,6 +174,7 @@ class Window:
                 dropped={str(k): int(v) for k, v in header["dropped"].items()},
                 final=bool(header.get("final", False)),
                 build=Build.from_json(header.get("build", {})),
+                quality=Quality.from_json(header.get("quality", {}), summary.cells),
             )
         except wire.UNREADABLE as error:
             raise WireError(f"not a window: {error!r}") from None

@@ -59,7 +59,11 @@ def _edges(signal: Signal, column: Floats, bins: int) -> Floats:
     if len(column) == 0:
         return np.asarray(steps)
     if not wide:
-        return np.asarray(np.quantile(column, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+        own = np.asarray(np.quantile(column, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+        if len(own) and own[0] == own[-1]:
+            # Nearly all values are one and the same: what lies above it has a bin of its own.
+            own[-1] = np.nextafter(own[-1], np.inf)
+        return own
     fine = (bins - 1) // 2
     own = np.quantile(column, np.linspace(0.0, 1.0, fine + 2)[1:-1])
     start = float(np.clip(own[-1] if fine else FASTEST_S, FASTEST_S, 0.5 * signal.high))

@@ -15,6 +15,7 @@ from vigil.batch import RecordBatch
 from vigil.columns import distances, record_values
 from vigil.conform import Shape, widened
 from vigil.errors import BaselineError
+from vigil.quality.learn import SchemaLearner
 from vigil.ruler import DISTANCE_SIGNAL, Projection
 from vigil.sample import Sample
 from vigil.signals.families import distance_name
@@ -55,6 +56,7 @@ class Reader:
         self.spills: dict[str, Spill] = {MAIN: Spill()}
         self.embeddings: dict[str, Reservoir] = {MAIN: Reservoir(EMBEDDINGS_FITTED, rng)}
         self.dimensions: dict[str, int] = {}
+        self.schema = SchemaLearner()
         self._rng = rng
         self._shape = Shape()
         self._samples: list[Sample] = []
@@ -80,6 +82,7 @@ class Reader:
             raise BaselineError(f"task: expected {self.task} throughout, found {batch.task}")
         self.task = batch.task
         self.records += n
+        self.schema.add(batch)
         batch = replace(batch, version=self.model.version, metadata=self._share(batch))
         batch = self._widen(batch)
         if self.sample_size:

@@ -23,6 +23,7 @@ from monitor.store.tables import LabelRow
 from monitor.store.windows import StoredWindow, judged_by, unjudged
 from vigil.baseline import Baseline
 from vigil.errors import RulerMismatchError
+from vigil.quality.counts import Quality
 from vigil.summary import MISSING, Outcomes, Summary
 
 
@@ -73,6 +74,7 @@ def parts_of(session: Session, references: References, seen: Iterable[Seen]) -> 
                     summary=one.summary,
                     outcomes=one.outcomes,
                     windows=one.windows,
+                    quality=one.quality,
                 )
             )
     if len(parts) > 1:
@@ -190,8 +192,8 @@ def line_up(
         found = references.of_version(session, family[0], version)
         if found is not None:
             baselines[version] = found
-    on_time: dict[str, list[Summary]] = defaultdict(list)
-    late: dict[str, list[Summary]] = defaultdict(list)
+    on_time: dict[str, list[StoredWindow]] = defaultdict(list)
+    late: dict[str, list[StoredWindow]] = defaultdict(list)
     records: dict[str, int] = defaultdict(int)
     unverified = 0
     for window in windows:
@@ -202,7 +204,7 @@ def line_up(
             unverified += window.records
         elif window.records:
             place = on_time if number_containing(window.end, window_s) == tick else late
-            place[version].append(window.summary)
+            place[version].append(window)
     return Gathered(
         family=family,
         on_time=tuple(_seen(tick, baselines, on_time, labels)),
@@ -215,16 +217,17 @@ def line_up(
 def _seen(
     tick: int,
     baselines: dict[str, Baseline],
-    summaries: dict[str, list[Summary]],
+    windows: dict[str, list[StoredWindow]],
     labels: dict[str, list[Any]],
 ) -> Iterable[Seen]:
-    for version in sorted(set(summaries) | set(labels)):
+    for version in sorted(set(windows) | set(labels)):
         baseline = baselines.get(version)
         if baseline is None:
             continue
         layout = baseline.ruler.layout
+        mine = windows.get(version, [])
         try:
-            summary = Summary.total([Summary.empty(layout), *summaries.get(version, ())])
+            summary = Summary.total([Summary.empty(layout), *(one.summary for one in mine)])
         except RulerMismatchError:
             continue
         yield Seen(
@@ -233,6 +236,7 @@ def _seen(
             ruler=baseline.ruler.id,
             summary=summary,
             outcomes=_outcomes(layout.keys, labels.get(version, [])),
+            quality=Quality.sum(one.quality for one in mine),
         )
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.summary import Outcomes, Summary
 
 KEPT_TICKS = 64
@@ -27,6 +28,7 @@ class Seen:
     summary: Summary
     outcomes: Outcomes | None
     windows: int = 1
+    quality: Quality = NO_FAULTS
 
     @property
     def records(self) -> int:
@@ -94,4 +96,5 @@ def _sum(parts: list[Seen]) -> Seen:
         outcomes=Outcomes.total(outcomes) if outcomes else None,
         windows=sum(part.windows for part in same if part.records or part.outcomes is not None)
         or 1,
+        quality=Quality.sum(part.quality for part in same),
     )

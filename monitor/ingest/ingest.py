@@ -288,7 +288,7 @@ def _row(item: _Taken, *, origin: str, now: datetime, part: str | None) -> dict[
         "preprocessing": window.build.preprocessing,
         "hardware": window.build.hardware,
         "schema_version": window.build.schema,
-        "blob": pack_summary(window.summary, window.dropped),
+        "blob": pack_summary(window.summary, window.dropped, window.quality),
         "ledger": pack_ledger(ledger, layout.keys, window.summary.cells),
     }
 

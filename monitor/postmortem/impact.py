@@ -90,7 +90,7 @@ def _inferences(
             if blob is None:
                 continue
             try:
-                summary, _ = unpack_summary(blob)
+                summary, _, _ = unpack_summary(blob)
             except (VigilError, *wire.UNREADABLE):
                 continue
             read += records

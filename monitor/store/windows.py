@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from monitor.store.tables import WindowRow
 from vigil import wire
 from vigil.errors import VigilError
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.summary import Summary
 from vigil.types import ModelRef
 from vigil.window import Ledger
@@ -46,19 +47,26 @@ class StoredWindow:
     judged_by: int | None
     summary: Summary
     dropped_by: Mapping[str, int] = field(default_factory=dict)
+    quality: Quality = NO_FAULTS
 
 
-def pack_summary(summary: Summary, dropped: Mapping[str, int]) -> bytes:
+def pack_summary(
+    summary: Summary, dropped: Mapping[str, int], quality: Quality = NO_FAULTS
+) -> bytes:
     """A summary in the narrowest integers that hold it, about a tenth of its size in memory."""
     arrays = {name: narrow(array) for name, array in summary.to_arrays().items()}
-    return wire.pack({**summary.header(), "dropped": dict(dropped)}, arrays)
+    header = {**summary.header(), "dropped": dict(dropped)}
+    if quality:
+        header["quality"] = quality.to_json(summary.cells)
+    return wire.pack(header, arrays)
 
 
-def unpack_summary(blob: bytes) -> tuple[Summary, dict[str, int]]:
-    """What ``pack_summary`` wrote: the summary, and what was dropped by reason."""
+def unpack_summary(blob: bytes) -> tuple[Summary, dict[str, int], Quality]:
+    """What ``pack_summary`` wrote: the summary, what was dropped by reason, and data faults."""
     header, arrays = wire.unpack(blob)
     wide = {name: array.astype(np.int64) for name, array in arrays.items()}
-    return Summary.from_parts(header, wide), header["dropped"]
+    summary = Summary.from_parts(header, wide)
+    return summary, header["dropped"], Quality.from_json(header.get("quality", {}), summary.cells)
 
 
 def narrow(array: NDArray[np.int64]) -> NDArray[Any]:
@@ -211,7 +219,7 @@ def _read(
 
 
 def _window(row: Any) -> StoredWindow:
-    summary, dropped_by = unpack_summary(row.blob)
+    summary, dropped_by, quality = unpack_summary(row.blob)
     return StoredWindow(
         id=row.id,
         source=row.source,
@@ -230,4 +238,5 @@ def _window(row: Any) -> StoredWindow:
         judged_by=row.judged_by,
         summary=summary,
         dropped_by=dropped_by,
+        quality=quality,
     )

@@ -119,6 +119,8 @@ def batch(
         uris=("",) * n,
         trace_ids=("",) * n,
         thumbnails=np.zeros((n, 0, 0, 1), np.uint8),
+        flags=np.zeros(n, np.uint32),
+        pixel_range=np.full((n, 2), np.nan, np.float32),
     )
 
 

@@ -104,11 +104,13 @@ def test_latency_edges_reach_beyond_the_data():
 
 
 def test_a_constant_signal_is_no_reason_to_fail(fleet):
-    """All-equal values give equal edges and a usable scale."""
+    """All-equal values give equal edges and a usable scale; what lies above or below them shows."""
     values = np.full((100, len(SCALAR_NAMES)), 0.5)
     edges, center, scale = fit_edges(SCALARS, values.T, 16)
     assert center[0] == 0.5
-    assert (edges[0] == 0.5).all()
+    assert (edges[0, :-1] == 0.5).all()
+    bins = np.searchsorted(edges[0], [0.4, 0.5, 0.6], side="right")
+    assert len(set(bins.tolist())) == 3
     assert (scale > 0).all()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vigil.quality.frames import Frames, pixel_range
+from vigil.quality.frames import Frames, black_flags, pixel_range
 from vigil.quality.hashes import frame_hashes, hamming
 from vigil.quality.kinds import DataFault
 from vigil.quality.repeats import MOST_CAMERAS, Repeats
@@ -138,9 +138,8 @@ def test_memory_is_bounded_and_the_camera_not_seen_for_longest_is_forgotten():
 
 def flags_of(frames, images, metadata, start=0.0):
     table = image_signals(images)
-    return frames.flags(
-        images, table[:, 0], table[:, 1], metadata, start + np.arange(len(images), dtype=float)
-    )
+    times = start + np.arange(len(images), dtype=float)
+    return frames.flags(images, metadata, times) | black_flags(table[:, 0], table[:, 1])
 
 
 def count(flags, kind):

@@ -22,6 +22,7 @@ class Seen:
     """Records as a schema sees them."""
 
     n: int = 50
+    task: str = "classification"
     image_form: ImageForm | None = FORM
     span: tuple[float, float] | None = None
     classes: int = 10

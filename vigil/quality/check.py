@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vigil.quality.counts import MOST_EXAMPLE
 from vigil.quality.kinds import DataFault
+from vigil.quality.learn import SEGMENTATION
 from vigil.quality.schema import ImageForm, Records, Schema, kind_of
 
 ALLOWANCE = 0.1
@@ -42,7 +43,7 @@ def check(schema: Schema, batch: Records) -> tuple[Flags, dict[str, str]]:
         _form(schema, batch.image_form, notes)
     _range(schema, batch, notes)
     classes = batch.probabilities.shape[1]
-    if schema.classes and classes and classes != schema.classes:
+    if batch.task != SEGMENTATION and classes and schema.classes not in (0, classes):
         notes.add(DataFault.CLASSES, schema.classes, classes)
     expected = {"": schema.dimension, **schema.others}
     for name, vectors in (("", batch.embedding), *batch.others.items()):

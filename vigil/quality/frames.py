@@ -32,22 +32,17 @@ class Frames:
     def flags(
         self,
         images: NDArray[Any],
-        brightness: NDArray[np.float64],
-        contrast: NDArray[np.float64],
         metadata: Sequence[Mapping[str, str]],
         time_s: NDArray[np.float64],
     ) -> NDArray[np.uint32]:
-        """Flags of n frames, (n,).
+        """Which of n frames are frozen or near-duplicates, as flags, (n,).
 
         Args:
             images: (n, h, w, c), or the rows of their strips.
-            brightness, contrast: their signals, (n,) each.
             metadata: n mappings.
             time_s: when, (n,), in the order the frames were made.
         """
         flags = np.zeros(len(images), np.uint32)
-        black = (brightness < BLACK_BRIGHTNESS) & (contrast < BLACK_CONTRAST)
-        flags[black] |= np.uint32(DataFault.BLACK.bit)
         looks, exact = frame_hashes(images)
         near, frozen = self._repeats.observe(self._cameras(metadata), looks, exact, time_s)
         flags[near] |= np.uint32(DataFault.NEAR_DUPLICATE.bit)
@@ -60,6 +55,14 @@ class Frames:
             if id(one) not in names:
                 names[id(one)] = "\0".join([one.get(key, "") for key in self._keys])
         return [names[id(one)] for one in metadata]
+
+
+def black_flags(
+    brightness: NDArray[np.float64], contrast: NDArray[np.float64]
+) -> NDArray[np.uint32]:
+    """Which images are black, as flags, (n,); from their signals, (n,) each."""
+    black = (brightness < BLACK_BRIGHTNESS) & (contrast < BLACK_CONTRAST)
+    return black.astype(np.uint32) * np.uint32(DataFault.BLACK.bit)
 
 
 def pixel_range(images: NDArray[Any]) -> NDArray[np.float32]:

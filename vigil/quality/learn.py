@@ -19,6 +19,8 @@ from vigil.quality.schema import (
 
 RARE = 0.001
 """What fewer of the baseline's records have is not learned: a baseline has its own bad records."""
+SEGMENTATION = "segmentation"
+"""Its columns are as many as the classes that a batch of masks happens to show."""
 MOST_KNOWN = 4 * MOST_KEYS
 
 
@@ -46,7 +48,8 @@ class SchemaLearner:
         if len(usable):
             self._low = min(self._low, float(usable[:, 0].min()))
             self._high = max(self._high, float(usable[:, 1].max()))
-        self._classes[batch.probabilities.shape[1]] += n
+        if batch.task != SEGMENTATION:
+            self._classes[batch.probabilities.shape[1]] += n
         self._dimensions[batch.embedding.shape[1]] += n
         for name, vectors in batch.others.items():
             if name in self._others or len(self._others) < MOST_KEYS:

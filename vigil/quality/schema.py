@@ -108,6 +108,9 @@ class Records(Protocol):
     """
 
     @property
+    def task(self) -> str: ...
+
+    @property
     def image_form(self) -> ImageForm | None: ...
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.objects import Objects
+from vigil.quality.frames import Frames, black_flags
 from vigil.signals.following import Followed
 from vigil.signals.images import image_signals
 from vigil.signals.labels import Labels
@@ -29,7 +30,8 @@ class View:
     * ``objects``: boxes; ``followed``: what their tracks say. ``areas``: what masks say.
     * ``texts``: n strings; ``characters``: confidence of each of their characters, n arrays.
     * ``embedding`` (n, d), ``others`` by name. ``metadata``: n mappings.
-    * ``latency_s``, ``batch_size`` (n,). ``given``: the caller's own numbers by name, (n,) each.
+    * ``latency_s``, ``batch_size``, ``time_s`` (n,). ``frames`` knows those before.
+      ``given``: the caller's own numbers by name, (n,) each.
     """
 
     n: int
@@ -48,11 +50,24 @@ class View:
     latency_s: NDArray[np.float64] | None = None
     batch_size: NDArray[np.float64] | None = None
     given: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    time_s: NDArray[np.float64] | None = None
+    frames: Frames | None = None
 
     @cached_property
     def image_table(self) -> NDArray[np.float64] | None:
         """Columns of ``IMAGE_SIGNALS``, (n, 6)."""
         return None if self.images is None else image_signals(self.images, self.band)
+
+    @cached_property
+    def flags(self) -> NDArray[np.uint32]:
+        """Data faults that show in the images alone, (n,)."""
+        if self.images is None or self.image_table is None:
+            return np.zeros(self.n, np.uint32)
+        brightness, contrast = self.image_table[:, 0], self.image_table[:, 1]
+        flags = black_flags(brightness, contrast)
+        if self.frames is not None and self.time_s is not None:
+            flags |= self.frames.flags(self.images, self.metadata, self.time_s)
+        return flags
 
     @cached_property
     def scripts(self) -> NDArray[np.float64]:
