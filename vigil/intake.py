@@ -180,20 +180,20 @@ class Intake:
             return False
         events: list[Any] = []
         try:
-            here = {name: _brought(value, events) for name, value in arguments.items()}
+            here = {name: brought(value, events) for name, value in arguments.items()}
         except Exception:
             self.writer.lose("error", n)
             return False
         metadata, *others = rest
         with self._later_lock:
-            self._later.append(_Later(here, events, (_kept(metadata), *others), n))
+            self._later.append(_Later(here, events, (kept(metadata), *others), n))
         return True
 
 
-def _brought(value: Any, events: list[Any]) -> Any:
+def brought(value: Any, events: list[Any]) -> Any:
     """A copy in this machine's memory that later changes by the caller don't reach."""
     if isinstance(value, Mapping):
-        return {name: _brought(one, events) for name, one in value.items()}
+        return {name: brought(one, events) for name, one in value.items()}
     if hasattr(value, "detach") and hasattr(value, "clone"):
         tensor = value.detach()
         if not getattr(tensor, "is_cuda", False):
@@ -206,7 +206,7 @@ def _brought(value: Any, events: list[Any]) -> Any:
     return copy() if callable(copy) else value
 
 
-def _kept(metadata: Any) -> Any:
+def kept(metadata: Any) -> Any:
     if isinstance(metadata, Mapping):
         return {
             key: value.tolist() if hasattr(value, "tolist") else value

@@ -14,6 +14,7 @@ from typing import Any
 from vigil.assemble import pipeline_of
 from vigil.intake import Intake
 from vigil.measure import Measure
+from vigil.on_device import DeviceOption, OnDevice
 from vigil.ring.identity import Identity
 from vigil.shipping.spool import DiskSpool, MemorySpool
 from vigil.shipping.transport import Transport
@@ -30,6 +31,7 @@ class Library:
         spool: folder of the windows that wait; None keeps them in memory.
         transport: the way to the service.
         measure: what calls are measured with.
+        device: whether tensors of a GPU are measured there (``vigil.on_device``).
         now_s: seconds since 1970.
     """
 
@@ -43,6 +45,7 @@ class Library:
         transport: Transport,
         measure: Measure,
         now_s: Callable[[], float],
+        device: DeviceOption = True,
     ) -> None:
         self.intake = Intake(identity, folder=None, max_records=max_records, max_bytes=max_bytes)
         self.pipeline = pipeline_of(
@@ -60,10 +63,22 @@ class Library:
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closed = self._stopped = False
+        self.device = OnDevice(
+            device,
+            identity,
+            measure,
+            recorder=self.pipeline.recorder,
+            rulers=self.pipeline.rulers,
+            lose=self.intake.writer.lose,
+            wake=self._wake.set,
+        )
+        self.pipeline.parts = self.device.parts
 
     def put(self, arguments: dict[str, Any], metadata: Any, n: int, *rest: Any) -> None:
         """As ``Intake.put``."""
-        if not self.intake.put(arguments, metadata, n, *rest):
+        if self.device.put(arguments, metadata, n, *rest):
+            pass
+        elif not self.intake.put(arguments, metadata, n, *rest):
             self._wake.set()
         if not self._threads:
             self.start()
@@ -84,7 +99,7 @@ class Library:
     def stats(self) -> dict[str, Any]:
         line, shipper = self.pipeline, self.pipeline.shipper
         return {
-            "recorded": self.intake.writer.recorded,
+            "recorded": self.intake.writer.recorded + self.device.counts["taken"],
             "queued": self.intake.writer.waiting + self.intake.deferred,
             "windows": line.windows,
             "waiting": len(line.spool.entries()),
@@ -94,7 +109,8 @@ class Library:
             "set_aside": {k: v for k, v in line.spool.counts.items() if "spool" not in k},
             "rulers": dict(line.rulers.counts),
             "keys_differ": line.recorder.keys_differ,
-            "last_error": shipper.last_error or line.problem,
+            "device": dict(self.device.counts),
+            "last_error": shipper.last_error or line.problem or self.device.problem,
         }
 
     def flush(self, timeout_s: float) -> bool:
@@ -131,6 +147,7 @@ class Library:
     def leave_to_parent(self) -> None:
         """After a fork, in the child."""
         self.intake.leave_to_parent()
+        self.device.leave_to_parent()
 
     def start(self) -> None:
         with self._starting:

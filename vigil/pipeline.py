@@ -4,7 +4,7 @@ service. No threads here; a tap's two threads, or a sidecar's, call ``collect`` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from vigil import wire
@@ -14,6 +14,7 @@ from vigil.drain import Drain
 from vigil.errors import ShapeError
 from vigil.journal import Blobs, Journal, State
 from vigil.measure import Measure
+from vigil.part import Part
 from vigil.recorder import Recorder
 from vigil.ring.reader import Mark
 from vigil.rulers import RulerCache
@@ -27,6 +28,7 @@ LABELS_AT_ONCE = 1000
 GRACE_S = 0.25
 PAUSE_S = 0.5
 PAUSE_SHARE = 10.0
+NO_JOURNAL_PAUSE_S = 5.0
 
 
 class Pipeline:
@@ -79,19 +81,26 @@ class Pipeline:
         self._next_s = 0.0
         drain.on_labels = self._take_labels
         self._now_s = 0.0
+        self.parts: Callable[[float, bool], Iterable[tuple[str, float, Part]]] = _no_parts
+        """Gives what was measured on devices, of windows that ended by a time or of all."""
 
     def collect(self, now_s: float, *, everything: bool = False, writer_lives: bool = True) -> None:
         """Turn what is in the ring into windows; spool what has ended, or ``everything``."""
         self._now_s = now_s
         labels = self.labels.calls  # those that come later may be of records that come later
+        grace_s = min(GRACE_S, self._window_s / 10)
+        for version, time_s, part in self.parts(now_s - grace_s, everything):
+            self._seal(self.recorder.add_summary(version, time_s, part))
+            self.records += len(part.ids)
         calls = iter(lambda: self.drain.take(writer_lives=writer_lives), None)
         for group in groups(calls):
             self._seal(self._windows_of(group))
             self._passed(group[-1].mark)
+        if self._journal is not None:
+            labels = self.labels.calls  # they came through the ring, behind their records
         for reason, n in self.drain.lost(forget=True).items():
             self.recorder.drop(reason, n)
         self._passed(self.drain.mark)
-        grace_s = min(GRACE_S, self._window_s / 10)
         self._seal(self.recorder.seal(now_s - grace_s))
         if everything:
             self._seal(self.recorder.close(now_s))
@@ -130,8 +139,7 @@ class Pipeline:
         n = sum(len(call.ids) for call in group)
         try:
             batch = self.measure.batch(**arguments_of(group))
-            if self.rulers.classes == 0:
-                self.rulers.classes = min(batch.probabilities.shape[1], 1000)
+            self.rulers.learn(batch, self.measure.own)
         except Exception as error:
             # Whatever a caller sent must end as a count, never as a dead thread, and must not
             # cost the calls that happen to be measured with it.
@@ -208,21 +216,25 @@ class Pipeline:
         is_new = bool(self._sealed) or mark.position != self.drain.reader.released
         if not is_new or (not now and not self._sealed and started < self._next_s):
             return
-        self._write_journal(mark)
+        pause_s = PAUSE_S
+        if not self._write_journal(mark):
+            # Nowhere to write open windows down: they end now, so that the ring can be given back.
+            self._seal(self.recorder.close(self._now_s))
+            pause_s = NO_JOURNAL_PAUSE_S
         self.drain.reader.sequence = self.recorder.sequence
         self._spool()
         self.drain.release(mark)
         self.drain.reader.tell(self.recorder.dropped_total, self.labels.refused)
         spent = self._monotonic() - started
-        self._next_s = self._monotonic() + max(PAUSE_S, PAUSE_SHARE * spent)
+        self._next_s = self._monotonic() + max(pause_s, PAUSE_SHARE * spent)
 
-    def _write_journal(self, mark: Mark) -> None:
+    def _write_journal(self, mark: Mark) -> bool:
         assert self._journal is not None
         held = self.spool.unsaved() if isinstance(self.spool, SafeSpool) else []
         ours = [pair for pair in held if pair[0].boot == self._boot]
         order = self._order
         parts = [self._blob(window, level=0) for window in self.recorder.parts()]
-        self._journal.write(
+        written = self._journal.write(
             State(
                 position=mark.position,
                 sequence=self.recorder.sequence + len(parts),
@@ -240,3 +252,8 @@ class Pipeline:
             )
         )
         self._order = order
+        return written
+
+
+def _no_parts(now_s: float, everything: bool) -> Iterable[tuple[str, float, Part]]:
+    return ()

@@ -36,6 +36,7 @@ from monitor.cli import (
     route,
     runbooks,
     serve,
+    sidecar,
     silences,
     starter,
     status,
@@ -57,6 +58,7 @@ app = typer.Typer(
 for command in (
     serve.serve,
     proxy.proxy,
+    sidecar.sidecar,
     demo.demo,
     detect.detect,
     gate.gate,

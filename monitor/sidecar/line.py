@@ -1,0 +1,108 @@
+"""One ring and what is made of it, until its process has ended and all of it is safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vigil.assemble import pipeline_of
+from vigil.journal import SUFFIX, Journal
+from vigil.ring.identity import Identity
+from vigil.ring.memory import Memory
+from vigil.shipping.safe_spool import SafeSpool
+from vigil.shipping.shipper import Shipper
+from vigil.shipping.transport import Transport
+
+
+class Line:
+    """One boot of a tap in another process.
+
+    Args:
+        path: its ring.
+        spool, shipper, transport: shared by all lines.
+        rulers: the folder that keeps rulers.
+
+    Attributes:
+        finished: its process has ended, and everything that was in the ring is in the spool.
+
+    Raises:
+        WireError: not a ring that this vigil reads.
+        ValueError: signals that are not declared here.
+        OSError: it is gone, or belongs to another user.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        spool: SafeSpool,
+        shipper: Shipper,
+        transport: Transport,
+        rulers: Path,
+    ) -> None:
+        self._memory, self.identity = Memory.open(path)
+        self._path = path
+        self._journal = Journal(path.with_suffix(SUFFIX))
+        self.pipeline = pipeline_of(
+            self.identity,
+            self._memory,
+            spool=spool,
+            transport=transport,
+            rulers=rulers,
+            shipper=shipper,
+            journal=self._journal,
+        )
+        self.finished = self._ended = False
+
+    def step(self, now_s: float) -> int:
+        """Measure what is in the ring; how many records that were.
+
+        Args:
+            now_s: seconds since 1970.
+        """
+        before = self.pipeline.records
+        if not self._ended:
+            lives = self._memory.writer_lives
+            reader = self.pipeline.drain.reader
+            # A process that crashed is missed; one that said goodbye is not.
+            self.pipeline.leaving = reader.is_closed
+            self.pipeline.collect(now_s, everything=not lives, writer_lives=lives)
+            self._ended = not lives and reader.is_empty
+        elif self.pipeline.unsaved == 0:
+            self.finished = True
+        return self.pipeline.records - before
+
+    def seal(self, now_s: float) -> None:
+        """End the open windows now, for this process is about to stop."""
+        if not self._ended:
+            self.pipeline.leaving = False
+            self.pipeline.collect(now_s, everything=True, writer_lives=self._memory.writer_lives)
+
+    def remove(self) -> None:
+        """Take the ring away, then the journal: a journal without a ring is harmless."""
+        self._path.unlink(missing_ok=True)
+        self._journal.remove()
+        self._memory.let_go()
+
+    def let_go(self) -> None:
+        """Leave the ring as it is, for the next sidecar."""
+        self._memory.let_go()
+
+    def said(self) -> dict[str, Any]:
+        """Whose ring it is and how it goes; ``used`` is the share that is not given back yet."""
+        return {
+            "model": self.identity.model,
+            "version": self.identity.version,
+            "deployment": self.identity.deployment,
+            "source": self.identity.source,
+            "boot": self.identity.boot,
+            "used": round(self.pipeline.drain.reader.waiting_bytes / self._memory.capacity, 4),
+            "records": self.pipeline.records,
+            "dropped": dict(self.pipeline.dropped()),
+            "problem": self.pipeline.problem,
+        }
+
+
+def label_of(identity: Identity) -> tuple[str, str, str]:
+    """Model, deployment and source, as metrics name a line."""
+    return identity.model, identity.deployment, identity.source
