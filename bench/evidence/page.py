@@ -145,12 +145,13 @@ def _delay(part: dict[str, Any], _: dict[str, Any]) -> str:
                 rows.append(row)
         text.append(f"### {weather.capitalize()} (within {one['wait']} windows)\n")
         text.append(table(head, rows))
-    rows = [
-        [name, f"at most {one['at_most']}", number(one["median"]), "yes" if one["met"] else "NO"]
-        for name, one in part["required"].items()
-    ]
+    rows = []
+    for name, one in part["required"].items():
+        met = "yes" if one["met"] else "NO"
+        in_time = f"{one['in_time']} of {one['trials']}" if "in_time" in one else "not kept"
+        rows.append([name, f"at most {one['at_most']}", number(one["median"]), in_time, met])
     text.append("Required in mild weather at 200 records a minute or more (median):\n")
-    text.append(table(["Fault", "Required", "Measured", "Met"], rows))
+    text.append(table(["Fault", "Required", "Measured", "Trials in time", "Met"], rows))
     if part.get("hard"):
         rows = [[name, str(windows)] for name, windows in part["hard"].items()]
         text.append("Hard faults (plain rules), windows until seen; 1 is the window itself:\n")

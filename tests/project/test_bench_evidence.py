@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.evidence import delay, results, year
+from bench.evidence.delay_table import BUSY_CAMERA, required
 from bench.evidence.laws import (
     BINS,
     CLASSES,
@@ -235,6 +236,38 @@ def test_a_fault_is_played_after_a_saved_state(scratch, monkeypatch):
     assert any(late is not None and late <= 25 for late in one["fixed"])
     again = delay.trial(ready, "brightness", fault, "everywhere", 0, effort)
     assert again == one, "a trial leaves the saved state as it was"
+
+
+def test_a_target_needs_a_median_in_time_and_counts_its_trials():
+    row = {"found_median": 5.0, "trials": 4, "each": [4, 5, 6, None]}
+    late = {"found_median": None, "trials": 3, "each": [3, None, None]}
+    faults = {"shift 1 sigma": {BUSY_CAMERA: row}, "shift 2 sigma": {BUSY_CAMERA: late}}
+    found = required({"mild": {"faults": faults}})
+    assert found["shift 1 sigma"]["met"]
+    assert found["shift 1 sigma"]["in_time"] == 2
+    assert not found["shift 2 sigma"]["met"]
+    assert found["shift 2 sigma"]["in_time"] == 1
+    assert "shift 5 sigma" not in found
+
+
+def test_delays_go_on_where_they_stopped(scratch, tmp_path, monkeypatch):
+    """Rows of the same engine and seeds are not measured again; the targets get more trials."""
+    faults = (("brightness", Fault(name="shift 1 sigma", shift=1.0)),)
+    monkeypatch.setattr(delay, "FAULTS", faults)
+    monkeypatch.setattr(delay, "with_labels", lambda traffic: traffic)
+    monkeypatch.setattr(delay, "windows_until_seen", dict)
+    monkeypatch.setattr(delay, "SPANS", 24)
+    monkeypatch.setattr(delay, "QUICK", delay.Effort(trials=1, wait=4, days=1, after=0, draws=10))
+    monkeypatch.setitem(delay.KINDS, "exchangeable", replace(TINY, reboot_every=np.inf))
+    path = tmp_path / "quick.json"
+    options = Options(path=path, scratch=scratch, quick=True, weathers=(), seeds=(1,))
+    delay.main(options)
+    found = json.loads(path.read_text())["delay"]
+    row = found["weathers"]["exchangeable"]["faults"]["shift 1 sigma"]
+    assert row["everywhere"]["trials"] == 1
+    monkeypatch.setattr(delay, "rows", lambda *_: pytest.fail("measured again"))
+    delay.main(options)
+    assert delay.asked("mild", faults[0][1], BUSY_CAMERA, delay.QUICK) == 4
 
 
 def test_rolling_means_leave_absent_windows_out():
