@@ -22,8 +22,10 @@ from vigil.calls import rows_of
 from vigil.clock import Clock, SystemClock
 from vigil.ids import Ids
 from vigil.measure import Measure
+from vigil.on_device import DeviceOption, device_option
 from vigil.ring.identity import Identity
 from vigil.shipping.transport import HttpTransport, Transport
+from vigil.signals.declare import Declared
 from vigil.signals.predictions import OutputsAre
 from vigil.types import Signal
 
@@ -63,7 +65,12 @@ class Tap:
         outputs_are: ``probabilities`` or ``logits``.
         task: what the model does (``vigil.batch.TASKS``); the signals follow it.
         signals: names of signals of your own that ``record`` is given, declared with ``@signal``,
-            or their descriptions.
+            or their descriptions. Values of any other name are refused and counted
+            (``signals_refused`` in ``stats``).
+        plugins: modules that declare signals with ``@signal``; ``installed`` stands for those of
+            the installed packages (entry points ``vigil.signals``). A sidecar imports them too.
+        device: whether tensors of a GPU are measured there (docs/gpu.md): True, False for never, or
+            ``compiled``. Without a sidecar only; with one, they are copied to the host.
         queue_records, queue_bytes: bounds of what waits to be measured; by default 256 MiB, and
             32 MiB with a sidecar, all of it taken at once there. One call takes at most half.
         clock: gives the time of each record.
@@ -97,7 +104,9 @@ class Tap:
         thumbnails: bool = False,
         outputs_are: OutputsAre = "probabilities",
         task: str = "classification",
-        signals: Sequence[str | Signal] = (),
+        signals: Sequence[str | Signal | Declared] = (),
+        plugins: Sequence[str] = (),
+        device: DeviceOption = True,
         queue_records: int = 100_000,
         queue_bytes: int | None = None,
         clock: Clock | None = None,
@@ -107,7 +116,12 @@ class Tap:
         schema: str = "",
     ) -> None:
         self._measure = Measure(
-            task=cast(Any, task), outputs_are=outputs_are, thumbnails=thumbnails, signals=signals
+            task=cast(Any, task),
+            outputs_are=outputs_are,
+            thumbnails=thumbnails,
+            signals=signals,
+            plugins=plugins,
+            keys=keys_of(keys),
         )
         self.model, self.deployment = name_of("model", model), name_of("deployment", deployment)
         self.version = name_of("version", version)
@@ -123,9 +137,11 @@ class Tap:
             "thumbnails": bool(thumbnails),
             "outputs_are": outputs_are,
             "task": task,
-            "signals": tuple([getattr(one, "signal", one) for one in signals]),
+            "signals": self._measure.own,
+            "plugins": tuple(plugins),
             "build": self.build,
         }
+        self._device = device_option(device)
         self._spool = None if spool is None else Path(spool)
         self._sidecar = None if sidecar is None else Path(sidecar)
         default = library.DEFAULT_BYTES if sidecar is None else beside.DEFAULT_BYTES
@@ -164,6 +180,7 @@ class Tap:
                 transport=self._transport,
                 measure=self._measure,
                 now_s=self._now_s,
+                device=self._device,
                 **self._bounds,
             )
 
@@ -329,6 +346,7 @@ class Tap:
             "enabled": self.enabled,
             "off": self._off,
             "dropped": self.dropped,
+            "signals_refused": dict(self._measure.refused),
             **self._home.stats(),
         }
 

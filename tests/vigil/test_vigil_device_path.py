@@ -91,7 +91,9 @@ class Both:
             "version": version,
         }
         counter = np.arange(first, first + n, dtype=np.uint64)
-        self.wanted += self.numpy.add(self._measure.batch(**call, counter=counter, **given))
+        self.wanted += self.numpy.add(
+            self._measure.batch(**call, counter=counter, batch_size=n, **given)
+        )
         tensors = tensors_of(given)
         return self.path.record(DeviceCall(**call, first=first, arguments=given), tensors)
 
@@ -221,6 +223,7 @@ def test_what_the_host_measured_of_the_same_window_is_added():
     batch = twice._measure.batch(
         ids=[f"src.boot.{50 + i}" for i in range(50)],
         counter=np.arange(50, 100, dtype=np.uint64),
+        batch_size=50,
         custom_ids=False,
         time_s=START + 1,
         version="v1",
@@ -549,7 +552,7 @@ def test_on_a_gpu_nothing_waits_and_the_windows_are_those_of_numpy():
         }
         counter = np.arange(first, first + n, dtype=np.uint64)
         both.wanted += both.numpy.add(
-            both._measure.batch(**call, counter=counter, metadata=metadata, **given)
+            both._measure.batch(**call, counter=counter, batch_size=n, metadata=metadata, **given)
         )
         tensors = {name: one.cuda() for name, one in tensors_of(given).items()}
         torch.cuda.set_sync_debug_mode("error")
