@@ -1,0 +1,74 @@
+"""Traces of OpenTelemetry, where the program has any."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from vigil.adapters.tracing import current_trace_id, mark_span, trace_id_of
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+class Span(NonRecordingSpan):
+    """A span that keeps its attributes, as a tracer's own does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            SpanContext(int(TRACE, 16), 0xB7AD6B7169203331, False, TraceFlags(TraceFlags.SAMPLED))
+        )
+        self.said: dict[str, object] = {}
+
+    def is_recording(self) -> bool:
+        return True
+
+    def set_attribute(self, key: str, value: object) -> None:
+        self.said[key] = value
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (f"00-{TRACE}-b7ad6b7169203331-01", TRACE),
+        (f" 00-{TRACE.upper()}-b7ad6b7169203331-00 ", TRACE),
+        (f"cc-{TRACE}-b7ad6b7169203331-01-what-comes-later", TRACE),
+        (f"00-{'0' * 32}-b7ad6b7169203331-01", ""),
+        (f"00-{TRACE[:-1]}-b7ad6b7169203331-01", ""),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_a_trace_id_is_read_from_its_header(header, expected):
+    """W3C Trace Context, also of versions to come."""
+    assert trace_id_of(header) == expected
+
+
+def test_outside_a_span_there_is_no_trace():
+    assert current_trace_id() == ""
+    mark_span(model="m", version="v", ids=["a"])
+
+
+def test_a_span_gives_its_trace_and_takes_our_names():
+    span = Span()
+    with trace.use_span(span):
+        assert current_trace_id() == TRACE
+        mark_span(model="reader", version="v1", ids=["a", "b"])
+    assert span.said == {
+        "vigil.model": "reader",
+        "vigil.version": "v1",
+        "vigil.record_ids": ("a", "b"),
+    }
+
+
+def test_nothing_is_imported_for_it():
+    """A program without OpenTelemetry stays so."""
+    code = (
+        "import sys; from vigil.adapters.tracing import current_trace_id; "
+        "assert current_trace_id() == ''; "
+        "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
+    )
+    assert subprocess.run((sys.executable, "-c", code), check=False).returncode == 0

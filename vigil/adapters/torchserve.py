@@ -1,0 +1,126 @@
+"""A mixin that lets a TorchServe handler record what it infers.
+
+    from ts.torch_handler.image_classifier import ImageClassifier
+    from vigil.adapters.torchserve import RecordedHandler
+
+    class Handler(RecordedHandler, ImageClassifier):
+        tap_settings = {"outputs_are": "logits", "keys": ("camera",)}
+        header_metadata = {"X-Camera": "camera"}
+
+It stands first among the bases. TorchServe itself is not imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from vigil.adapters.tracing import trace_id_of
+from vigil.tap import DEFAULT_SERVICE, Tap
+
+log = logging.getLogger("vigil")
+
+
+class RecordedHandler:
+    """Times ``preprocess``, ``inference`` and ``postprocess``, and records each batch afterwards.
+
+    Model and version are those of the archive's manifest. Records are named by TorchServe's request
+    ids, and carry the trace of a ``traceparent`` header. No fault of the recording reaches a
+    request; the first of each kind is logged.
+
+    ``tap_settings``: further arguments of ``Tap``; the service is that of the environment's
+    ``VIGIL_SERVICE`` where none is set here. ``header_metadata``: header -> metadata key.
+    """
+
+    tap_settings: ClassVar[Mapping[str, Any]] = {}
+    header_metadata: ClassVar[Mapping[str, str]] = {}
+    tap: Tap | None = None
+
+    def make_tap(self, context: Any) -> Tap:
+        """The tap; override it to choose otherwise."""
+        model = context.manifest["model"]
+        settings = {"service": os.environ.get("VIGIL_SERVICE", DEFAULT_SERVICE)}
+        return Tap(
+            model["modelName"],
+            str(model.get("modelVersion") or "unknown"),
+            **{**settings, **self.tap_settings},
+        )
+
+    def to_record(self, inputs: Any, outputs: Any) -> Mapping[str, Any]:
+        """Arguments of ``Tap.record`` for a batch; override it to record images or embeddings.
+
+        Args:
+            inputs: what ``preprocess`` returned.
+            outputs: what ``inference`` returned: a tensor of n rows, else nothing is recorded but
+                counts and times.
+        """
+        return {"outputs": outputs} if hasattr(outputs, "shape") else {}
+
+    def initialize(self, context: Any) -> None:
+        super().initialize(context)  # type: ignore[misc]
+        self._vigil = threading.local()
+        self._vigil_told: set[str] = set()
+        try:
+            self.tap = self.make_tap(context)
+        except Exception:
+            log.exception("vigil records nothing")
+
+    def preprocess(self, data: Any) -> Any:
+        return self._timed("preprocess", super().preprocess, data)  # type: ignore[misc]
+
+    def inference(self, data: Any, *arguments: Any, **named: Any) -> Any:
+        infer = super().inference  # type: ignore[misc]
+        found = self._timed("inference", infer, data, *arguments, **named)
+        self._vigil.seen = (data, found)
+        return found
+
+    def postprocess(self, data: Any) -> Any:
+        return self._timed("postprocess", super().postprocess, data)  # type: ignore[misc]
+
+    def handle(self, data: Any, context: Any) -> Any:
+        state = self._vigil
+        state.stages, state.seen = {}, None
+        began_s = time.perf_counter()
+        answer = super().handle(data, context)  # type: ignore[misc]
+        if state.seen is not None and self.tap is not None:
+            try:
+                self._record(self.tap, len(data), context, time.perf_counter() - began_s)
+            except Exception as error:
+                self._tell(error)
+        state.seen = None
+        return answer
+
+    def _record(self, tap: Tap, n: int, context: Any, took_s: float) -> None:
+        state = self._vigil
+        ids = [context.get_request_id(row) for row in range(n)]
+        headers = {
+            name: [context.get_request_header(row, name) for row in range(n)]
+            for name in (*self.header_metadata, "traceparent")
+        }
+        traces = [trace_id_of(one or "") or None for one in headers.pop("traceparent")]
+        tap.record(
+            **self.to_record(*state.seen),
+            stages_s=state.stages,
+            latency_s=[took_s] * n,
+            metadata={self.header_metadata[k]: [v or "" for v in vs] for k, vs in headers.items()},
+            ids=ids if all(ids) else None,
+            trace_ids=traces if any(traces) else None,
+        )
+
+    def _timed(self, stage: str, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        began_s = time.perf_counter()
+        found = work(*arguments, **named)
+        stages = getattr(self._vigil, "stages", None)
+        if stages is not None:
+            stages[stage] = time.perf_counter() - began_s
+        return found
+
+    def _tell(self, error: Exception) -> None:
+        kind = type(error).__name__
+        if kind not in self._vigil_told:
+            self._vigil_told.add(kind)
+            log.exception("a batch was not recorded")
