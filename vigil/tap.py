@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vigil import beside, library
+from vigil.adapters.tracing import traced
 from vigil.arguments import keys_of, name_of, seconds_of, usable_name, whole_of
 from vigil.build import Build
 from vigil.calls import rows_of
@@ -243,6 +244,8 @@ class Tap:
                 self._home.lose("bad_shape", n)
             else:
                 known = usable_name(str(version)) if version else self.version
+                if trace_ids is None:
+                    traced(arguments, names, n, model=self.model, version=known)
                 self._home.put(arguments, metadata, n, first, given, self._time(), known)
         except Exception:
             # The caller's inference goes on, whatever was handed in.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from vigil.adapters.tracing import current_trace_id, mark_span, trace_id_of
+from vigil.adapters.tracing import current_trace_id, trace_id_of, traced
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -49,19 +50,34 @@ def test_a_trace_id_is_read_from_its_header(header, expected):
 
 def test_outside_a_span_there_is_no_trace():
     assert current_trace_id() == ""
-    mark_span(model="m", version="v", ids=["a"])
+    arguments: dict[str, object] = {}
+    traced(arguments, ["a"], 1, model="m", version="v")
+    assert arguments == {}
 
 
-def test_a_span_gives_its_trace_and_takes_our_names():
+def test_records_carry_the_trace_of_the_open_span_and_the_span_their_names(tap, records):
+    """Unless the caller says a trace, and where a span is open at all."""
+    scores = np.full((2, 3), 1 / 3, np.float32)
     span = Span()
     with trace.use_span(span):
+        tap.record(outputs=scores, ids=["a", "b"], version="v2")
         assert current_trace_id() == TRACE
-        mark_span(model="reader", version="v1", ids=["a", "b"])
-    assert span.said == {
-        "vigil.model": "reader",
-        "vigil.version": "v1",
-        "vigil.record_ids": ("a", "b"),
-    }
+        assert span.said == {
+            "vigil.model": "reader",
+            "vigil.version": "v2",
+            "vigil.record_ids": ("a", "b"),
+        }
+        tap.record(outputs=scores, ids=["c", "d"], trace_ids=["mine", None])
+    tap.record(outputs=scores[:1], ids=["e"])
+    found = {one["id"]: one["trace_id"] for one in records(tap)}
+    assert found == {"a": TRACE, "b": TRACE, "c": "mine", "d": "", "e": ""}
+
+
+def test_a_span_names_the_first_records_of_a_large_batch(tap):
+    span = Span()
+    with trace.use_span(span):
+        names = tap.record(outputs=np.zeros(100, np.int64))
+    assert span.said["vigil.record_ids"] == tuple(names[:16])
 
 
 def test_nothing_is_imported_for_it():

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _NO_TRACE = "0" * 32
+_MODULE = "opentelemetry.trace"
+_MOST_NAMED = 16
 
 
 def trace_id_of(traceparent: str) -> str:
@@ -22,7 +25,7 @@ def trace_id_of(traceparent: str) -> str:
 
 def current_span() -> Any:
     """The span that is open in this context and recorded; None where there is none."""
-    trace = sys.modules.get("opentelemetry.trace")
+    trace = sys.modules.get(_MODULE)
     if trace is None:
         return None
     span = trace.get_current_span()
@@ -32,15 +35,27 @@ def current_span() -> Any:
 def current_trace_id() -> str:
     """32 hexadecimal digits; "" outside any span."""
     span = current_span()
-    return "" if span is None else f"{span.get_span_context().trace_id:032x}"
+    return "" if span is None else _hexadecimal(span)
 
 
-def mark_span(*, model: str, version: str, ids: Sequence[str]) -> None:
-    """Put ``vigil.model``, ``vigil.version`` and ``vigil.record_ids`` on the open span, so that a
-    trace leads to its records. A span that is not recorded stays as it is.
+def traced(
+    arguments: dict[str, Any], names: Iterable[str], n: int, *, model: str, version: str
+) -> None:
+    """Join n records and the span that is open, where one is: its trace id goes into the
+    arguments, and ``vigil.model``, ``vigil.version`` and ``vigil.record_ids`` (the first 16) onto
+    the span, if it is recorded.
     """
+    if _MODULE not in sys.modules:
+        return
     span = current_span()
-    if span is not None and span.is_recording():
+    if span is None:
+        return
+    arguments["trace_ids"] = [_hexadecimal(span)] * n
+    if span.is_recording():
         span.set_attribute("vigil.model", model)
         span.set_attribute("vigil.version", version)
-        span.set_attribute("vigil.record_ids", tuple(ids))
+        span.set_attribute("vigil.record_ids", tuple(islice(names, _MOST_NAMED)))
+
+
+def _hexadecimal(span: Any) -> str:
+    return f"{span.get_span_context().trace_id:032x}"
