@@ -32,6 +32,7 @@ def measure_of(identity: Identity) -> Measure:
         signals=identity.signals,
         plugins=identity.plugins,
         keys=identity.keys,
+        pictures=identity.picture_bytes > 0,
     )
 
 
@@ -80,6 +81,7 @@ def pipeline_of(
             informative_size=identity.sample_size // 2,
             keep_thumbnails=identity.thumbnails,
             build=identity.build,
+            picture_bytes=identity.picture_bytes,
             first_sequence=sequence,
         )
 

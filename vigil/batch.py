@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil import files
 from vigil.arrays import as_column, as_rows
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
@@ -18,7 +19,7 @@ from vigil.own_signals import own_numbers
 from vigil.quality.frames import Frames, pixel_range
 from vigil.quality.schema import ImageForm
 from vigil.signals.following import Follower
-from vigil.signals.images import as_images, thumbnails_of
+from vigil.signals.images import as_images, thumbnails_of, whole_of
 from vigil.signals.labels import labels_of
 from vigil.signals.masks import areas_of
 from vigil.signals.predictions import OutputsAre, predictions
@@ -45,6 +46,7 @@ class RecordBatch:
     * ``task``: what the model does. ``objects``: boxes; None where none were given. ``items``
       (M, P): signals of each of the M boxes, columns as ``item_names``.
     * ``others``: further embeddings by name, (n, d) each.
+    * ``whole``: n pictures (h, w, c) uint8, or None where a record has none; () where none has.
     * ``flags`` (n,): data faults of each record (``vigil.quality.kinds``). ``image_form``: of the
       images as they were handed in; None where none were. ``pixel_range`` (n, 2): lowest and
       highest value of images of floats, else NaN.
@@ -69,6 +71,7 @@ class RecordBatch:
     others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     item_names: tuple[str, ...] = ()
     items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    whole: tuple[NDArray[np.uint8] | None, ...] = ()
     flags: NDArray[np.uint32]
     image_form: ImageForm | None = None
     pixel_range: NDArray[np.float32]
@@ -92,6 +95,7 @@ class RecordBatch:
             columns["objects"] = self.objects.take(rows)
             columns["items"] = self.items[self.objects.places(rows)[0]]
         columns["others"] = {name: vectors[rows] for name, vectors in self.others.items()}
+        columns["whole"] = files.some(self.whole, rows.tolist())
         return replace(self, **columns)
 
     @staticmethod
@@ -117,6 +121,7 @@ class RecordBatch:
             columns["objects"] = Objects.concatenate(
                 [batch.objects or Objects.none(len(batch)) for batch in batches]
             )
+        columns["whole"] = files.joined([(batch.whole, len(batch)) for batch in batches], None)
         for name in _TEXTS:
             columns[name] = tuple([text for batch in batches for text in getattr(batch, name)])
         return replace(batches[0], **columns)
@@ -159,6 +164,7 @@ def make_batch(
     batch_size: Any = None,
     outputs_are: OutputsAre = "probabilities",
     thumbnails: bool = False,
+    pictures: bool = False,
     task: Task = "classification",
     own: Sequence[Signal] = (),
     follower: Follower | None = None,
@@ -191,6 +197,7 @@ def make_batch(
         uris, trace_ids: n strings, or None.
         outputs_are: what ``outputs`` hold.
         thumbnails: keep small copies of the images.
+        pictures: keep whole the images that come picked with their strips.
         task: what the model does.
         own: signals that the caller declared, beyond those that ``@signal`` knows.
         batch_size: records of the call that each was in.
@@ -277,6 +284,7 @@ def make_batch(
         flags=view.flags,
         image_form=form,
         pixel_range=span,
+        whole=whole_of(images, n) if pictures else (),
     )
 
 

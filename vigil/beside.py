@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vigil.intake import Intake
+from vigil.privacy.pictures import Pictures
 from vigil.ring import layout
 from vigil.ring.identity import Identity
 
@@ -29,12 +30,19 @@ class Beside:
         identity: whose records these are.
         max_records, max_bytes: bounds of what waits to be read.
         folder: where the sidecar looks for rings.
+        pictures: what is kept of whole images.
     """
 
     def __init__(
-        self, identity: Identity, *, max_records: int, max_bytes: int, folder: Path
+        self,
+        identity: Identity,
+        *,
+        max_records: int,
+        max_bytes: int,
+        folder: Path,
+        pictures: Pictures | None = None,
     ) -> None:
-        self._identity, self._folder = identity, folder
+        self._identity, self._folder, self._pictures = identity, folder, pictures
         self._bounds = {"max_records": max_records, "max_bytes": max_bytes}
         self._lock = threading.Lock()
         self._intake: Intake | None = None
@@ -126,7 +134,9 @@ class Beside:
             if self._intake is not None or self._closed or time.monotonic() < self._next_s:
                 return self._intake
             try:
-                self._intake = Intake(self._identity, folder=self._folder, **self._bounds)
+                self._intake = Intake(
+                    self._identity, folder=self._folder, pictures=self._pictures, **self._bounds
+                )
                 self._problem = ""
             except (OSError, ValueError) as error:
                 self._problem = f"{self._folder}: {error.__class__.__name__}: {error}"

@@ -12,12 +12,14 @@ from typing import Any
 
 from vigil.calls import Call, rows_of
 from vigil.errors import ShapeError
-from vigil.picks import Picker
+from vigil.picks import Make, Picker
+from vigil.privacy.pictures import Pictures
 from vigil.ring import layout
 from vigil.ring.encode import Encoder, Load, RemoteError
 from vigil.ring.identity import Identity
 from vigil.ring.memory import Memory
 from vigil.ring.writer import Writer
+from vigil.texts import as_metadata
 
 __all__ = ["Call", "Intake", "rows_of"]
 
@@ -41,13 +43,20 @@ class Intake:
         identity: whose records these are.
         folder: where the ring is a file for a sidecar; None keeps it in this process.
         max_records, max_bytes: bounds of what waits.
+        pictures: what is kept of whole images; as they are, small, where None.
 
     Raises:
         OSError: the ring can't be made.
     """
 
     def __init__(
-        self, identity: Identity, *, folder: Path | None, max_records: int, max_bytes: int
+        self,
+        identity: Identity,
+        *,
+        folder: Path | None,
+        max_records: int,
+        max_bytes: int,
+        pictures: Pictures | None = None,
     ) -> None:
         if folder is None:
             memory = Memory.private(max_bytes, identity)
@@ -62,6 +71,8 @@ class Intake:
             if identity.thumbnails
             else None
         )
+        self._pictures = None if pictures is None or pictures.is_plain else pictures
+        self._shared = folder is not None
         self._later: deque[_Later] = deque()
         self._later_lock = threading.Lock()
 
@@ -149,12 +160,9 @@ class Intake:
         time_s: float,
         version: str,
     ) -> bool:
-        if self._picker is not None and arguments.get("images") is not None:
-            generation = int(self.memory.words[layout.READER])
-            images = arguments["images"]
-            arguments |= self._picker.thumbnails(
-                images, n=n, first=first, ids=ids, time_s=time_s, key=(version, generation)
-            )
+        if arguments.get("images") is not None and (self._picker or self._pictures):
+            key = version, int(self.memory.words[layout.READER])
+            arguments = self._pictured(arguments, metadata, n, first, ids, time_s, key)
         load = Load(version, arguments, metadata, ids)
         form = self._encoder.form(load)
         texts = self._encoder.texts(load, form)
@@ -173,6 +181,40 @@ class Intake:
             raise
         self.writer.commit(at)
         return True
+
+    def _pictured(
+        self,
+        arguments: dict[str, Any],
+        metadata: Any,
+        n: int,
+        first: int,
+        ids: list[str] | None,
+        time_s: float,
+        key: tuple[str, int],
+    ) -> dict[str, Any]:
+        """The arguments with the pictures that a sample may keep, redacted."""
+        pictures, ready = self._pictures, False
+        boxes = {name: arguments.get(name) for name in ("detections", "tracks")}
+        rows = as_metadata(metadata, n) if pictures is not None else ()
+        if pictures is not None and pictures.redacts and self._shared:
+            # Another process reads this memory: nothing comes into it that no hook has seen.
+            found = pictures.whole(arguments["images"], n, metadata=rows, **boxes)
+            arguments, ready = {**arguments, "images": found}, True
+            if found is None:
+                return arguments
+        if self._picker is None:
+            return arguments
+        make: Make | None = None
+        if pictures is not None:
+            of = pictures.of
+
+            def make(images: Any, picked: list[int]) -> Any:
+                return of(images, picked, n, ready=ready, metadata=rows, **boxes)
+
+        kept_small = self._picker.thumbnails(
+            arguments["images"], n=n, first=first, ids=ids, time_s=time_s, key=key, make=make
+        )
+        return arguments | kept_small
 
     def _defer(self, arguments: dict[str, Any], rest: tuple[Any, ...], n: int) -> bool:
         if len(self._later) >= MOST_DEFERRED:

@@ -15,6 +15,7 @@ from vigil.assemble import pipeline_of
 from vigil.intake import Intake
 from vigil.measure import Measure
 from vigil.on_device import DeviceOption, OnDevice
+from vigil.privacy.pictures import Pictures
 from vigil.ring.identity import Identity
 from vigil.shipping.spool import DiskSpool, MemorySpool
 from vigil.shipping.transport import Transport
@@ -33,6 +34,7 @@ class Library:
         measure: what calls are measured with.
         device: whether tensors of a GPU are measured there (``vigil.on_device``).
         now_s: seconds since 1970.
+        pictures: what is kept of whole images.
     """
 
     def __init__(
@@ -46,8 +48,15 @@ class Library:
         measure: Measure,
         now_s: Callable[[], float],
         device: DeviceOption = True,
+        pictures: Pictures | None = None,
     ) -> None:
-        self.intake = Intake(identity, folder=None, max_records=max_records, max_bytes=max_bytes)
+        self.intake = Intake(
+            identity,
+            folder=None,
+            max_records=max_records,
+            max_bytes=max_bytes,
+            pictures=pictures,
+        )
         self.pipeline = pipeline_of(
             identity,
             self.intake.memory,

@@ -26,6 +26,7 @@ class Measure:
         task: what the model does.
         outputs_are: what ``outputs`` hold.
         thumbnails: keep small copies of the images.
+        pictures: keep whole those that are picked.
         signals: signals of the caller's own: names declared with ``@signal``, or descriptions.
         plugins: modules that declare signals; ``installed`` stands for those of the installed
             packages (entry points ``vigil.signals``).
@@ -44,6 +45,7 @@ class Measure:
         signals: Sequence[str | Signal | Declared] = (),
         plugins: Sequence[str] = (),
         keys: Sequence[str] = (),
+        pictures: bool = False,
     ) -> None:
         if task not in TASKS:
             raise ValueError(f"task: expected one of {', '.join(TASKS)}, found {task!r:.80}")
@@ -54,7 +56,7 @@ class Measure:
         self.own = resolved([*signals, *found])
         self.refused: Counter[str] = Counter()
         self._outputs_are: OutputsAre = outputs_are
-        self._thumbnails = thumbnails
+        self._thumbnails, self._pictures = thumbnails, pictures
         self._keys = tuple(keys)
         self._follower = Follower()
         self._frames = Frames((*keys, *CAMERA_KEYS))
@@ -69,6 +71,7 @@ class Measure:
             task=self.task,
             outputs_are=self._outputs_are,
             thumbnails=self._thumbnails,
+            pictures=self._pictures,
             own=self.own,
             follower=self._follower,
             stream_keys=self._keys,

@@ -21,7 +21,6 @@ FOLD_RECORDS = 4096
 FOLD_BYTES = 32 * 2**20
 
 
-
 class OpenWindow:
     """A window that still grows. Batches wait and are summed together, which costs far less than
     one by one; ``fold`` sums what waits."""
@@ -49,7 +48,10 @@ class OpenWindow:
         self._waiting.append(batch)
         self._waiting_records += len(batch)
         self._waiting_bytes += (
-            batch.embedding.nbytes + batch.probabilities.nbytes + batch.thumbnails.nbytes
+            batch.embedding.nbytes
+            + batch.probabilities.nbytes
+            + batch.thumbnails.nbytes
+            + sum(one.nbytes for one in batch.whole if one is not None)
         )
         if self._waiting_records >= FOLD_RECORDS or self._waiting_bytes >= FOLD_BYTES:
             self.fold()
@@ -62,6 +64,7 @@ class OpenWindow:
         self._ledgers.append(moved(part.ledger, rows))
         self._ids.extend(part.ids)
         self._custom_ids |= part.custom_ids
+        self.quality = Quality.sum([self.quality, part.quality])
         self._merge_samples([part.sample, part.informative], shape)
 
     def fold(self) -> None:

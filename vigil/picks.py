@@ -11,6 +11,7 @@ picked.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from vigil.summarise import LEAST_WEIGHT
 MOST_WINDOWS = 8
 
 Key = tuple[Any, ...]
+Make = Callable[[NDArray[Any], list[int]], NDArray[np.uint8]]
 
 
 class Picker:
@@ -52,6 +54,8 @@ class Picker:
             key: what has windows of its own: version and reader.
         """
         hashes = unit_hashes(ids)
+        if "" in ids:  # withheld: in no sample
+            hashes[[not one for one in ids]] = np.inf
         window = (*key, int(time_s // self._window_s))
         with self._lock:
             before = self._smallest.get(window, np.zeros(0))
@@ -62,7 +66,7 @@ class Picker:
         most, informative = self._sizes
         ratio = (1.0 + LEAST_WEIGHT) / LEAST_WEIGHT
         limit = max(_kth(both, most), ratio * _kth(both, informative))
-        return np.flatnonzero(hashes <= limit).astype(np.int64)
+        return np.flatnonzero((hashes <= limit) & (hashes < np.inf)).astype(np.int64)
 
     def thumbnails(
         self,
@@ -73,17 +77,22 @@ class Picker:
         ids: list[str] | None,
         time_s: float,
         key: Key,
+        make: Make | None = None,
     ) -> dict[str, Any]:
         """Thumbnails of the picked among n images, as two more arguments of the call.
 
-        None for images that are copied whole: their thumbnails are made later.
+        None for images that are copied whole: their thumbnails are made later. ``make`` makes, of
+        images of any size, what is kept instead of thumbnails.
         """
         pixels = as_numpy(images, "images")
         axis = rows_axis(pixels.shape)
-        if pixels.ndim < 3 or not cut_of(*pixels.shape[axis : axis + 2]).bands:
+        small = pixels.ndim < 3 or not cut_of(*pixels.shape[axis : axis + 2]).bands
+        if small and make is None:
             return {}
         named = Ids(self._prefix, first, n) if ids is None else ids
         rows = self.pick(named, time_s=time_s, key=key)
+        if make is not None:
+            return {"picked": rows, "small": make(pixels, rows.tolist())}
         return {"picked": rows, "small": make_thumbnails(as_images(pixels, n)[rows])}
 
 

@@ -10,13 +10,18 @@ import numpy as np
 
 from vigil.batch import RecordBatch
 from vigil.build import NO_BUILD, Build
+from vigil.files import within
 from vigil.open_window import OpenWindow
 from vigil.part import Part
+from vigil.privacy.rules import DEFAULT_PICTURE_BYTES
 from vigil.ruler import Ruler
+from vigil.sample import Sample
 from vigil.types import ModelRef, utc
 from vigil.window import Window
 
 MAX_HEARTBEATS = 10
+MOST_PICTURES_BYTES = 8 * 2**20
+"""Of whole pictures in one sample of a window."""
 LATEST_S = 253_402_300_799.0  # the last second of the year 9999
 
 
@@ -44,6 +49,7 @@ class Recorder:
         keep_thumbnails: whether the samples hold thumbnails.
         late_s: how late a record may be, seconds.
         build: how the model is run here.
+        picture_bytes: a whole picture that needs more is left out.
         first_sequence: of the next window; more than 0 where this boot was recorded before.
     """
 
@@ -63,6 +69,7 @@ class Recorder:
         keep_thumbnails: bool = False,
         late_s: float = 3600.0,
         build: Build = NO_BUILD,
+        picture_bytes: int = DEFAULT_PICTURE_BYTES,
         first_sequence: int = 0,
     ) -> None:
         if not window_s > 0:
@@ -76,6 +83,7 @@ class Recorder:
         self._keep_thumbnails = keep_thumbnails
         self._late_s = late_s
         self._build = build
+        self._picture_bytes = picture_bytes
         self._open: dict[tuple[str, int], OpenWindow] = {}
         self._dropped: Counter[str] = Counter()
         self._sequence = first_sequence
@@ -85,6 +93,7 @@ class Recorder:
         self._now_s: float | None = None
         self.dropped_total: Counter[str] = Counter()
         self.keys_differ = False
+        self.pictures_left_out = 0
 
     def add(self, batch: RecordBatch) -> list[Window]:
         """Count a batch; returns the windows that ended before it."""
@@ -258,10 +267,19 @@ class Recorder:
             end=utc(end_s),
             ruler=part.ruler.id,
             summary=part.summary,
-            sample=part.sample,
-            informative=part.informative,
+            sample=self._bounded(part.sample),
+            informative=self._bounded(part.informative),
             ledger=part.ledger(),
             dropped=dropped,
             build=self._build,
             quality=part.quality,
         )
+
+    def _bounded(self, sample: Sample) -> Sample:
+        """With no more of whole pictures than a window may carry."""
+        if not sample.pictures:
+            return sample
+        kept = within(sample.pictures, each=self._picture_bytes, total=MOST_PICTURES_BYTES)
+        left_out = sum(map(bool, sample.pictures)) - sum(map(bool, kept))
+        self.pictures_left_out += left_out
+        return replace(sample, pictures=kept) if left_out else sample

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil import files
 from vigil.errors import RulerMismatchError, ShapeError
 from vigil.objects import Objects
 
@@ -34,6 +35,7 @@ class Sample:
       inclusion probability follows.
     * ``thumbnails`` (n, h, w, c) uint8; h = 0 where privacy keeps none.
     * ``objects``: boxes of the records, at most 300 each; None where the model draws none.
+    * ``pictures``: n PNG files, empty where one is not kept; () where privacy keeps none.
     """
 
     signal_names: tuple[str, ...]
@@ -52,6 +54,7 @@ class Sample:
     thumbnails: NDArray[np.uint8]
     threshold: float = float("inf")
     objects: Objects | None = None
+    pictures: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -60,6 +63,10 @@ class Sample:
                 raise ShapeError(
                     f"sample.{name}", expected=f"{n} rows", found=str(len(getattr(self, name)))
                 )
+        if self.pictures and len(self.pictures) != n:
+            raise ShapeError(
+                "sample.pictures", expected=f"{n} files", found=str(len(self.pictures))
+            )
         if self.objects is not None and self.objects.records != n:
             raise ShapeError(
                 "sample.objects", expected=f"{n} records", found=str(self.objects.records)
@@ -105,6 +112,7 @@ class Sample:
         for name in _TEXTS:
             columns[name] = tuple(getattr(self, name)[i] for i in index)
         columns["objects"] = None if self.objects is None else self.objects.take(index)
+        columns["pictures"] = files.some(self.pictures, index.tolist())
         return Sample(signal_names=self.signal_names, threshold=self.threshold, **columns)
 
     def with_signals(self, names: tuple[str, ...]) -> Sample:
@@ -142,6 +150,7 @@ class Sample:
             columns["objects"] = Objects.concatenate(
                 [part.objects or Objects.none(len(part)) for part in parts]
             )
+        columns["pictures"] = files.joined([(part.pictures, len(part)) for part in parts], b"")
         union = Sample(signal_names=parts[0].signal_names, **columns)
         # Ties are broken by the id, so that the order of the parts does not matter.
         order = sorted(range(len(union)), key=lambda i: (union.priority[i], union.ids[i]))
@@ -166,7 +175,7 @@ class Sample:
         }
         if self.objects is not None:
             arrays |= self.objects.to_arrays(f"{prefix}.objects")
-        return arrays
+        return arrays | files.to_arrays(self.pictures, f"{prefix}.pictures")
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], arrays: dict[str, Any], prefix: str) -> Sample:
@@ -178,6 +187,7 @@ class Sample:
             signal_names=tuple(header["signal_names"]),
             threshold=float("inf") if threshold is None else float(threshold),
             objects=Objects.from_arrays(arrays, f"{prefix}.objects", len(header["ids"])),
+            pictures=files.from_arrays(arrays, f"{prefix}.pictures", len(header["ids"])),
             **columns,
         )
 
@@ -186,7 +196,7 @@ _TEXTS = ("ids", "versions", "metadata", "uris", "trace_ids")
 _COLUMNS = tuple(
     field.name
     for field in fields(Sample)
-    if field.name not in (*_TEXTS, "signal_names", "threshold", "objects")
+    if field.name not in (*_TEXTS, "signal_names", "threshold", "objects", "pictures")
 )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vigil.batch import RecordBatch
 from vigil.columns import completed, counted_classes, per_record_and_box
+from vigil.privacy.png import to_png
 from vigil.ruler import Ruler
 from vigil.sample import Sample, unit_hashes
 from vigil.split import SHADOW
@@ -163,7 +164,7 @@ def sample_of(
     keep_thumbnails: bool,
     hashes: NDArray[np.float64] | None = None,
 ) -> Sample:
-    """A sample of at most k records of the batch, each id once.
+    """A sample of at most k records of the batch, each id once; those without an id are in none.
 
     Args:
         batch: n records.
@@ -204,6 +205,7 @@ def sample_of(
         thumbnails=chosen.thumbnails if keep_thumbnails else chosen.thumbnails[:, :0, :0],
         threshold=float(priority[left_out[0]]) if len(left_out) else float("inf"),
         objects=None if chosen.objects is None else chosen.objects.limited(),
+        pictures=tuple(b"" if one is None else to_png(one) for one in chosen.whole),
     )
 
 
@@ -216,6 +218,8 @@ def _doubt(batch: RecordBatch) -> NDArray[np.float64]:
 
 
 def _first_of_each(ids: tuple[str, ...], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    if "" in ids:  # withheld: who is on it has not agreed to be kept
+        order = order[[bool(ids[i]) for i in order.tolist()]]
     if len(set(ids)) == len(ids):
         return order
     seen: dict[str, int] = {}

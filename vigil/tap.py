@@ -24,6 +24,9 @@ from vigil.clock import Clock, SystemClock
 from vigil.ids import Ids
 from vigil.measure import Measure
 from vigil.on_device import DeviceOption, device_option
+from vigil.privacy.guard import NO_CONSENT, Guard, privacy_of, told
+from vigil.privacy.pictures import Pictures
+from vigil.privacy.rules import Privacy
 from vigil.ring.identity import Identity
 from vigil.shipping.transport import HttpTransport, Transport
 from vigil.signals.declare import Declared
@@ -63,6 +66,8 @@ class Tap:
             settings then say where the service and the spool are.
         sample_size: records kept whole in each window; half as many more by uncertainty.
         thumbnails: keep small copies of the sampled images. By default no pixels are kept.
+        privacy: what may leave this process (docs/privacy.md); it says ``pixels`` too, and then
+            ``thumbnails`` is not said.
         outputs_are: ``probabilities`` or ``logits``.
         task: what the model does (``vigil.batch.TASKS``); the signals follow it.
         signals: names of signals of your own that ``record`` is given, declared with ``@signal``,
@@ -103,6 +108,7 @@ class Tap:
         sidecar: str | os.PathLike[str] | None = None,
         sample_size: int = 32,
         thumbnails: bool = False,
+        privacy: Privacy | None = None,
         outputs_are: OutputsAre = "probabilities",
         task: str = "classification",
         signals: Sequence[str | Signal | Declared] = (),
@@ -116,6 +122,10 @@ class Tap:
         hardware: str = "",
         schema: str = "",
     ) -> None:
+        privacy = privacy_of(privacy, thumbnails=thumbnails, keys=keys_of(keys))
+        thumbnails = privacy.pixels != "none"
+        self._guard = Guard(privacy) if privacy.changes_records else None
+        self._pictures = Pictures(privacy)
         self._measure = Measure(
             task=cast(Any, task),
             outputs_are=outputs_are,
@@ -123,6 +133,7 @@ class Tap:
             signals=signals,
             plugins=plugins,
             keys=keys_of(keys),
+            pictures=privacy.pixels == "full",
         )
         self.model, self.deployment = name_of("model", model), name_of("deployment", deployment)
         self.version = name_of("version", version)
@@ -135,14 +146,15 @@ class Tap:
             "keys": keys_of(keys),
             "window_s": seconds_of("window_s", window_s),
             "sample_size": whole_of("sample_size", sample_size, least=0),
-            "thumbnails": bool(thumbnails),
+            "thumbnails": thumbnails,
+            "picture_bytes": privacy.picture_bytes if privacy.pixels == "full" else 0,
             "outputs_are": outputs_are,
             "task": task,
             "signals": self._measure.own,
             "plugins": tuple(plugins),
             "build": self.build,
         }
-        self._device = device_option(device)
+        self._device = device_option(device) and not privacy.keeps_from_devices
         self._spool = None if spool is None else Path(spool)
         self._sidecar = None if sidecar is None else Path(sidecar)
         default = library.DEFAULT_BYTES if sidecar is None else beside.DEFAULT_BYTES
@@ -173,7 +185,9 @@ class Tap:
         identity = Identity(source=self.source, boot=self.boot, **self._given)
         self._home: library.Library | beside.Beside
         if self._sidecar is not None:
-            self._home = beside.Beside(identity, folder=self._sidecar, **self._bounds)
+            self._home = beside.Beside(
+                identity, folder=self._sidecar, pictures=self._pictures, **self._bounds
+            )
         else:
             self._home = library.Library(
                 identity,
@@ -182,6 +196,7 @@ class Tap:
                 measure=self._measure,
                 now_s=self._now_s,
                 device=self._device,
+                pictures=self._pictures,
                 **self._bounds,
             )
 
@@ -243,6 +258,20 @@ class Tap:
             elif given is not None and (len(given) != n or len(ids or ()) != n):
                 self._home.lose("bad_shape", n)
             else:
+                if self._guard is not None:
+                    cleaned = self._guard.clean(
+                        ids=list(names),
+                        chosen=given is not None,
+                        arguments=arguments,
+                        metadata=metadata,
+                        time_s=self._time(),
+                    )
+                    arguments, metadata, names = cleaned.arguments, cleaned.metadata, cleaned.told
+                    n, given = len(cleaned.ids), cleaned.ids if cleaned.chosen else None
+                    if cleaned.dropped:
+                        self._home.lose(NO_CONSENT, cleaned.dropped)
+                    if not n:
+                        return names
                 known = usable_name(str(version)) if version else self.version
                 if trace_ids is None:
                     traced(arguments, names, n, model=self.model, version=known)
@@ -294,8 +323,10 @@ class Tap:
             rows = [
                 {"id": name, "label": int(value)}
                 for name, value in zip(names, values, strict=True)
-                if _is_class(value)
+                if _is_class(value) and name
             ]
+            if self._guard is not None:
+                rows = self._guard.label_rows(rows, time_s=self._now_s(), prefix=self._prefix)
             lost = len(names) - len(rows) + (self._home.label(rows, self._now_s()) if rows else 0)
             self._home.refuse_labels(lost)
             return len(names) - lost
@@ -350,6 +381,7 @@ class Tap:
             "off": self._off,
             "dropped": self.dropped,
             "signals_refused": dict(self._measure.refused),
+            "privacy": told(self._guard, self._pictures),
             **self._home.stats(),
         }
 

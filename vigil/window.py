@@ -19,7 +19,8 @@ from vigil.summary import SUMMED, Summary
 from vigil.types import ModelRef, as_utc, utc
 
 FORMAT_VERSION = 2
-"""Format 2 may hold boxes. What has none is written as format 1, which older services read."""
+"""Format 2 may hold boxes and whole pictures. What has neither is written as format 1, which older
+services read."""
 MAX_NUMBERS = 2**22
 """In a summary: a few bytes may unpack to very many, and each takes eight."""
 
@@ -102,11 +103,16 @@ class Window:
         """Whether its samples hold boxes."""
         return self.sample.objects is not None or self.informative.objects is not None
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether its samples hold whole pictures."""
+        return bool(self.sample.pictures or self.informative.pictures)
+
     def to_bytes(self, *, level: int = 1) -> bytes:
         """``level``: zlib's; 0 where the bytes stay on this machine and speed counts."""
         header = {
             "what": "window",
-            "format": FORMAT_VERSION if self.has_objects else 1,
+            "format": FORMAT_VERSION if self.has_objects or self.has_pictures else 1,
             "source": self.source,
             "boot": self.boot,
             "sequence": self.sequence,

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from vigil.objects import MOST_A_RECORD
+from vigil.privacy.png import size_of
 from vigil.sample import Sample
 from vigil.window import Window
 
 TEXT_LIMIT = 8192
 """Of an id, a URI or a value of the metadata; the tap sends nothing longer."""
 THUMBNAIL_LIMIT = 1024
+PICTURE_LIMIT = 16 * 2**20
 LATEST_S = 253_402_300_799.0  # the last second of the year 9999
 
 _COLUMNS: tuple[tuple[str, int, type[np.generic]], ...] = (
@@ -78,7 +80,13 @@ def _columns(sample: Sample) -> str:
         return "priority, weight: expected finite numbers"
     if sample.objects is not None and int(sample.objects.counts.max(initial=0)) > MOST_A_RECORD:
         return f"objects: expected at most {MOST_A_RECORD} boxes a record"
+    if any(one and not _is_picture(one) for one in sample.pictures):
+        return f"pictures: expected PNG files of at most {PICTURE_LIMIT} bytes"
     return ""
+
+
+def _is_picture(raw: bytes) -> bool:
+    return len(raw) <= PICTURE_LIMIT and size_of(raw) is not None
 
 
 def _not_texts(texts: Iterable[Any]) -> str:

@@ -82,6 +82,9 @@ def to_table(windows: Sequence[Window]) -> pa.Table | None:
             "embedding": _lists([s.embedding for s in samples]),
             "thumbnail": pa.array([row.tobytes() for s in samples for row in s.thumbnails]),
             "objects": pa.array([one for s in samples for one in _boxes(s)], pa.binary()),
+            "picture": pa.array(
+                [one or None for s in samples for one in s.pictures or [b""] * len(s)], pa.binary()
+            ),
         }
     )
 
@@ -186,6 +189,14 @@ def _mask(table: pa.Table, wanted: SampleFilter) -> NDArray[np.bool_]:
     return mask
 
 
+def _pictures(table: pa.Table) -> tuple[bytes, ...]:
+    """Of each record; () where none is kept."""
+    if "picture" not in table.column_names:  # parts from before there were any
+        return ()
+    found = [one or b"" for one in table.column("picture").to_pylist()]
+    return tuple(found) if any(found) else ()
+
+
 def _sample(table: pa.Table, names: tuple[str, ...], thumbnail_shape: list[int]) -> Sample:
     n = len(table)
 
@@ -216,4 +227,5 @@ def _sample(table: pa.Table, names: tuple[str, ...], thumbnail_shape: list[int])
         objects=_objects(table.column("objects").to_pylist())
         if "objects" in table.column_names  # parts from before boxes have no such column
         else None,
+        pictures=_pictures(table),
     )

@@ -25,10 +25,10 @@ def clean(guard, n=4, *, time_s=NOW, **changes):
         "chosen": True,
         "arguments": {"outputs": np.arange(2.0 * n).reshape(n, 2)},
         "metadata": None,
-        "uris": None,
-        "trace_ids": None,
     }
-    return guard.clean(**{**values, **changes}, time_s=time_s)
+    texts = {name: changes.pop(name, None) for name in ("uris", "trace_ids")}
+    values |= changes
+    return guard.clean(**{**values, "arguments": {**values["arguments"], **texts}}, time_s=time_s)
 
 
 def test_replicas_that_share_a_secret_hash_alike_and_others_do_not(monkeypatch, tmp_path):
@@ -139,8 +139,8 @@ def test_metadata_values_uris_and_traces_are_hashed_or_dropped():
     )
     assert found.metadata["site"] == "north"
     assert all(is_hashed(one) for one in found.metadata["badge"])
-    assert is_hashed(found.uris[0])
-    assert (found.uris[1], found.trace_ids) == ("", None)
+    assert is_hashed(found.arguments["uris"][0])
+    assert (found.arguments["uris"][1], found.arguments["trace_ids"]) == ("", None)
     assert found.ids == ["person-0", "person-1"]
     rows = clean(guard, 1, metadata=[{"badge": "b1", "site": "north"}]).metadata
     assert rows == [
@@ -192,8 +192,8 @@ def test_a_record_without_consent_is_counted_only():
         trace_ids=["t0", "t1", "t2"],
     )
     assert found.ids == found.told == ["person-0", "", "person-2"]
-    assert found.uris == ["u0", None, "u2"]
-    assert found.trace_ids == ["t0", None, "t2"]
+    assert found.arguments["uris"] == ["u0", None, "u2"]
+    assert found.arguments["trace_ids"] == ["t0", None, "t2"]
     assert (found.dropped, dict(guard.counts)) == (0, {"withheld": 1})
 
 
@@ -225,7 +225,7 @@ def test_a_record_without_consent_can_be_dropped_whole():
     assert isinstance(boxes, Objects)
     assert (boxes.row.tolist(), boxes.tracks.tolist()) == ([0, 2], [7, 9])
     assert found.metadata == {"consent": [1, 1, 1], "site": "n"}
-    assert (found.uris, found.dropped) == (["u0", "u2", "u3"], 1)
+    assert (found.arguments["uris"], found.dropped) == (["u0", "u2", "u3"], 1)
     own = clean(guard, 2, ids=["s.b.5", "s.b.6"], chosen=False, metadata=[{}, {"consent": 1}])
     assert (own.ids, own.told) == (["s.b.5"], ["", "s.b.5"])
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vigil.files import within
 from vigil.privacy import Blur, Crop, Fill, Pixelate, Privacy
-from vigil.privacy.pictures import REDACTION_FAILED, TOO_LARGE, Pictures
+from vigil.privacy.pictures import REDACTION_FAILED, Pictures
 from vigil.privacy.png import size_of, to_png
 
 BOX = [0.25, 0.25, 0.75, 0.75]
@@ -176,13 +177,9 @@ def test_what_is_no_picture_is_no_png(bad):
     assert size_of(b"\x89PNG") is None
 
 
-def test_a_picture_beyond_its_limit_is_left_out():
-    pictures = Pictures(Privacy(pixels="full", picture_bytes=2000))
-    flat = np.zeros((1, 64, 64, 3), np.uint8)
-    files = pictures.files(np.concatenate([flat, noise(1)]))
-    assert size_of(files[0]) == (64, 64, 3)
-    assert files[1] == b""
-    assert pictures.counts == {TOO_LARGE: 1}
+def test_files_beyond_a_limit_are_left_out():
+    assert within([b"12", b"1234", b"1", b"12"], each=3, total=4) == (b"12", b"", b"1", b"")
+    assert within([b"1234"], each=3, total=9) == ()
 
 
 @pytest.mark.parametrize(

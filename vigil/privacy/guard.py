@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vigil.privacy.hashing import Hasher
+from vigil.privacy.pictures import Pictures
 from vigil.privacy.records import Plain, consenting, is_column, only, plain_list, replaced
 from vigil.privacy.rows import rows_of_arguments
 from vigil.privacy.rules import Privacy, Treatment
@@ -33,8 +34,6 @@ class Cleaned:
     told: list[str]
     arguments: dict[str, Any]
     metadata: Plain
-    uris: Sequence[str | None] | None
-    trace_ids: Sequence[str | None] | None
     dropped: int
 
 
@@ -64,16 +63,14 @@ class Guard:
         chosen: bool,
         arguments: Mapping[str, Any],
         metadata: Plain,
-        uris: Sequence[str | None] | None,
-        trace_ids: Sequence[str | None] | None,
         time_s: float,
     ) -> Cleaned:
         """A call of n records without what may not leave.
 
         Args:
             ids: n names. chosen: whether the caller gave them.
-            arguments: arrays and lists by name, as ``Tap.record`` takes them.
-            metadata, uris, trace_ids: as ``Tap.record`` takes them.
+            arguments: arrays and lists by name, ``uris`` and ``trace_ids`` among them, and
+            metadata: as ``Tap.record`` takes them.
             time_s: now; it chooses the salt.
 
         Raises:
@@ -88,24 +85,27 @@ class Guard:
             dropped = n - len(rows)
             found = rows_of_arguments(found, rows, n)
             metadata = _metadata_rows(metadata, rows, n)
-            uris, trace_ids = (_some(one, rows, n) for one in (uris, trace_ids))
             # The tap's own names are numbers in order: those that are left take the first ones.
             ids = [ids[row] for row in rows.tolist()] if chosen else ids[: len(rows)]
             told = _spread(ids, rows, n)
             self._count("dropped", dropped)
         elif len(rows) < n:
             ids = [one if said else WITHHELD for one, said in zip(ids, kept.tolist(), strict=True)]
-            uris, trace_ids = (_blank(one, kept.tolist()) for one in (uris, trace_ids))
+            for name in ("uris", "trace_ids"):
+                found[name] = _blank(found.get(name), kept.tolist())
             told, chosen = list(ids), True
             self._count("withheld", n - len(rows))
+        for name, kind, how in (
+            ("uris", "uri", self.privacy.uris),
+            ("trace_ids", "trace", self.privacy.trace_ids),
+        ):
+            found[name] = self._treated(found.get(name), kind, how, time_s)
         return Cleaned(
             ids=self._hashed(ids, "id", time_s) if chosen and self.privacy.ids == "hash" else ids,
             chosen=chosen,
             told=told,
             arguments=found,
             metadata=self._metadata(metadata, time_s),
-            uris=self._treated(uris, "uri", self.privacy.uris, time_s),
-            trace_ids=self._treated(trace_ids, "trace", self.privacy.trace_ids, time_s),
             dropped=dropped,
         )
 
@@ -121,6 +121,16 @@ class Guard:
         return [
             [one] if one.startswith(prefix) else known
             for one, known in zip(ids, names, strict=True)
+        ]
+
+    def label_rows(
+        self, rows: list[dict[str, Any]], *, time_s: float, prefix: str
+    ) -> list[dict[str, Any]]:
+        """Rows of labels under the names that left: ``id``, and the former names in ``also``."""
+        names = self.label_ids([row["id"] for row in rows], time_s=time_s, prefix=prefix)
+        return [
+            {**row, "id": known[0], **({"also": known[1:]} if known[1:] else {})}
+            for row, known in zip(rows, names, strict=True)
         ]
 
     def _metadata(self, metadata: Plain, time_s: float) -> Plain:
@@ -184,3 +194,32 @@ def _spread(ids: Sequence[str], rows: Any, n: int) -> list[str]:
     for name, row in zip(ids, rows.tolist(), strict=True):
         told[row] = name
     return told
+
+
+def privacy_of(given: Privacy | None, *, thumbnails: bool, keys: Sequence[str]) -> Privacy:
+    """What a tap was told, in one value.
+
+    Raises:
+        ValueError: pixels were spoken of twice, or a key to slice by may not leave.
+    """
+    if given is None:
+        return Privacy(pixels="thumbnails" if thumbnails else "none")
+    if thumbnails:
+        raise ValueError("thumbnails: expected pixels in privacy alone, found both")
+    hidden = [key for key in keys if given.metadata is not None and key not in given.metadata]
+    if hidden:
+        raise ValueError(
+            f"keys: expected some of the metadata that may leave ({', '.join(given.metadata or ())}"
+            f"), found {', '.join(hidden)}"
+        )
+    return given
+
+
+def told(guard: Guard | None, pictures: Pictures) -> dict[str, Any]:
+    """What was withheld so far, for ``Tap.stats``."""
+    return {
+        **({} if guard is None else guard.counts),
+        **pictures.counts,
+        "keys": {} if guard is None else dict(guard.refused),
+        "problem": pictures.problem,
+    }

@@ -95,6 +95,11 @@ class Privacy:
             or "drop" in (self.uris, self.trace_ids)
         )
 
+    @property
+    def keeps_from_devices(self) -> bool:
+        """Whether records must pass through this process's memory to be made ready."""
+        return bool(self.hooks) or self.pixels == "full" or bool(self.consent)
+
     def stricter(self, policy: Policy) -> Privacy:
         """This, and what the service asks for: of each the stricter, never the looser."""
         keys = self.metadata

@@ -34,6 +34,8 @@ class Identity:
     signals: tuple[str | Signal, ...] = ()
     plugins: tuple[str, ...] = ()
     build: Build = NO_BUILD
+    picture_bytes: int = 0
+    """Of a whole picture, at most; 0 where none is kept."""
 
     def to_bytes(self) -> bytes:
         plain: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -67,6 +69,7 @@ class Identity:
                 signals=tuple(map(_signal, plain["signals"])),
                 plugins=tuple(map(str, plain["plugins"])),
                 build=Build.from_json(plain["build"]),
+                picture_bytes=whole_of("picture_bytes", plain["picture_bytes"], least=0),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise WireError(f"not the identity of a ring: {error!r}") from None

@@ -40,6 +40,9 @@ REASONS = (
     "spool_full",
     "spool_failed",
     "torn",
+    "no_consent",
+    "corrupt",
+    "truncated",
 )
 """Why records were not recorded; what has no place here is an ``error``."""
 REASON_AT = {reason: place for place, reason in enumerate(REASONS)}

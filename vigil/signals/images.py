@@ -172,7 +172,7 @@ def _mean_inside(flat: Float32, shape: tuple[int, int, int], n: int) -> NDArray[
 
 def make_thumbnails(images: NDArray[Any]) -> NDArray[np.uint8]:
     """Images (n, h, w, c) as uint8, every k-th pixel so that no side is longer than 64."""
-    step = -(-max(images.shape[1:3]) // THUMBNAIL_SIDE)
+    step = max(1, -(-max(images.shape[1:3]) // THUMBNAIL_SIDE))
     return as_bytes(images[:, ::step, ::step, :3])
 
 
@@ -192,10 +192,21 @@ def thumbnails_of(images: Any, n: int) -> NDArray[np.uint8]:
     """
     if not isinstance(images, Strips):
         return make_thumbnails(as_images(images, n))
-    if not images.band:
-        return make_thumbnails(as_images(images.pixels, n))
     if images.picked is None or images.small is None:
+        if not images.band:
+            return make_thumbnails(as_images(images.pixels, n))
         return np.zeros((n, 0, 0, 1), np.uint8)
-    out = np.zeros((n, *images.small.shape[1:]), np.uint8)
-    out[images.picked] = images.small
+    small = make_thumbnails(images.small)
+    out = np.zeros((n, *small.shape[1:]), np.uint8)
+    out[images.picked] = small
     return out
+
+
+def whole_of(images: Any, n: int) -> tuple[NDArray[np.uint8] | None, ...]:
+    """The picked pictures of n images, None for the others; () where none was picked."""
+    if not isinstance(images, Strips) or images.picked is None or images.small is None:
+        return ()
+    found: list[NDArray[np.uint8] | None] = [None] * n
+    for row, picture in zip(images.picked.tolist(), images.small, strict=True):
+        found[row] = picture if picture.size else None
+    return tuple(found)
