@@ -103,9 +103,12 @@ class Sidecar:
             Whether the service has everything.
         """
         started = self._monotonic()
-        while self.lines and self._monotonic() - started < seconds / 2:
+        while True:
             self._look_s = float("-inf")
-            if not self.step():
+            read = self.step()
+            if not self.lines or self._monotonic() - started >= seconds / 2:
+                break
+            if not read:
                 pause(0.05)
         for line in self.lines.values():
             line.seal(self._now_s())

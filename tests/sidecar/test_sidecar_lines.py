@@ -196,3 +196,28 @@ def test_rulers_are_asked_for_once_and_kept(rig, tmp_path):
     rig.step(last)
     rig.ship(last)
     assert {w.ruler for w in rig.windows()} == {a_ruler().id}
+
+
+def test_a_ring_that_nobody_saw_yet_is_drained_too(rig):
+    """A process that came and was gone just before the sidecar had to stop."""
+    sidecar = rig.sidecar()
+    sidecar.step()
+    tap = rig.tap()
+    record(tap, 3)
+    tap.close()
+    assert sidecar.drain(2.0, pause=lambda _: None)
+    assert counted(rig.windows()) == {(tap.boot, number): 1 for number in range(3)}
+
+
+def test_what_is_open_when_the_sidecar_stops_is_sealed_and_its_process_is_not_missed(rig):
+    tap, sidecar = rig.tap(), rig.sidecar()
+    record(tap, 3)
+    assert sidecar.drain(0.0, pause=lambda _: None) is False
+    last = rig.sidecar()
+    record(tap, 2)
+    rig.step(last)
+    rig.clock.advance(61)
+    rig.step(last)
+    rig.ship(last)
+    assert counted(rig.windows()) == {(tap.boot, number): 1 for number in range(5)}
+    assert not any(window.final for window in rig.windows())
