@@ -62,16 +62,16 @@ def nothing() -> None:
     """Stores are seen in order here."""
 
 
-_FIRST, _SECOND = threading.Lock(), threading.Lock()
-
-
 def two_locks() -> None:
     """What was written before is seen before what is written after: giving a lock back and then
-    taking one can't be passed in either direction."""
-    _FIRST.acquire()
-    _FIRST.release()
-    _SECOND.acquire()
-    _SECOND.release()
+    taking one can't be passed in either direction.
+
+    New locks each time, as a lock that all share might be held for ever after a fork.
+    """
+    for _ in range(2):
+        lock = threading.Lock()
+        lock.acquire()
+        lock.release()
 
 
 def fence_of(machine: str) -> Callable[[], None]:
