@@ -99,9 +99,11 @@ class ControlLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleasesView:
-    """``settable``: the (model, deployment) whose controls can be set."""
+    """``settable``: the (model, deployment) whose controls can be set; ``startable``: of which a
+    canary can be started."""
 
     canaries: tuple[CanaryLine, ...]
     gates: tuple[GateLine, ...]
     controls: tuple[ControlLine, ...]
     settable: tuple[tuple[str, str], ...]
+    startable: tuple[tuple[str, str], ...] = ()

@@ -66,7 +66,9 @@ def versions(
 def _summary(found: Ledger) -> Iterator[str]:
     yield f"{found.model} in {found.deployment}"
     said = found.announced
-    shares = _shares(said.shares) if said else ""
+    shares = ""
+    if said:
+        shares = " or ".join(said.shares) if said.any_share else _shares(said.shares)
     yield f"  announced  {f'{shares}: it {said.by}' if said else 'nothing'}"
     asked = f", read {moment(found.read_at)}" if found.read_at else ""
     yield f"  registry   {found.registry or 'says nothing'}{asked}"

@@ -73,7 +73,7 @@ class ControlWorker:
         elif state == "executing" and due:
             if target is None:
                 gone = TargetReport(state=TargetState.FAILED, text="its target is gone")
-                self._settle(number, gone, fence)
+                self._settle(number, gone, fence, is_again=True)
                 return
             self._execute(number, target, fence)
 
@@ -105,7 +105,8 @@ class ControlWorker:
 
     def _execute(self, number: int, target: ControlTarget, fence: Fence) -> None:
         with self._services.sessions() as session:
-            plan = manage.plan_of(session.get_one(ControlRow, number))
+            row = session.get_one(ControlRow, number)
+            plan, is_again = manage.plan_of(row), bool(row.decision.get("sent"))
         report = target.status(plan)
         if report.state in (TargetState.READY, TargetState.UNCLEAR):
             with self._services.sessions.begin() as session:
@@ -127,21 +128,29 @@ class ControlWorker:
                     row.decision = {**row.decision, "sent": True}
             # What may have been done is asked about, and not sent again against the guard's word.
             report = target.execute(plan) if allowed else report
-        self._settle(number, report, fence)
+        self._settle(number, report, fence, is_again=is_again)
 
-    def _settle(self, number: int, report: TargetReport, fence: Fence) -> None:
+    def _settle(
+        self, number: int, report: TargetReport, fence: Fence, *, is_again: bool = False
+    ) -> None:
+        """``is_again``: it was sent before this step, and what came of that was not written."""
         with self._services.sessions.begin() as session:
             fence(session)
             row = manage.held(session, number)
             if row.state != "executing":
                 return
             now = self._services.clock.now()
+            was_unclear = bool(row.decision.get("sent")) and (
+                is_again or attempts.count(row.decision, attempts.TARGET) > 0
+            )
             if report.state is TargetState.EXECUTED:
                 row.executed_at = now
                 self._undone(session, row)
                 self._end(session, row, "done", report.text, now)
             elif report.state in (TargetState.CONFLICT, TargetState.FAILED):
-                self._end(session, row, "failed", report.text, now)
+                # Sent before, and nobody knows what became of that.
+                doubt = "; it was sent before, and may have been applied" if was_unclear else ""
+                self._end(session, row, "failed", f"{report.text}{doubt}", now)
             elif now > self._allowed_at(row) + GIVE_UP:
                 text = (
                     f"nothing says that it was carried out, though it may have been: {report.text}"

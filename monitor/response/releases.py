@@ -12,6 +12,7 @@ from monitor.response import record, release_news
 from monitor.response.silences import freeze_of
 from monitor.settings.schema import Settings
 from monitor.store import releases
+from monitor.store.known import must_be_known
 from monitor.store.tables import ReleaseRow
 from vigil.arguments import name_of
 from vigil.build import NO_BUILD, Build
@@ -51,6 +52,8 @@ def announce(
 
     Raises:
         ReleaseError: a name that no tap can send.
+        NotFoundError: nobody declared or reported such a model; a mistyped name would be watched
+            for nothing, and the real model's release would be missed.
     """
     for what, name in (("model", model), ("deployment", deployment), ("version", version)):
         try:
@@ -58,6 +61,7 @@ def announce(
         except ValueError as error:
             raise ReleaseError(str(error)) from None
     watched = settings.model(model, deployment)
+    must_be_known(session, model, deployment, declared=watched is not None)
     owner = watched.owner if watched else ""
     frozen_by = freeze_of(session, model=model, deployment=deployment, owner=owner, at=at)
     row = releases.announce(

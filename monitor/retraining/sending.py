@@ -78,6 +78,8 @@ class Sending:
             row = orders.get(session, number, lock=True)
             if row.state == orders.PROPOSED:
                 self._settle(session, row, report, sent_at, again=before is not None)
+            elif row.state == orders.WITHDRAWN:
+                self._overtaken(session, row, report)
         return True
 
     def _again(
@@ -118,6 +120,19 @@ class Sending:
         else:
             row.attempts = attempts.later(row.attempts, _TRIES, now)
             row.receipt = {"text": f"not clear yet: {report.text}"}
+
+    def _overtaken(self, session: Session, row: RetrainingRow, report: HookReport) -> None:
+        """It was withdrawn while the hook was asked: what the hook has is kept, for people to
+        stop."""
+        if report.state not in (HookState.ACCEPTED, HookState.UNCLEAR):
+            return
+        now = self._services.clock.now()
+        is_sure = report.state is HookState.ACCEPTED
+        what = "took it all the same" if is_sure else "may have taken it all the same"
+        row.receipt = {**report.receipt, "text": f"withdrawn, but {row.hook} {what}: {report.text}"}
+        row.updated_at = now
+        text = f"Retraining {row.id} was withdrawn, but {row.hook} {what}: {report.text}"
+        orders.changed(session, row, "taken", text, actor="vigil", at=now, receipt=row.receipt)
 
     def _fail(self, session: Session, row: RetrainingRow, why: str, now: datetime) -> None:
         row.state, row.updated_at, row.receipt = orders.FAILED, now, {"text": why}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from monitor.serving.builds import build_of
 from monitor.serving.mismatch import Intent, Reality
-from monitor.store.tables import RegistryReadingRow, ReleaseRow, WindowRow
+from monitor.store.tables import CanaryRow, RegistryReadingRow, ReleaseRow, WindowRow
 from vigil.build import NO_BUILD, Build
 
 MEANT = ("announced", "rollback")
@@ -42,6 +42,7 @@ def announced(session: Session, model: str, deployment: str, at: datetime) -> In
         if rest is None:
             return None
         shares[rest] = 1.0 - newest.share
+    over = _canary_over(session, newest)
     by = _BY[newest.origin]
     if newest.origin == "announced" and newest.actor:
         by = f"{by} by {newest.actor}"
@@ -49,7 +50,30 @@ def announced(session: Session, model: str, deployment: str, at: datetime) -> In
     for row in rows:
         if row.version in shares and builds.get(row.version, NO_BUILD) == NO_BUILD:
             builds[row.version] = build_of(row)
-    return Intent(shares=shares, at=newest.started_at, by=by, builds=builds)
+    if over is not None:
+        by = f"{by} for canary {over}, which is over"
+    return Intent(
+        shares=shares, at=newest.started_at, by=by, builds=builds, any_share=over is not None
+    )
+
+
+def _canary_over(session: Session, release: ReleaseRow) -> int | None:
+    """The canary that ended after it had set the release's share; None where the share holds."""
+    if release.share >= 1.0:
+        return None
+    row = session.execute(
+        select(CanaryRow.id, CanaryRow.share, CanaryRow.ended_at)
+        .where(
+            CanaryRow.model == release.model,
+            CanaryRow.deployment == release.deployment,
+            CanaryRow.candidate == release.version,
+        )
+        .order_by(CanaryRow.started_at.desc(), CanaryRow.id.desc())
+        .limit(1)
+    ).first()
+    if row is None or row.ended_at is None or row.ended_at < release.started_at:
+        return None
+    return int(row.id) if row.share == release.share else None
 
 
 def registered(session: Session, model: str, deployment: str) -> Intent | None:

@@ -58,12 +58,14 @@ class Mismatch:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Intent:
     """What shall serve since ``at``: ``shares`` of the traffic by version, ``builds`` as far as
-    they were said. ``by`` ends a sentence: "was announced by ci"."""
+    they were said. ``by`` ends a sentence: "was announced by ci". ``any_share``: these versions may
+    serve, and nobody says how much each: a canary is over, and what follows was not announced."""
 
     shares: Mapping[str, float]
     at: datetime
     by: str
     builds: Mapping[str, Build] = field(default_factory=dict)
+    any_share: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +133,7 @@ def _versions_apart(
         if version not in meant.shares and share >= LEAST_SHARE:
             text = f"{version} serves {share:.0%} of the traffic, but {_named(meant)}"
             yield Mismatch(code=MismatchCode.UNINTENDED, subject=version, text=text, since=at)
-    for version, share in sorted(meant.shares.items()):
+    for version, share in () if meant.any_share else sorted(meant.shares.items()):
         found = shares.get(version, 0.0)
         if abs(found - share) > tolerance:
             much = f"{found:.0%}" if found else "none of it"
@@ -185,6 +187,8 @@ def lasting(found: Sequence[Mismatch], *, patience_s: float, at: datetime) -> li
 def _named(meant: Intent) -> str:
     """What was meant, as the end of a sentence."""
     shares = meant.shares
+    if meant.any_share:
+        return f"{' or '.join(shares)} {meant.by}"
     if len(shares) == 1:
         return f"{next(iter(shares))} {meant.by}"
     each = " and ".join(f"{version} ({share:.0%})" for version, share in shares.items())

@@ -74,7 +74,9 @@ class Ledger:
             "model": self.model,
             "deployment": self.deployment,
             "at": self.at,
-            "announced": {"shares": dict(said.shares), "at": said.at} if said else None,
+            "announced": {"shares": dict(said.shares), "any_share": said.any_share, "at": said.at}
+            if said
+            else None,
             "registry": {"version": self.registry, "read_at": self.read_at},
             "seen": dict(self.shares),
             "mismatches": [one.to_json() for one in self.mismatches],

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from monitor.settings import controls
-from monitor.settings.addresses import is_private_way, is_storable, listen_address
+from monitor.settings.addresses import has_login, is_private_way, is_storable, listen_address
 from monitor.settings.crosscheck_alerting import cross_check_alerting
 from monitor.settings.crosscheck_labelling import labelling_problems
 from monitor.settings.crosscheck_retraining import retraining_problems
@@ -18,6 +18,9 @@ from monitor.settings.problem import Problem
 from monitor.settings.rollback import NEEDED, Api
 from monitor.settings.schema import Grafana, Service, Settings, WatchedModel
 from vigil.catalogue import CATALOGUE
+
+_BY_TOKEN = 'token = { env = "NAME" } or { file = "..." }'
+_BY_SECRET = 'secret = { env = "NAME" } or { file = "..." }'
 
 
 def cross_check(settings: Settings) -> list[Problem]:
@@ -36,7 +39,9 @@ def _service(service: Service) -> Iterator[Problem]:
         listen_address(service.listen)
     except ValueError:
         yield Problem(path=("service", "listen"), expected="host:port", found=repr(service.listen))
-    if not is_storable(service.samples):
+    if has_login(service.samples):
+        yield _login(("service", "samples"), "the storage's own variables, such as AWS_PROFILE")
+    elif not is_storable(service.samples):
         yield Problem(
             path=("service", "samples"),
             expected="a folder, or a URL that fsspec knows",
@@ -102,6 +107,16 @@ def _models(settings: Settings) -> Iterator[Problem]:
         yield from retraining_problems(model.retraining, (*path, "retraining"))
 
 
+def _login(path: tuple[str | int, ...], instead: str) -> Problem:
+    """Places are shown to people, stored and logged."""
+    return Problem(
+        path=path,
+        expected="an address without a name or password in it: it is shown; name them by "
+        f"{instead}",
+        found="one with them",
+    )
+
+
 def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Problem]:
     rollback, soft = model.rollback, model.controls
     for section, rules, needed in (
@@ -117,7 +132,9 @@ def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Probl
                 )
     for name in ("mlflow", "kubernetes", "triton"):
         api: Api | None = getattr(rollback, name)
-        if api is not None and api.token is not None and not is_private_way(api.url):
+        if api is not None and has_login(api.url):
+            yield _login((*path, "rollback", name, "url"), _BY_TOKEN)
+        elif api is not None and api.token is not None and not is_private_way(api.url):
             yield Problem(
                 path=(*path, "rollback", name, "url"),
                 expected="an https address (http only to this machine), because a token is sent",
@@ -130,6 +147,13 @@ def _actions(model: WatchedModel, path: tuple[str | int, ...]) -> Iterator[Probl
             found="none",
         )
     yield from labelling_problems(model.relabel, model.class_names, (*path, "relabel"))
+    for section, url in (
+        ("rollback", rollback.url),
+        ("replay", model.replay.url),
+        ("controls", soft.url),
+    ):
+        if url is not None and has_login(url):
+            yield _login((*path, section, "url"), _BY_SECRET)
     if model.replay.url is not None and model.replay.secret is None:
         yield Problem(
             path=(*path, "replay", "secret"),

@@ -19,4 +19,7 @@ def must_be_known(session: Session, model: str, deployment: str, *, declared: bo
         chosen = (table.model == model, table.deployment == deployment)
         if session.scalar(select(table.model).where(*chosen).limit(1)) is not None:
             return
-    raise NotFoundError(f"{model} in {deployment}: there is no such model")
+    raise NotFoundError(
+        f"{model} in {deployment}: there is no such model: declare it under [[models]] in the "
+        "configuration, or let a tap report it first"
+    )

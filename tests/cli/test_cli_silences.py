@@ -63,7 +63,10 @@ def test_a_recurring_window_and_a_freeze_are_added(run: Any) -> None:
     assert "would hold back rollbacks of no open incident" in frozen
     released = run("release", "reader", "v2").output
     assert "warning: reader/production is under the release freeze S-2 until" in released
-    assert "warning" not in run("release", "gate", "v2").output
+    ended = run("silences", "end", "S-2")
+    assert "warning" not in run("release", "reader", "v3").output, ended.output
+    mistyped = run("release", "reeder", "v2", code=2)
+    assert "reeder in production: there is no such model: declare it" in mistyped.output
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from console_browser import TestClient, browser_on
 from console_world import BAD_SLICE, DEPLOYMENT, HOSTILE, MODEL, ONSET, Fleet
+from sqlalchemy import select
 
 from dashboards.console import pages
 from monitor.response.exemplars import Shown
+from monitor.store.tables import IncidentRow
+from monitor.web.console import queries_fleet
 from monitor.web.console.queries_exemplars import line_of
 
 MODEL_PATH = f"/models/{MODEL}/{DEPLOYMENT}"
@@ -41,6 +44,37 @@ def test_the_model_page_draws_every_view(client: TestClient) -> None:
     assert page.count('class="plot series"') == 14
     assert re.search(r'class="cell level[34]" title="sharpness on site=south &amp; camera', page)
     assert "rollback" in page  # among the releases
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        ([], ""),
+        (["serving_mismatch"], "serving_mismatch"),
+        (["labels_silent", "hard_fault"], "labels_silent"),
+        (["serving_mismatch", "input_fault"], ""),
+        (["baseline_drift"], ""),
+        (["no_data"], "no_data"),
+    ],
+)
+def test_a_model_is_called_drifted_only_where_something_drifted(
+    kinds: list[str], said: str
+) -> None:
+    """An incident about what serves, or about labels that stay away, is named by its kind."""
+    assert queries_fleet.named(kinds) == said
+
+
+def test_a_model_with_a_serving_mismatch_alone_says_so(fleet: Fleet) -> None:
+    with fleet.sessions.begin() as session:
+        for row in session.scalars(select(IncidentRow).where(IncidentRow.model == MODEL)):
+            row.kind = "serving_mismatch"
+    for path in ("/", MODEL_PATH):
+        page = browser_on(fleet).get(path).text
+        assert '<i aria-hidden="true"></i>serving mismatch</span>' in page
+        assert not re.search(r'status-drifted"><i aria-hidden="true"></i>drifted.*lede', page)
+    lede = re.search(r'<p class="lede">(.*?)</p>', browser_on(fleet).get(MODEL_PATH).text, re.S)
+    assert lede is not None
+    assert "drifted</span>" not in lede[1]
 
 
 def test_the_model_page_says_what_could_be_found(client: TestClient) -> None:

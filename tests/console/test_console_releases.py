@@ -205,6 +205,72 @@ def test_a_form_that_is_wrong_changes_nothing(
     assert states(site) == []
 
 
+CANARY = {
+    "family": f"{MODEL}/{DEPLOYMENT}",
+    "candidate": "v2",
+    "control": "v1",
+    "share": "10 %",
+    "margin": "",
+    "alpha": "",
+}
+
+
+def canaries_of(site: Fleet) -> list[CanaryRow]:
+    with site.sessions() as session:
+        return list(session.scalars(select(CanaryRow)))
+
+
+def test_a_canary_is_started_from_the_page(site: Fleet, csrf: Csrf) -> None:
+    """Shares are written as people write them; who did it is in the audit."""
+    operator = signed_in(site, "operator")
+    value = csrf(operator.get("/releases").text)
+    page = operator.post("/releases/canaries", data={**CANARY, "csrf": value}).text
+    assert "Started. It counts labels from the candidate" in page
+    (row,) = canaries_of(site)
+    assert (row.candidate, row.control, row.share) == ("v2", "v1", 0.1)
+    assert (row.margin, row.alpha) == (canaries.MARGIN, canaries.ALPHA)
+    with site.sessions() as session:
+        said = session.scalars(select(AuditRow).where(AuditRow.what == "canary started")).one()
+    assert said.actor == "a-operator"
+    again = operator.post("/releases/canaries", data={**CANARY, "csrf": value})
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"csrf": "forged"}, 403),
+        ({"share": ""}, 400),
+        ({"share": "110 %"}, 400),
+        ({"share": "nan"}, 400),
+        ({"share": "1e-999"}, 400),
+        ({"share": "0." + "1" * 50}, 400),
+        ({"margin": "much"}, 400),
+        ({"candidate": "v1"}, 400),
+        ({"candidate": ""}, 400),
+        ({"candidate": "a\nb"}, 400),
+        ({"control": ""}, 404),
+        ({"family": "nobody/nowhere"}, 404),
+    ],
+)
+def test_a_canary_that_makes_no_sense_is_not_started(
+    site: Fleet, csrf: Csrf, wrong: dict[str, str], status: int
+) -> None:
+    operator = signed_in(site, "operator")
+    value = csrf(operator.get("/releases").text)
+    reply = operator.post("/releases/canaries", data={**CANARY, "csrf": value, **wrong})
+    assert reply.status_code == status
+    assert canaries_of(site) == []
+
+
+def test_viewers_start_no_canary_and_see_no_form(site: Fleet, csrf: Csrf) -> None:
+    viewer = signed_in(site, "viewer")
+    assert "/releases/canaries" not in viewer.get("/releases").text
+    value = csrf(signed_in(site, "operator").get("/releases").text)
+    assert viewer.post("/releases/canaries", data={**CANARY, "csrf": value}).status_code == 403
+    assert canaries_of(site) == []
+
+
 def test_viewers_may_look_only(site: Fleet, csrf: Csrf) -> None:
     number = a_canary(site)
     viewer = signed_in(site, "viewer")

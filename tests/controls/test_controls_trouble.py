@@ -144,3 +144,39 @@ def test_a_damaged_file_fails_the_control_and_is_left_alone(lone_room: Room) -> 
     lone_room.run()
     assert lone_room.row(row).state == "failed"
     assert lone_room.file.read_text() == "not JSON"
+
+
+@pytest.mark.parametrize("state", [TargetState.FAILED, TargetState.CONFLICT])
+def test_a_failure_after_a_lost_answer_says_that_it_may_have_been_applied(
+    room: Room, state: TargetState
+) -> None:
+    """The token expired, or somebody set it since: nobody must think that nothing was set."""
+
+    class Expired(Forgetful):
+        def status(self, plan: ControlPlan) -> TargetReport:
+            if not self.executed:
+                return super().status(plan)
+            return TargetReport(state=state, text="401: bad credentials")
+
+    room.target = Expired(FileTarget(room.file), lost=1)
+    row = room.ask("flag", "f", "on")
+    room.approve(row)
+    room.run()
+    room.clock.advance(5.0)
+    room.run()
+    found = room.row(row)
+    assert found.state == "failed"
+    doubt = "it was sent before, and may have been applied"
+    assert found.result["text"] == f"401: bad credentials; {doubt}"
+
+
+def test_a_failure_at_once_raises_no_doubt(room: Room) -> None:
+    class Refuses(Forgetful):
+        def execute(self, plan: ControlPlan) -> TargetReport:
+            return TargetReport(state=TargetState.FAILED, text="422: no such flag")
+
+    room.target = Refuses(FileTarget(room.file), lost=0)
+    row = room.ask("flag", "f", "on")
+    room.approve(row)
+    room.run()
+    assert (room.row(row).state, room.row(row).result["text"]) == ("failed", "422: no such flag")

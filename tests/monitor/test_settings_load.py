@@ -173,6 +173,41 @@ def test_paths_are_beside_the_file() -> None:
             "line 6: models[0].replay.function: expected either url or function, found both",
         ),
         (
+            "[service]\nsamples = 's3://ada:hunter2@bucket/samples'",
+            "line 2: service.samples: expected an address without a name or password in it: it is "
+            "shown; name them by the storage's own variables, such as AWS_PROFILE, found one with "
+            "them",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.replay]\nurl = 'https://ada:hunter2@x/replay'\n"
+            "secret = { env = 'S' }",
+            "line 4: models[0].replay.url: expected an address without a name or password in it: "
+            'it is shown; name them by secret = { env = "NAME" } or { file = "..." }, found one '
+            "with them",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.rollback]\ntarget = 'webhook'\n"
+            "url = 'https://ada:hunter2@x'\nsecret = { env = 'S' }",
+            "line 5: models[0].rollback.url: expected an address without a name or password in it: "
+            'it is shown; name them by secret = { env = "NAME" } or { file = "..." }, found one '
+            "with them",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.controls]\ntarget = 'webhook'\n"
+            "url = 'https://ada:hunter2@x'\nsecret = { env = 'S' }",
+            "line 5: models[0].controls.url: expected an address without a name or password in it: "
+            'it is shown; name them by secret = { env = "NAME" } or { file = "..." }, found one '
+            "with them",
+        ),
+        (
+            "[[models]]\nname = 'a'\n[models.rollback]\ntarget = 'mlflow'\n"
+            "[models.rollback.mlflow]\nurl = 'http://ada:hunter2@mlflow'\nmodel = 'm'\n"
+            "token = { env = 'T' }",
+            "line 6: models[0].rollback.mlflow.url: expected an address without a name or password "
+            'in it: it is shown; name them by token = { env = "NAME" } or { file = "..." }, found '
+            "one with them",
+        ),
+        (
             "[[models]]\nname = 'a'\n[models.replay]\nurl = 'http://x'",
             "line 3: models[0].replay.secret: expected a value, because replay.url is set, "
             "found none",

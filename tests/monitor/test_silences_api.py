@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import stored
 from incident_rows import incident_row
+from label_rows import label_row
 from sqlalchemy import select
 from web_client import TestClient
 
@@ -162,6 +163,7 @@ def test_a_release_during_a_freeze_is_recorded_with_a_warning(
     with lone_services.sessions.begin() as session:
         session.add(incident_row(NOON))
         session.add(incident_row(NOON, model="gate"))
+        session.add(label_row("r-1"))  # a model that has reported
     operator = bearer(lone_services, "operator")
     release = {"model": "reader", "version": "v2"}
     calm = client.post("/v1/releases", json=release, headers=operator)

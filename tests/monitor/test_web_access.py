@@ -272,7 +272,8 @@ def test_session_writes_only_with_its_csrf_value(lone_services: Services) -> Non
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
     assert text not in cookie
-    body = {"model": "a", "version": "1"}
+    lone_services.ingest.windows([stored.window(1).to_bytes()])
+    body = {"model": "digits", "version": "1"}
     assert client.post("/v1/releases", json=body).status_code == 403
     wrong = {"X-CSRF-Token": "0" * 64}
     assert client.post("/v1/releases", json=body, headers=wrong).status_code == 403

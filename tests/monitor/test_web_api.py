@@ -151,6 +151,15 @@ def test_label_finds_its_prediction(services: Services, client: TestClient) -> N
 def test_release_is_announced_and_recorded(services: Services, client: TestClient) -> None:
     """A pipeline announces v2 after v1; the audit names who did."""
     headers = bearer(services, "operator")
+    body = {"model": "digits", "version": "v1"}
+    refused = client.post("/v1/releases", json=body, headers=headers)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        404,
+        "digits in production: there is no such model: declare it under [[models]] in the "
+        "configuration, or let a tap report it first",
+    )
+    heartbeat = stored.window(1, end=stored.NOON - timedelta(days=1)).to_bytes()
+    services.ingest.windows([heartbeat])
     for version in ("v1", "v2", "v2"):
         body = {"model": "digits", "version": version, "known_good": version == "v1"}
         answer = client.post("/v1/releases", json=body, headers=headers)

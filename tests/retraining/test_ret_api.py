@@ -117,7 +117,8 @@ def test_quality_is_told_with_its_interval(clients: dict[str, TestClient]) -> No
     asked = clients["operator"].post("/v1/retrainings", json={"model": "reeder", "reason": "x"})
     assert (asked.status_code, asked.json()["detail"]) == (
         404,
-        "reeder in production: there is no such model",
+        "reeder in production: there is no such model: declare it under [[models]] in the "
+        "configuration, or let a tap report it first",
     )
 
 

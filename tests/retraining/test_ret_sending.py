@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from label_rows import NOON
 from retrain_scene import FAMILY, Trains, allow, incident_with_labels, propose, state_of, with_rules
 from sqlalchemy import select
 
+from monitor.retraining import orders
 from monitor.retraining.hooks.protocol import HookReport, HookState, Order
 from monitor.retraining.job import Retrainings
 from monitor.services import Services
@@ -142,3 +144,53 @@ def test_by_hand_nobody_is_asked(services: Services) -> None:
     assert state_of(services) == "requested"
     Retrainings(services, {}).run_due()
     assert state_of(services) == "requested"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("", "withdrawn, but webhook took it all the same: run 1 is queued"),
+        ("lost", "withdrawn, but webhook may have taken it all the same: no answer"),
+    ],
+)
+def test_what_a_hook_takes_while_it_is_withdrawn_is_kept_for_people_to_stop(
+    services: Services, trouble: str, said: str
+) -> None:
+    """The withdrawal stands; without the receipt nobody could find the run."""
+
+    class Slow(Trains):
+        def send(self, order: Order) -> HookReport:
+            with services.sessions.begin() as session:
+                orders.withdraw(session, 1, reason="too soon", actor="bo", at=NOON)
+            return super().send(order)
+
+    services = with_rules(services)
+    incident_with_labels(services, 5)
+    allow(services, propose(services, incident_id=1))
+    hook = Slow()
+    hook.troubles = [trouble]
+    Retrainings(services, {FAMILY: hook}).run_due()
+    with services.sessions() as session:
+        row = orders.get(session, 1)
+        last = session.scalars(select(TimelineRow).order_by(TimelineRow.id)).all()[-1]
+    assert (row.state, row.receipt["text"]) == ("withdrawn", said)
+    assert row.receipt.get("run") == (None if trouble else "1")
+    assert last.kind == "retraining_taken"
+
+
+def test_what_was_withdrawn_and_refused_is_simply_withdrawn(services: Services) -> None:
+    class Slow(Trains):
+        def send(self, order: Order) -> HookReport:
+            with services.sessions.begin() as session:
+                orders.withdraw(session, 1, reason="too soon", actor="bo", at=NOON)
+            return super().send(order)
+
+    services = with_rules(services)
+    incident_with_labels(services, 5)
+    allow(services, propose(services))
+    hook = Slow()
+    hook.troubles = ["refuse"]
+    Retrainings(services, {FAMILY: hook}).run_due()
+    with services.sessions() as session:
+        row = orders.get(session, 1)
+    assert (row.state, row.receipt) == ("withdrawn", {})

@@ -37,6 +37,7 @@ class FleetRow:
     version: str
     verified: bool
     status: Outcome
+    named: str
     reason: str
     throughput: tuple[float, ...]
     records: int

@@ -64,6 +64,7 @@ class ModelView:
     version: str
     verified: bool
     status: Outcome
+    named: str
     reason: str
     slice: str
     slices: tuple[str, ...]

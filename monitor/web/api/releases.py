@@ -37,7 +37,7 @@ class Release(BaseModel):
     schema_version: Annotated[BuildName, Field(alias="schema")] = ""
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={404: {}})
 def announce(request: Request, actor: Operator, body: Release) -> ReleaseAnnouncedOut:
     """Announce a release, so that a fault that starts with it is known as its fault.
 

@@ -13,7 +13,16 @@ from monitor.web.access import Permission, RowId
 from monitor.web.console.change import change
 from monitor.web.console.page_route import PageRoute
 from monitor.web.console.queries_releases import releases_page
-from monitor.web.console.requests import Form, Reader, chrome_of, html, incident_number, see
+from monitor.web.console.requests import (
+    Form,
+    Reader,
+    chrome_of,
+    html,
+    incident_number,
+    see,
+    share_of,
+)
+from vigil.errors import NotFoundError
 
 router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
 
@@ -25,6 +34,29 @@ def show(request: Request, actor: Reader) -> Response:
         chrome = chrome_of(request, session, actor, "releases", refresh=False)
         view = releases_page(session, services.settings)
     return html(pages.render_releases(view, chrome))
+
+
+@router.post("/canaries")
+def start(request: Request, fields: Form) -> Response:
+    model, _, deployment = fields.get("family", "").rpartition("/")
+    settings = auth.services_of(request).settings
+    if settings.model(model, deployment) is None:
+        raise NotFoundError(f"{model} in {deployment}: not declared under [[models]]")
+    with change(request, fields, Permission.OPERATE) as (session, actor, at):
+        canaries.start(
+            session,
+            settings,
+            model=model,
+            deployment=deployment,
+            candidate=fields.get("candidate", "").strip(),
+            control=fields.get("control", "").strip() or None,
+            share=share_of(fields.get("share", ""), "share"),
+            margin=share_of(fields.get("margin", ""), "margin", otherwise=canaries.MARGIN),
+            alpha=share_of(fields.get("alpha", ""), "alpha", otherwise=canaries.ALPHA),
+            actor=actor,
+            at=at,
+        )
+    return see("/releases?notice=canary-started#canaries")
 
 
 @router.post("/canaries/{canary_id}/end")

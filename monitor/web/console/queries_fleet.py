@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from alerts.types import AlertKind
 from dashboards.console.readmodels import FleetRow, FleetView
 from monitor.settings.schema import Settings
 from monitor.store.tables import (
@@ -22,7 +24,7 @@ from monitor.store.tables import (
 from monitor.web.console import queries_incidents
 from monitor.web.console.needs import ConsoleServices, Target, target_of
 from monitor.web.console.queries_points import Points, last_point, point_of
-from vigil.types import Outcome
+from vigil.types import Cause, Outcome
 
 SPARK_TICKS = 60
 
@@ -112,12 +114,36 @@ _URGENCY = {
 }
 
 
+_DRIFTS = {str(AlertKind.of(cause)) for cause in Cause} - {AlertKind.NO_DATA}
+_DRIFTS |= {AlertKind.BASELINE_DRIFT}
+"""Kinds of incidents in which something was measured and lies apart from the baseline."""
+
+
+def open_kinds(session: Session, target: Target) -> Sequence[str]:
+    """What the open incidents of a model are about, the oldest first."""
+    return session.scalars(
+        select(IncidentRow.kind)
+        .where(
+            IncidentRow.model == target.model,
+            IncidentRow.deployment == target.deployment,
+            IncidentRow.state != queries_incidents.RESOLVED,
+        )
+        .order_by(IncidentRow.id)
+    ).all()
+
+
+def named(kinds: Sequence[str]) -> str:
+    """What a model's state is called while these incidents are open: the kind of the first, where
+    none of them is about a drift; empty: its usual name."""
+    return "" if not kinds or _DRIFTS.intersection(kinds) else kinds[0]
+
+
 def status_of(
-    *, incidents: int, sources: int, silent: int, verified: bool, points: Points
+    *, kinds: Sequence[str], sources: int, silent: int, verified: bool, points: Points
 ) -> tuple[Outcome, str]:
-    """What a model's state is in one word, and why."""
-    if incidents:
-        some = "an incident is" if incidents == 1 else f"{incidents} incidents are"
+    """What a model's state is in one word, and why. ``kinds`` of the open incidents."""
+    if kinds:
+        some = "an incident is" if len(kinds) == 1 else f"{len(kinds)} incidents are"
         return Outcome.DRIFTED, f"{some} open"
     if sources == 0:
         return Outcome.NO_DATA, "no window has arrived"
@@ -138,17 +164,9 @@ def _row(session: Session, target: Target, settings: Settings, now: datetime) ->
     verified = is_verified(session, target.model, version)
     silent = sum(is_silent(source, settings, now) for source in sources)
     points = last_point(session, target)
-    incidents = session.scalar(
-        select(func.count())
-        .select_from(IncidentRow)
-        .where(
-            IncidentRow.model == target.model,
-            IncidentRow.deployment == target.deployment,
-            IncidentRow.state != queries_incidents.RESOLVED,
-        )
-    )
+    kinds = open_kinds(session, target)
     status, reason = status_of(
-        incidents=incidents or 0,
+        kinds=kinds,
         sources=len(sources),
         silent=silent,
         verified=verified,
@@ -162,6 +180,7 @@ def _row(session: Session, target: Target, settings: Settings, now: datetime) ->
         version=version,
         verified=verified or not sources,
         status=status,
+        named=named(kinds),
         reason=reason,
         throughput=throughput,
         records=int(throughput[-1]) if throughput else 0,
@@ -173,7 +192,7 @@ def _row(session: Session, target: Target, settings: Settings, now: datetime) ->
         sources=len(sources),
         silent_sources=silent,
         last_window_at=max((s.last_window_at for s in sources), default=None),
-        incidents=incidents or 0,
+        incidents=len(kinds),
     )
 
 

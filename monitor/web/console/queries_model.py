@@ -85,8 +85,9 @@ def model_page(
     incidents = queries_incidents.of_model(session, model, deployment, start=start)
     is_open = [line for line in incidents if line.state != queries_incidents.RESOLVED]
     silent = sum(queries_fleet.is_silent(source, settings, now) for source in sources)
+    kinds = queries_fleet.open_kinds(session, target)
     status, reason = queries_fleet.status_of(
-        incidents=len(is_open),
+        kinds=kinds,
         sources=len(sources),
         silent=silent,
         verified=baseline is not None,
@@ -104,6 +105,7 @@ def model_page(
         version=version or "–",
         verified=baseline is not None,
         status=status,
+        named=queries_fleet.named(kinds),
         reason=reason,
         slice=slice_text,
         slices=slices,

@@ -28,6 +28,7 @@ def releases_page(session: Session, settings: Settings) -> ReleasesView:
         canaries=tuple(_canary(row) for row in canaries.listed(session, limit=MOST)),
         gates=tuple(_gate(row) for row in gates.listed(session, limit=MOST)),
         controls=tuple(_control(row) for row in controls.listed(session, limit=MOST)),
+        startable=tuple((one.name, one.deployment) for one in settings.models),
         settable=tuple(
             (one.name, one.deployment) for one in settings.models if one.controls.target != "none"
         ),

@@ -75,6 +75,7 @@ def versions_page(
 def _shares(found: Ledger) -> tuple[ShareLine, ...]:
     """The versions of now, those with most traffic first."""
     said = found.announced.shares if found.announced else {}
+    sure = not (found.announced and found.announced.any_share)
     registered = {found.registry} if found.registry else set()
     names = sorted(
         {*said, *found.shares, *registered},
@@ -83,7 +84,7 @@ def _shares(found: Ledger) -> tuple[ShareLine, ...]:
     return tuple(
         ShareLine(
             version=version,
-            announced=said.get(version),
+            announced=said.get(version) if sure else None,
             seen=found.shares.get(version) if found.shares else None,
             registered=version in registered,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 from urllib.parse import parse_qsl, quote
 
@@ -33,6 +34,7 @@ NOTICES = {
     "silenced": ("good", "Created. It holds from its start until its end, and is listed here."),
     "silence-ended": ("good", "Ended. What it held back and is still open pages."),
     "canary-ended": ("good", "Ended, undecided."),
+    "canary-started": ("good", "Started. It counts labels from the candidate's first window on."),
     "control-asked": ("good", "Asked for. The guard decides, and it may wait for an approval."),
     "control-withdrawn": ("good", "Withdrawn."),
     "silence-extended": ("good", "It ends later."),
@@ -68,6 +70,25 @@ def incident_number(text: str) -> int | None:
     if not (short and 0 < int(text) <= MAX_ROW):
         raise HTTPException(400, f"incident: expected a number, found {text[:20]!r}")
     return int(text)
+
+
+def share_of(text: str, what: str, *, otherwise: float | None = None) -> float:
+    """``0.1`` or ``10 %``, as people write it into a form; nothing is ``otherwise``.
+
+    Raises:
+        HTTPException: 400, anything else.
+    """
+    text = text.strip()
+    if not text and otherwise is not None:
+        return otherwise
+    try:
+        whole, is_percent = text.removesuffix("%").strip(), text.endswith("%")
+        found = float(whole) / (100.0 if is_percent else 1.0)
+    except ValueError:
+        found = math.nan
+    if len(text) > 40 or not 0 <= found <= 1:
+        raise HTTPException(400, f"{what}: expected a share such as 10 %, found {text[:20]!r}")
+    return found
 
 
 def inner_path(path: str) -> str:
