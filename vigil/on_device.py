@@ -11,6 +11,7 @@ from vigil.ids import Ids
 from vigil.intake import brought, kept
 from vigil.measure import Measure
 from vigil.part import Part
+from vigil.quality.frames import CAMERA_KEYS
 from vigil.recorder import Recorder
 from vigil.ring.identity import Identity
 from vigil.rulers import MAX_CLASSES, RulerCache
@@ -133,6 +134,7 @@ class OnDevice:
                 outputs_are=mine.outputs_are,
                 sizes=(mine.sample_size, mine.sample_size // 2),
                 thumbnails=mine.thumbnails,
+                cameras=(*mine.keys, *CAMERA_KEYS),
                 host_too=self._option == "force",
                 compiled=self._option == "compiled",
                 wake=self._wake,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.ruler import Ruler
 from vigil.sample import Sample
 from vigil.summary import OTHER, SUMMED, Summary
@@ -16,7 +17,7 @@ from vigil.window import Ledger
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Part:
-    """Sums, samples and ledger of n records that were measured with one ruler.
+    """Sums, samples, data faults and ledger of n records that were measured with one ruler.
 
     ``ledger.cell`` counts rows of ``summary``. ``ids``: n, which the ledger keeps only where the
     caller chose them (``custom_ids``).
@@ -29,6 +30,7 @@ class Part:
     ledger: Ledger
     ids: tuple[str, ...]
     custom_ids: bool
+    quality: Quality = NO_FAULTS
 
 
 def grown(old: Summary, new: Summary, max_cells: int) -> tuple[Summary, NDArray[np.int64]]:

@@ -154,7 +154,9 @@ class Tap:
             "plugins": tuple(plugins),
             "build": self.build,
         }
-        self._device = device_option(device) and not privacy.keeps_from_devices
+        self._device = device_option(device)
+        if privacy.keeps_from_devices:
+            self._device = False
         self._spool = None if spool is None else Path(spool)
         self._sidecar = None if sidecar is None else Path(sidecar)
         default = library.DEFAULT_BYTES if sidecar is None else beside.DEFAULT_BYTES

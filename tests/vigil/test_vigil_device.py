@@ -17,11 +17,16 @@ from vigil.device.accumulator import DeviceAccumulator
 from vigil.device.block import Block, form_of, pieces_of
 from vigil.device.call import DeviceCall
 from vigil.device.columns import Columns, columns_of
+from vigil.device.frames import frame_parts
+from vigil.device.images import bands_of
 from vigil.device.lane import HostLane
 from vigil.device.ruler import DeviceRuler
 from vigil.device.tensors import product
+from vigil.quality.frames import pixel_range
+from vigil.quality.hashes import frame_hashes, hamming
 from vigil.ruler import Ruler
-from vigil.signals.images import IMAGE_SIGNALS
+from vigil.signals.images import IMAGE_SIGNALS, as_images
+from vigil.signals.strips import strips_of
 from vigil.summarise import cells_of, summarise
 from vigil.summary import SUMMED, Summary
 
@@ -305,3 +310,23 @@ def test_classes_alone_are_taken(kind):
 def test_what_is_not_for_a_device_goes_the_hosts_way(arrays):
     given = (arrays.get("images"), arrays.get("embeddings"), arrays.get("outputs"))
     assert pieces_of(*given, 4, thumbnails=False) is None
+
+
+@pytest.mark.parametrize("kind", ["uint8", "bool", "int16", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("shape", [(224, 230, 3), (40, 33, 3), (9, 8, 1), (64, 20, 4)])
+def test_frames_have_the_hashes_and_the_range_that_numpy_sees(kind, shape):
+    """Bit for bit, so that a frame that came once as an array and once as a tensor is the same."""
+    images = IMAGE_KINDS[kind](pictures(*shape))
+    if images.dtype.is_floating_point:
+        images[2, -1, -1, 0] = float("nan")
+    bands = bands_of(images)
+    lane = HostLane()
+    with lane.work(()):
+        table = torch.full((6, S), 0.001, dtype=torch.float64)
+        looks, exact, span, dark = frame_parts(bands, table, SCALAR_NAMES, lane)
+    wanted = as_images(strips_of(as_images(images, 6)).pixels, 6)
+    wanted_looks, wanted_exact = frame_hashes(wanted)
+    assert hamming(looks.numpy().view(np.uint64), wanted_looks).max() <= 1
+    np.testing.assert_array_equal(exact.numpy().view(np.uint64), wanted_exact)
+    np.testing.assert_array_equal(span.numpy(), pixel_range(wanted))
+    assert dark.tolist() == [1] * 6

@@ -11,6 +11,7 @@ import pytest
 import torch
 from vigil_records import CLASSES, DIMENSION, a_ruler
 
+from vigil.privacy import Privacy
 from vigil.shipping.transport import MemoryTransport
 from vigil.tap import Tap
 from vigil.types import Harm, Signal, SignalForm, SignalKind
@@ -169,6 +170,54 @@ def test_an_embedding_model_is_measured_on_its_device():
     norms = window.sample.signals[:, window.sample.signal_names.index("embedding_norm")]
     order = np.argsort([int(one.rsplit(".", 1)[1]) for one in window.sample.ids])
     np.testing.assert_allclose(norms[order], given["embeddings"].norm(dim=1), rtol=1e-5)
+
+
+def test_black_and_frozen_frames_are_counted_as_on_the_host():
+    counts = []
+    for device in ("force", False):
+        transport = MemoryTransport()
+        images = torch.rand((40, 3, 40, 40), generator=torch.Generator().manual_seed(1))
+        images[5:30] = images[5]
+        images[33] = 0.0
+        with a_tap(transport, device=device, keys=("camera",)) as tap:
+            for start in range(0, 40, 8):
+                tap.record(images=images[start : start + 8], metadata={"camera": "c1"})
+            (window,) = (one for one in windows_of(tap, transport) if len(one.ledger))
+            assert tap.stats()["device"].get("taken", 0) == (40 if device else 0)
+        counts.append(window.quality.counts)
+    assert counts[0] == counts[1]
+    assert {kind: sum(cells.values()) for kind, cells in counts[0].items()} == {
+        "black_frame": 1,
+        "frozen_frame": 18,
+        "near_duplicate": 24,
+    }
+
+
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        Privacy(pixels="thumbnails", redact=lambda images, records: images * 0),
+        Privacy(consent=("agreed",)),
+    ],
+)
+def test_what_privacy_must_look_at_goes_the_hosts_way(privacy):
+    transport = MemoryTransport()
+    with a_tap(transport, keys=(), privacy=privacy) as tap:
+        tap.record(**tensors(5), metadata={"agreed": False})
+        (window,) = (one for one in windows_of(tap, transport) if len(one.ledger))
+        assert tap.stats()["device"] == {}
+    assert window.sample.thumbnails.max(initial=0) == 0
+
+
+def test_metadata_that_may_not_leave_does_not():
+    transport = MemoryTransport()
+    privacy = Privacy(metadata=("site",), hash_metadata=("site",), ids="hash")
+    with a_tap(transport, keys=(), privacy=privacy) as tap:
+        tap.record(**tensors(5), metadata={"site": "s1", "name": "Ada"}, ids=list("abcde"))
+        (window,) = (one for one in windows_of(tap, transport) if len(one.ledger))
+        assert tap.stats()["device"] == {"taken": 5}
+    assert all(set(row) == {"site"} and row["site"] != "s1" for row in window.sample.metadata)
+    assert not set(window.ledger.ids) & set("abcde")
 
 
 def test_nothing_is_loaded_until_a_tensor_of_a_device_comes():

@@ -12,6 +12,7 @@ from vigil.device.images import bands_of, channels_last, small_of
 from vigil.device.lane import Lane
 from vigil.device.predictions import fits
 from vigil.device.tensors import Tensor, is_tensor, torch
+from vigil.quality.schema import ImageForm
 
 BLOCK_RECORDS = 256
 """Calls are gathered until so many records are measured at once."""
@@ -21,7 +22,8 @@ BLOCK_RECORDS = 256
 class Form:
     """What calls share that lie in one block: device, version, and shape and type of a record.
 
-    ``pieces``: name -> (shape of a record, type). Images are ``bands``, or ``bands_planar`` where
+    ``image``: height, width, channels and type of the images. ``pieces``: name -> (shape of a
+    record, type). Images are ``bands``, or ``bands_planar`` where
     each colour lies by itself; with thumbnails ``small`` or ``small_planar`` beside them.
     ``capacity``: records of a block.
     """
@@ -30,6 +32,7 @@ class Form:
     version: str
     pieces: tuple[tuple[str, tuple[int, ...], Any], ...]
     capacity: int
+    image: ImageForm | None = None
 
     @property
     def nbytes(self) -> int:
@@ -75,10 +78,22 @@ def _put_form(pieces: dict[str, Tensor], name: str, view: Tensor) -> None:
     pieces[f"{name}_planar" if planar else name] = view.movedim(-1, 1) if planar else view
 
 
-def form_of(pieces: Mapping[str, Tensor], version: str, n: int) -> Form:
+def image_form(images: Any) -> ImageForm | None:
+    """Of images that ``pieces_of`` takes; None without any."""
+    pixels = None if images is None else channels_last(images)
+    if pixels is None:
+        return None
+    kind = str(pixels.dtype).removeprefix("torch.")
+    kind = "float32" if kind == "bfloat16" else kind
+    return ImageForm(pixels.shape[1], pixels.shape[2], pixels.shape[3], kind)
+
+
+def form_of(
+    pieces: Mapping[str, Tensor], version: str, n: int, image: ImageForm | None = None
+) -> Form:
     kinds = tuple((name, tuple(one.shape[1:]), one.dtype) for name, one in pieces.items())
     capacity = max(BLOCK_RECORDS, 1 << max(0, n - 1).bit_length())
-    return Form(next(iter(pieces.values())).device, version, kinds, capacity)
+    return Form(next(iter(pieces.values())).device, version, kinds, capacity, image)
 
 
 class Block:

@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 from vigil.batch import RecordBatch
 from vigil.coalesce import arguments_of, groups
 from vigil.conform import ordered
-from vigil.device.block import Block
+from vigil.device.block import Block, Form
 from vigil.device.call import DeviceCall
 from vigil.device.candidates import Chosen, Forms, choose, packed, unpacked
 from vigil.device.columns import columns_of
+from vigil.device.frames import frame_parts
 from vigil.device.gathered import Gathered
 from vigil.device.kernels import PLAIN, Kernels
 from vigil.device.tensors import torch
 from vigil.errors import ShapeError
+from vigil.quality.frames import Frames
+from vigil.quality.kinds import DataFault
 from vigil.signals.predictions import OutputsAre
 
 Rows = NDArray[np.int64]
 _PARTS = 5  # arrays of a Chosen
+_FRAME_PARTS = 4
+_VECTORS = ("outputs", "embeddings")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -114,6 +119,9 @@ def launch(
     lane.upload(there, up)
     columns = columns_of(block, there[:, m + 1 :], names, outputs_are, kernels)
     parts = [columns.classes.to(xp.int32), columns.confidence]
+    bands = block.piece("bands")
+    if bands is not None:
+        parts += frame_parts(bands, columns.table, names, lane)
     for i, one in enumerate(segments):
         cells, sums = there[:, i].to(xp.int64), one.gathered.sums
         sums.add(columns.table, names, columns.classes, columns.embedding, cells)
@@ -145,17 +153,25 @@ def _names(segments: Sequence[Segment]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def land(flight: Flight) -> None:
-    """Give each window what came back of its records, once the flight's event came to pass."""
+def land(flight: Flight, frames: Frames) -> None:
+    """Give each window what came back of its records, once the flight's event came to pass.
+
+    ``frames`` remembers the last frames of each camera.
+    """
     for one in flight.segments:
         one.gathered.waiting -= 1
     prediction, confidence, *rest = unpacked(flight.here, flight.forms)
+    seen = rest[:_FRAME_PARTS] if flight.block.form.image is not None else []
+    rest = rest[len(seen) :]
     for i, one in enumerate(flight.segments):
         places = np.full(flight.block.filled, -1)
         places[one.rows] = np.arange(len(one.rows))
         rows, signals, probabilities, embedding, thumbnails = rest[_PARTS * i : _PARTS * (i + 1)]
+        batch = replace(one.batch, prediction=prediction[one.rows])
+        if seen:
+            batch = _looked_at(batch, [part[one.rows] for part in seen], flight.block.form, frames)
         one.gathered.take(
-            replace(one.batch, prediction=prediction[one.rows]),
+            _shaped(batch, flight.block.form),
             one.cells,
             one.hashes,
             confidence[one.rows],
@@ -169,3 +185,27 @@ def land(flight: Flight) -> None:
             ),
             flight.names,
         )
+
+
+def _looked_at(
+    batch: RecordBatch, seen: Sequence[NDArray[Any]], form: Form, frames: Frames
+) -> RecordBatch:
+    """The batch with the data faults that its images show."""
+    looks, exact, span, dark = seen
+    flags = frames.flags_of(
+        looks.view(np.uint64), exact.view(np.uint64), batch.metadata, batch.time_s
+    )
+    flags |= dark.astype(np.uint32) * np.uint32(DataFault.BLACK.bit)
+    return replace(batch, flags=batch.flags | flags, image_form=form.image, pixel_range=span)
+
+
+def _shaped(batch: RecordBatch, form: Form) -> RecordBatch:
+    """With probabilities and embeddings of the right shape, which stayed on the device: a schema
+    looks at no more."""
+    sizes = {name: shape[0] for name, shape, _ in form.pieces if name in _VECTORS and shape}
+    nothing = np.full((1, 1), np.nan, np.float32)
+    return replace(
+        batch,
+        probabilities=np.broadcast_to(nothing, (len(batch), sizes.get("outputs", 0))),
+        embedding=np.broadcast_to(nothing, (len(batch), sizes.get("embeddings", 0))),
+    )

@@ -15,6 +15,8 @@ from vigil.device.candidates import Chosen
 from vigil.device.lane import Lane
 from vigil.device.ruler import DeviceRuler
 from vigil.part import Part
+from vigil.quality.check import check
+from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.ruler import Ruler
 from vigil.sample import Sample
 from vigil.summarise import MAX_CELLS, cells_of, sample_of
@@ -48,6 +50,7 @@ class Gathered:
         self._custom_ids = False
         self._shape = Shape()
         self._samples = [Sample.empty(), Sample.empty()]
+        self._quality = NO_FAULTS
         self.waiting = 0
         """Blocks that were launched and are not back yet."""
 
@@ -90,12 +93,21 @@ class Gathered:
             )
         )
         self._ids.extend(batch.ids)
+        self._note_faults(batch, cells)
         self._custom_ids |= batch.custom_ids
         records = places[chosen.rows]
         uniform = min(len(places), self._sizes[0] + 1) if self._sizes[0] else 0
         for i, (start, end) in enumerate(((0, uniform), (uniform, len(records)))):
             at = np.arange(start, end)[records[start:end] >= 0]
             self._sample(i, batch, records[at], hashes, chosen, at, names)
+
+    def _note_faults(self, batch: RecordBatch, cells: NDArray[np.int64]) -> None:
+        flags, examples = batch.flags, dict[str, str]()
+        if self._ruler.schema is not None:
+            found, examples = check(self._ruler.schema, batch)
+            flags = flags | found
+        here = Quality.of(flags, cells, self._cells, examples)
+        self._quality = Quality.sum([self._quality, here])
 
     def _sample(
         self,
@@ -154,4 +166,5 @@ class Gathered:
             ledger=Ledger(**columns),
             ids=tuple(self._ids),
             custom_ids=self._custom_ids,
+            quality=self._quality,
         )

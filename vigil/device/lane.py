@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +34,9 @@ class Lane(Protocol):
     def constant(self, values: NDArray[Any]) -> Tensor:
         """A table on the device; inside ``work``."""
 
+    def table(self, name: Hashable, make: Callable[[], NDArray[Any]]) -> Tensor:
+        """A constant that is made once and kept; inside ``work``."""
+
     def host(self, shape: Sequence[int], dtype: Any) -> Tensor:
         """Memory of the host that copies reach without waiting (pinned)."""
 
@@ -55,6 +58,7 @@ class HostLane:
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = device
+        self._tables: dict[Hashable, Tensor] = {}
 
     def is_capturing(self) -> bool:
         return False
@@ -69,6 +73,12 @@ class HostLane:
 
     def constant(self, values: NDArray[Any]) -> Tensor:
         return torch().tensor(values, device=self.device)
+
+    def table(self, name: Hashable, make: Callable[[], NDArray[Any]]) -> Tensor:
+        found = self._tables.get(name)
+        if found is None:
+            found = self._tables[name] = self.constant(make())
+        return found
 
     def host(self, shape: Sequence[int], dtype: Any) -> Tensor:
         return torch().zeros(tuple(shape), dtype=dtype, device="cpu")

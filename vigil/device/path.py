@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from vigil.batch import RecordBatch
 from vigil.device import kernels
-from vigil.device.block import Block, pieces_of
+from vigil.device.block import Block, image_form, pieces_of
 from vigil.device.call import DeviceCall
 from vigil.device.capture import captures_left_alone
 from vigil.device.flight import Flight, Rows, Segment, known_of, land, launch
@@ -21,6 +21,7 @@ from vigil.device.gathered import Gathered
 from vigil.device.lane import Lane
 from vigil.device.staging import Staging
 from vigil.part import Part
+from vigil.quality.frames import CAMERA_KEYS, Frames
 from vigil.ruler import Ruler
 from vigil.sample import unit_hashes
 from vigil.signals.predictions import OutputsAre
@@ -58,6 +59,7 @@ class DevicePath:
         outputs_are: what outputs hold.
         sizes: records kept in a window, uniformly and by uncertainty.
         thumbnails: keep small copies of the sampled images.
+        cameras: metadata keys that together name the camera of a frame.
         host_too: also take tensors of the CPU, for tests.
         compiled: measure with compiled functions (``vigil.device.kernels``).
         wake: called when there is something to collect.
@@ -71,13 +73,14 @@ class DevicePath:
         outputs_are: OutputsAre = "probabilities",
         sizes: tuple[int, int] = (32, 16),
         thumbnails: bool = False,
+        cameras: Sequence[str] = CAMERA_KEYS,
         host_too: bool = False,
         compiled: bool = False,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._window_s, self._measure, self._outputs_are = window_s, measure, outputs_are
         self._sizes, self._thumbnails, self._wake = sizes, thumbnails, wake
-        self._compiled = compiled
+        self._compiled, self._frames = compiled, Frames(cameras)
         self._staging = Staging(host_too=host_too)
         self._open: dict[tuple[Lane, str, int], Gathered] = {}
         self._flights: list[Flight] = []
@@ -111,7 +114,7 @@ class DevicePath:
             return "host"
         if lane.is_capturing():
             return "capturing"
-        answer = self._staging.put(call, pieces, lane)
+        answer = self._staging.put(call, pieces, lane, image_form(images))
         if self._staging.has_full:
             self._wake()
         return {"full": "queue_full", "no_room": "host"}.get(answer, answer)
@@ -179,6 +182,8 @@ class DevicePath:
         self, lane: Lane, batch: RecordBatch, rows: Rows, ruler_of: RulerOf
     ) -> list[Segment]:
         hashes = unit_hashes(batch.ids)
+        if "" in batch.ids:  # withheld: in no sample
+            hashes[[not one for one in batch.ids]] = np.inf
         index = np.floor(batch.time_s / self._window_s).astype(np.int64)
         segments = []
         for value in np.unique(index).tolist():
@@ -212,7 +217,7 @@ class DevicePath:
                 return
             self._flights.pop(0)
             with self._counted(flight.block, drop):
-                land(flight)
+                land(flight, self._frames)
                 self._staging.give_back(flight.block)
 
     def _end(self, ended: float) -> None:

@@ -11,6 +11,7 @@ from vigil.device.block import Block, Form, form_of
 from vigil.device.call import DeviceCall
 from vigil.device.lane import CudaLane, HostLane, Lane
 from vigil.device.tensors import Tensor
+from vigil.quality.schema import ImageForm
 
 BLOCKS = 32
 """Blocks of one form at most. Two are enough where each batch is waited for; more are made where
@@ -49,15 +50,21 @@ class Staging:
             lane = self._lanes.setdefault(device, lane)
         return lane
 
-    def put(self, call: DeviceCall, pieces: Mapping[str, Tensor], lane: Lane) -> str:
-        """Copy a call's tensors into a block.
+    def put(
+        self,
+        call: DeviceCall,
+        pieces: Mapping[str, Tensor],
+        lane: Lane,
+        image: ImageForm | None = None,
+    ) -> str:
+        """Copy a call's tensors into a block; ``image``: the form of its images.
 
         Returns:
             ``taken``, ``full`` (the collector is behind), or ``no_room`` (blocks of this form
             would be beyond the bound).
         """
         n = len(call.ids)
-        form = form_of(pieces, call.version, n)
+        form = form_of(pieces, call.version, n, image)
         with self._lock:
             block = self._filling.get(form)
             if block is not None and not block.has_room(n):

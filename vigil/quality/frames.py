@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.quality.hashes import frame_hashes
+from vigil.quality.hashes import Hashes, frame_hashes
 from vigil.quality.kinds import DataFault
 from vigil.quality.repeats import Repeats
 
@@ -42,8 +42,17 @@ class Frames:
             metadata: n mappings.
             time_s: when, (n,), in the order the frames were made.
         """
-        flags = np.zeros(len(images), np.uint32)
-        looks, exact = frame_hashes(images)
+        return self.flags_of(*frame_hashes(images), metadata, time_s)
+
+    def flags_of(
+        self,
+        looks: Hashes,
+        exact: Hashes,
+        metadata: Sequence[Mapping[str, str]],
+        time_s: NDArray[np.float64],
+    ) -> NDArray[np.uint32]:
+        """The same from the two hashes of each frame, (n,) each."""
+        flags = np.zeros(len(looks), np.uint32)
         near, frozen = self._repeats.observe(self._cameras(metadata), looks, exact, time_s)
         flags[near] |= np.uint32(DataFault.NEAR_DUPLICATE.bit)
         flags[frozen] |= np.uint32(DataFault.FROZEN.bit)

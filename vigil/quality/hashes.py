@@ -54,7 +54,7 @@ def hamming(first: Hashes, second: Hashes) -> NDArray[np.uint8]:
 def _perceptual(rows: NDArray[Any]) -> Hashes:
     n, count, width, channels = rows.shape
     scale = 1.0 if rows.dtype.kind in "fb" else float(np.iinfo(rows.dtype).max)
-    weights = _field_means(width, channels, scale)
+    weights = field_means(width, channels, scale)
     with np.errstate(over="ignore", invalid="ignore"):
         flat = rows.reshape(n * count, width * channels).astype(np.float32)
         fields = (flat @ weights).reshape(n, ROWS, 2, CELLS).mean(axis=2)
@@ -64,7 +64,7 @@ def _perceptual(rows: NDArray[Any]) -> Hashes:
 
 
 @lru_cache(maxsize=64)
-def _field_means(width: int, channels: int, scale: float) -> Float32:
+def field_means(width: int, channels: int, scale: float) -> Float32:
     """The matrix (w c, 9) that takes a row of pixels to the means of its nine fields."""
     edges = np.linspace(0.0, width, CELLS + 1)
     pixels = np.arange(width)[:, np.newaxis]
@@ -82,10 +82,11 @@ def _exact(rows: NDArray[Any]) -> Hashes:
     words = np.ascontiguousarray(raw).view(np.uint64)
     # A sum of products with random odd numbers, modulo 2**64: two images that differ in one word
     # differ in the sum.
-    return np.asarray((words * _multipliers(words.shape[1])).sum(axis=1, dtype=np.uint64))
+    return np.asarray((words * multipliers(words.shape[1])).sum(axis=1, dtype=np.uint64))
 
 
 @lru_cache(maxsize=64)
-def _multipliers(count: int) -> Hashes:
+def multipliers(count: int) -> Hashes:
+    """The odd numbers of the exact hash of so many words; always the same."""
     rng = np.random.default_rng(0x7165)
     return rng.integers(0, 2**64, count, dtype=np.uint64) | np.uint64(1)
