@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from alerts.types import Finding
-from vigil.catalogue import base_of, signal_of
+from vigil.catalogue import base_of, is_per_box, signal_of
 from vigil.types import Effect, SignalForm, Slice
 
 _NAMES = {
@@ -17,6 +18,11 @@ _NAMES = {
     "clipping": "share of black or white pixels",
     "calibration": "calibration error",
 }
+_FAMILIES = (
+    (re.compile("area_share_(.+)"), "area of class {}"),
+    (re.compile("stage_(.+)_s"), "time of the stage {}"),
+    (re.compile("embedding_distance_(.+)"), "distance of the embedding {} to the training data"),
+)
 _STEPS = (
     ("year", 365.25 * 86400.0),
     ("day", 86400.0),
@@ -30,7 +36,13 @@ def signal_name(signal: str) -> str:
     base = base_of(signal)
     if base != signal:
         return f"spread of {signal_name(base)}"
-    return _NAMES.get(signal, signal.replace("_", " "))
+    if signal in _NAMES:
+        return _NAMES[signal]
+    for pattern, words in _FAMILIES:
+        found = pattern.fullmatch(signal)
+        if found is not None:
+            return words.format(found[1].replace("_", " "))
+    return signal.replace("_", " ")
 
 
 def slice_name(slice: Slice) -> str:
@@ -137,8 +149,9 @@ def _extent(finding: Finding, effect: Effect) -> str:
     if signal is not None and signal.form is SignalForm.VECTOR and not finding.novel:
         return f"by {effect.value:.2f} MMD, tolerated {effect.tolerance:.2f}"
     low, high = percent(max(0.0, effect.low)), percent(min(1.0, effect.high))
+    things = "boxes" if is_per_box(finding.signal) else "images"
     return (
-        f"{percent(effect.value)} of images affected, {low.removesuffix('%')} to {high}; "
+        f"{percent(effect.value)} of {things} affected, {low.removesuffix('%')} to {high}; "
         f"tolerated {percent(effect.tolerance)}"
     )
 

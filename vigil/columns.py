@@ -22,7 +22,8 @@ from vigil.signals.families import (
 )
 from vigil.signals.labels import CHOSEN
 from vigil.signals.masks import PRESENT
-from vigil.types import Signal, SignalForm, Task
+from vigil.summary import Layout
+from vigil.types import Per, Signal, SignalForm, Task
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,12 @@ def signals_of(
     names += [*own, *more]
     found = {name: own.get(name) or signal_of(name) for name in dict.fromkeys(names)}
     return tuple(one for one in found.values() if one is not None and one.form is SignalForm.SCALAR)
+
+
+def per_box_of(layout: Layout) -> NDArray[np.bool_]:
+    """Which signals of a layout have a value for each box and not for each record, (S,)."""
+    own = {one.name: one.per == Per.BOX for one in layout.declared}
+    return np.array([own.get(name, is_per_box(name)) for name in layout.signals], bool)
 
 
 def described(signals: Iterable[Signal]) -> tuple[Signal, ...]:

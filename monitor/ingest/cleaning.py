@@ -12,6 +12,7 @@ import numpy as np
 from monitor.ingest.shapes import sample_problem
 from vigil.arguments import NAME_LIMIT
 from vigil.build import fits
+from vigil.columns import per_box_of
 from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT, Ints, Layout, Summary
 from vigil.window import Ledger, Window
 
@@ -156,8 +157,8 @@ def _bounds(window: Window) -> Refused | None:
     elif any(
         (array < -limit).any() or (array > limit).any()
         for array, limit in (
-            (summary.moments[..., 0], summary.records[:, None] * _MOMENT_LIMIT),
-            (summary.moments[..., 1], summary.records[:, None] * _MOMENT_LIMIT**2),
+            (summary.moments[..., 0], summary.counts.sum(axis=2) * _MOMENT_LIMIT),
+            (summary.moments[..., 1], summary.counts.sum(axis=2) * _MOMENT_LIMIT**2),
             (summary.features, summary.embedded[:, None] * FEATURE_UNIT),
         )
     ):
@@ -168,8 +169,11 @@ def _bounds(window: Window) -> Refused | None:
 
 
 def _sums(window: Window) -> Refused | None:
-    """Counts are counts: not negative, and as many in the bins of a signal as there are records."""
+    """Counts are counts: not negative, and as many in the bins of a signal as there are records, or
+    as many in all signals of boxes."""
     summary, ledger = window.summary, window.ledger
+    totals, boxes = summary.counts.sum(axis=2), per_box_of(summary.layout)
+    of_records, of_boxes = totals[:, ~boxes], totals[:, boxes]
     problem = ""
     if len(set(summary.cells)) != len(summary.cells):
         problem = "a cell comes twice"
@@ -178,8 +182,10 @@ def _sums(window: Window) -> Refused | None:
         for array in (summary.records, summary.counts, summary.classes, summary.embedded)
     ):
         problem = "a count is negative"
-    elif (summary.counts.sum(axis=2) != summary.records[:, None]).any():
+    elif (of_records != summary.records[:, None]).any():
         problem = "the bins of a signal do not add up to the records"
+    elif (of_boxes != of_boxes[:, :1]).any():
+        problem = "the bins of the signals of boxes do not add up to the same"
     elif (summary.embedded > summary.records).any():
         problem = "more embeddings than records"
     elif not _is_ledger(ledger):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vigil.batch import make_batch  # noqa: F401 (declares the signals)
 from vigil.objects import Objects
 from vigil.signals.boxes import coverage, iou, mean_overlap
 from vigil.signals.declare import MEASURED

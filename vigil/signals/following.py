@@ -19,6 +19,7 @@ from vigil.signals.boxes import iou
 STREAMS = 256
 TRACKS = 4096
 FORGOTTEN_AFTER = 300
+_CHUNK = 32
 SAME_PLACE = 0.5
 """Boxes of neighbouring frames that overlap by this IoU or more are the same thing."""
 
@@ -41,6 +42,10 @@ class _Stream:
     tracks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
+_Pair = tuple[int, NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]
+"""A frame's row, boxes and tracks, and those of the frame before."""
+
+
 class Follower:
     """What is remembered of the frames that came before."""
 
@@ -61,6 +66,7 @@ class Follower:
         )
         ends = np.cumsum(objects.counts)
         ids = objects.track_ids()
+        pairs: list[_Pair] = []
         for row, (stream, end, count) in enumerate(
             zip(streams, ends.tolist(), objects.counts.tolist(), strict=True)
         ):
@@ -68,10 +74,14 @@ class Follower:
             line = self._line(stream)
             length, fragments = _known(line, tracks.tolist())
             out.length[end - count : end] = length
-            out.switches[row] = _switched(line, boxes, tracks)
+            if count and len(line.boxes):
+                pairs.append((row, boxes, tracks, line.boxes, line.tracks))
             out.fragments[row] = fragments
             followed = tracks != NO_TRACK
             line.boxes, line.tracks = boxes[followed], tracks[followed]
+        for start in range(0, len(pairs), _CHUNK):
+            part = pairs[start : start + _CHUNK]
+            out.switches[[pair[0] for pair in part]] = _switched(part)
         return out
 
     def _line(self, stream: object) -> _Stream:
@@ -105,11 +115,25 @@ def _known(line: _Stream, tracks: list[int]) -> tuple[list[float], int]:
     return lengths, fragments
 
 
-def _switched(line: _Stream, boxes: NDArray[np.float32], tracks: NDArray[np.int64]) -> int:
-    """Boxes that lie where the frame before had another track."""
-    if not len(boxes) or not len(line.boxes):
-        return 0
-    table = iou(boxes, line.boxes)
-    best = table.argmax(axis=1)
-    same_place = table[np.arange(len(boxes)), best] >= SAME_PLACE
-    return int((same_place & (tracks != NO_TRACK) & (line.tracks[best] != tracks)).sum())
+def _switched(pairs: Sequence[_Pair]) -> NDArray[np.int64]:
+    """Boxes that lie where the frame before had another track, of each pair of frames."""
+    boxes, tracks = _padded([(one[1], one[2]) for one in pairs])
+    before, numbers = _padded([(one[3], one[4]) for one in pairs])
+    table = iou(boxes, before)
+    best = table.argmax(axis=2)
+    overlap = np.take_along_axis(table, best[:, :, None], axis=2)[:, :, 0]
+    was = np.take_along_axis(numbers, best, axis=1)
+    switched = (overlap >= SAME_PLACE) & (tracks != NO_TRACK) & (was != tracks)
+    return np.asarray(switched.sum(axis=1), np.int64)
+
+
+def _padded(
+    frames: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Frames as (f, m, 4) and (f, m): boxes without a place and a track where one has fewer."""
+    most = max(len(tracks) for _, tracks in frames)
+    boxes = np.full((len(frames), most, 4), np.nan, np.float32)
+    tracks = np.full((len(frames), most), NO_TRACK, np.int64)
+    for row, (own, ids) in enumerate(frames):
+        boxes[row, : len(ids)], tracks[row, : len(ids)] = own, ids
+    return boxes, tracks

@@ -1,6 +1,7 @@
 """What masks say: the class of each pixel.
 
-Of a mask with more than 65536 pixels every k-th row is counted, whole rows, as few as make 65536.
+Of a mask with more than 32768 pixels every k-th row is counted, whole rows, so that about as many
+are left.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from vigil.arrays import as_column, as_numpy
 from vigil.errors import ShapeError
 
-PIXELS = 65536
+PIXELS = 32768
 MOST_CLASSES = 1000
 PRESENT = 0.001
 """From this share of the pixels on, a class is on the image."""
@@ -71,20 +72,31 @@ def areas_of(masks: Any, n: int, classes: int = 0) -> Areas:
         )
     step = -(-pixels.shape[1] * pixels.shape[2] // PIXELS)
     rows = pixels[:, step // 2 :: step]
-    rows = (rows if len(rows[0]) else pixels[:, :1]).astype(np.int64)
-    void = (rows < 0) | (rows >= MOST_CLASSES)
+    rows = rows if rows.shape[1] else pixels[:, :1]
     if pixels.dtype == np.uint8:
-        void |= rows == _IGNORED
-    boundary = (rows[:, :, 1:] != rows[:, :, :-1]).mean(axis=(1, 2)) if rows.shape[2] > 1 else 0.0
-    k = max(classes, int(rows[~void].max(initial=0)) + 1)
-    spots = np.where(void, k, rows) + (k + 1) * np.arange(n)[:, None, None]
-    counts = np.bincount(spots.reshape(-1), minlength=n * (k + 1)).reshape(n, k + 1)[:, :k]
+        codes, void = rows, _IGNORED
+    else:
+        codes, void = _codes(rows), MOST_CLASSES
+    counts = np.zeros((n, max(classes, void)), np.int64)
+    for row, one in enumerate(codes):
+        found = np.bincount(one.reshape(-1))[:void]  # the last code of a mask may be none
+        counts[row, : len(found)] = found
+    shown = np.flatnonzero(counts.any(axis=0))
+    counts = counts[:, : max(classes, 1, int(shown[-1]) + 1 if len(shown) else 0)]
+    differ = codes[:, :, 1:] != codes[:, :, :-1]
+    boundary = np.count_nonzero(differ, axis=(1, 2)) / max(1, differ[0].size)
     shares = _shares(counts)
     return Areas(
         shares=shares,
         count=np.where(np.isnan(shares[:, 0]), np.nan, (shares[:, 1:] >= PRESENT).sum(axis=1)),
-        boundary=np.broadcast_to(np.asarray(boundary, np.float64), (n,)),
+        boundary=boundary.astype(np.float64),
     )
+
+
+def _codes(pixels: NDArray[Any]) -> NDArray[np.uint16]:
+    """Classes in [0, 1000); 1000 is none."""
+    void = (pixels < 0) | (pixels >= MOST_CLASSES) if pixels.dtype != np.bool_ else False
+    return np.where(void, MOST_CLASSES, pixels).astype(np.uint16)
 
 
 def _shares(amounts: NDArray[Any]) -> NDArray[np.float32]:
