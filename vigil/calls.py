@@ -47,6 +47,9 @@ def rows_of(arguments: Mapping[str, Any], ids: Sequence[str] | None) -> int:
 
 def _length(value: Any) -> int:
     """Records of an array, a list, boxes, or a mapping of arrays."""
+    shape = getattr(value, "shape", None)
+    if shape:
+        return int(shape[0])
     if isinstance(value, Mapping):
         value = value["counts"] if "counts" in value else next(iter(value.values()))
     if isinstance(value, Objects):

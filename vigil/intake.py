@@ -15,7 +15,7 @@ from vigil.errors import ShapeError
 from vigil.picks import Make, Picker
 from vigil.privacy.pictures import Pictures
 from vigil.ring import layout
-from vigil.ring.encode import Encoder, Load, RemoteError
+from vigil.ring.encode import Encoder, RemoteError
 from vigil.ring.identity import Identity
 from vigil.ring.memory import Memory
 from vigil.ring.writer import Writer
@@ -132,7 +132,7 @@ class Intake:
 
     def put_labels(self, blob: bytes) -> bool:
         """Labels as JSON, for the sidecar; whether there was room."""
-        at = self.writer.reserve(layout.LABELS, len(blob), 0)
+        at = self.writer.reserve(layout.LABELS, layout.SLOT_HEADER + len(blob), 0)
         if at is None:
             return False
         start = at + layout.SLOT_HEADER
@@ -163,8 +163,7 @@ class Intake:
         if arguments.get("images") is not None and (self._picker or self._pictures):
             key = version, int(self.memory.words[layout.READER])
             arguments = self._pictured(arguments, metadata, n, first, ids, time_s, key)
-        load = Load(version, arguments, metadata, ids)
-        form = self._encoder.form(load)
+        form, load = self._encoder.read(version, arguments, metadata, ids)
         texts = self._encoder.texts(load, form)
         at = self.writer.reserve(layout.CALL, form.texts_at + len(texts), n)
         if at is None:

@@ -133,3 +133,34 @@ def test_calls_that_look_alike_share_a_form_and_new_forms_do_not_pile_up():
     for _ in range(50):
         intake.put({"outputs": np.ones((3, 2))}, {"a": ["x"] * 3}, 3, 0, None, 0.0, "v1")
     assert len(intake._encoder._forms) <= 256
+
+
+ALIKE = [
+    ({"outputs": np.zeros((2, 3)), "latency_s": 0.5}, {"site": ["a", "b"]}),
+    ({"outputs": np.ones((2, 3)), "latency_s": 0.25}, {"site": ["c", "d"]}),
+    ({"outputs": np.ones((2, 3)), "latency_s": 2}, {"site": ["c", "d"]}),
+    ({"outputs": np.ones((2, 3), np.float32), "latency_s": 0.25}, {"site": ["c", "d"]}),
+    ({"outputs": np.ones((2, 4)), "latency_s": 0.25}, {"site": ["c", "d"]}),
+    ({"outputs": np.ones((2, 3)), "latency_s": None}, {"site": ["c", "d"]}),
+    ({"outputs": np.ones((2, 3)), "latency_s": 0.25}, {"camera": ["c", "d"]}),
+    ({"outputs": np.ones((2, 3)), "latency_s": 0.25}, {"site": "c"}),
+    ({"outputs": np.ones((2, 3)), "latency_s": 0.25}, {"site": ["c", 5]}),
+    ({"outputs": np.ones((2, 3)), "latency_s": 0.25}, None),
+    ({"outputs": [[1.0, 0.0]] * 2, "latency_s": 0.25}, None),
+    ({"outputs": {"a": np.ones((2, 3))}, "latency_s": None}, None),
+]
+
+
+@pytest.mark.parametrize("first", range(len(ALIKE)))
+def test_a_call_that_nearly_looks_like_the_last_one_is_not_taken_for_it(first):
+    """What is known of the last call is used for the next only where it is the same."""
+    for arguments, metadata in ALIKE:
+        intake = Intake(WHO, folder=None, max_records=1000, max_bytes=2**20)
+        drain = Drain(intake.memory, WHO)
+        for given, beside in (ALIKE[first], (arguments, metadata), (arguments, metadata)):
+            every = {name: given.get(name) for name in ("outputs", "latency_s", "uris")}
+            assert intake.put(every, beside, 2, 0, None, 0.0, "v1")
+            found = drain.take()
+            alone = through(every, beside).arguments
+        assert found is not None
+        np.testing.assert_equal(found.arguments, alone)

@@ -25,7 +25,7 @@ def a_ring(**bounds) -> tuple[Writer, Memory]:
 
 
 def write(writer: Writer, text: bytes, n: int = 1) -> bool:
-    at = writer.reserve(layout.CALL, len(text), n)
+    at = writer.reserve(layout.CALL, layout.SLOT_HEADER + len(text), n)
     if at is None:
         return False
     start = at + layout.SLOT_HEADER

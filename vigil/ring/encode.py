@@ -21,6 +21,7 @@ from vigil.arrays import as_numpy
 from vigil.errors import ShapeError
 from vigil.objects import Objects
 from vigil.ring.layout import SLOT_HEADER, WORD, aligned
+from vigil.ring.likeness import Likeness
 from vigil.signals.strips import BAND, cut_of, rows_axis, view_of
 
 MAX_FORMS = 256
@@ -31,13 +32,15 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one array goes, from the start of the slot."""
+    """Where one array goes, from the start of the slot. ``is_cut``: of an image, its strips;
+    ``is_plain``: bytes as they are, at least one."""
 
     at: int
     end: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     is_cut: bool
+    is_plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,13 @@ class Load:
         if ids is not None:
             self._column(("ids",), ids)
 
+    @classmethod
+    def of(cls, arrays: list[Any], numbers: list[float], texts: list[Any]) -> Load:
+        """Parts whose form is known."""
+        load = cls.__new__(cls)
+        load.arrays, load.numbers, load.texts = arrays, numbers, texts
+        return load
+
     @property
     def key(self) -> tuple[Any, ...]:
         return tuple(self._key)
@@ -98,20 +108,20 @@ class Load:
         if type(value) is np.ndarray:
             self._array(path, value)
         elif isinstance(value, int | float):
-            self._key.append((path, "n"))
+            self._key += (path, "n", 0)
             self.numbers.append(value)
         elif path[0] in TEXTS and not isinstance(value, str):
             texts = value.tolist() if hasattr(value, "tolist") else value
             self._column(path, ["" if one is None else one for one in texts])
         elif isinstance(value, Mapping):
-            self._key.append((path, "m"))
+            self._key += (path, "m", 0)
             for name, one in value.items():
                 if one is not None:
                     self._add((*path, str(name)), one)
         elif isinstance(value, Objects):
             self._add(path, {f.name: getattr(value, f.name) for f in fields(value)})
         elif isinstance(value, list | tuple) and any(hasattr(one, "shape") for one in value):
-            self._key.append((path, "l", len(value)))
+            self._key += (path, "l", len(value))
             for place, one in enumerate(value):
                 self._array((*path, str(place)), as_numpy(one, path[0]))
         elif is_remote(value):
@@ -120,36 +130,37 @@ class Load:
             self._array(path, as_numpy(value, path[0]))
 
     def _array(self, path: Path, value: NDArray[Any]) -> None:
-        dtype, shape = value.dtype, value.shape
+        dtype = value.dtype
         if dtype.kind not in "buif":
             raise ShapeError(path[0], expected="an array of numbers", found=f"type {dtype}")
-        self._key.append((path, dtype, shape))
+        self._key += (path, dtype, value.shape)
         self.arrays.append(value)
 
     def _column(self, path: Path, values: Any) -> None:
-        self._key.append((path, "t", len(values)))
+        self._key += (path, "t", len(values))
         self.texts.append(values)
 
     def _metadata(self, metadata: Any) -> None:
         if type(metadata) is dict or isinstance(metadata, Mapping):
-            self._key.append((("metadata",), "m"))
+            self._key += (("metadata",), "m", 0)
             for name, value in metadata.items():
                 if isinstance(value, list | tuple):
-                    self._column(("metadata", str(name)), value)
+                    self._key += (("metadata", str(name)), "t", len(value))
+                    self.texts.append(value)
                 elif hasattr(value, "tolist") and len(getattr(value, "shape", ())):
                     self._column(("metadata", str(name)), value.tolist())
                 else:
-                    self._key.append((("metadata", str(name)), "s"))
+                    self._key += (("metadata", str(name)), "s", 1)
                     self.texts.append((value,))
             return
         rows = [dict(row) for row in metadata]
         names = list(rows[0]) if rows else []
         if names and all(list(row) == names for row in rows):
-            self._key.append((("metadata",), "m"))
+            self._key += (("metadata",), "m", 0)
             for name in names:
                 self._column(("metadata", str(name)), [row[name] for row in rows])
         else:
-            self._key.append((("metadata",), "j"))
+            self._key += (("metadata",), "j", 1)
             plain = [{str(name): str(value) for name, value in row.items()} for row in rows]
             self.texts.append((json.dumps(plain),))
 
@@ -159,6 +170,27 @@ class Encoder:
 
     def __init__(self) -> None:
         self._forms: dict[tuple[Any, ...], Form] = {}
+        self._last: tuple[Likeness, Form] | None = None
+
+    def read(
+        self, version: str, arguments: Mapping[str, Any], metadata: Any, ids: Any
+    ) -> tuple[Form, Load]:
+        """The form and the parts of a call.
+
+        Raises:
+            ShapeError, RemoteError: as ``Load``.
+        """
+        last = self._last
+        if last is not None and ids is None:
+            parts = last[0].parts(version, arguments, metadata)
+            if parts is not None:
+                return last[1], Load.of(*parts)
+        load = Load(version, arguments, metadata, ids)
+        form = self.form(load)
+        if ids is None:
+            like = Likeness(load.key, tuple(arguments))
+            self._last = (like, form) if like.is_plain else None
+        return form, load
 
     def form(self, load: Load) -> Form:
         key = load.key
@@ -188,23 +220,24 @@ class Encoder:
         """Fill a slot behind its header; ``at`` is where the slot starts."""
         start = at + SLOT_HEADER
         memory[start : start + len(form.head)] = form.head
-        form.numbers.pack_into(memory, at + form.numbers_at, *load.numbers)
+        if load.numbers:
+            form.numbers.pack_into(memory, at + form.numbers_at, *load.numbers)
         for array, place in zip(load.arrays, form.places, strict=True):
-            if place.is_cut:
-                there = np.ndarray(place.shape, place.dtype, memory, at + place.at)
-                axis = rows_axis(array.shape)
-                cut = cut_of(*array.shape[axis : axis + 2])
-                np.copyto(there, view_of(array, cut, axis))
-            elif place.end == place.at:
-                continue
-            elif array.flags.c_contiguous and place.dtype.isnative:
+            if place.is_plain and array.flags.c_contiguous:
                 # Unlike numpy's own copy this one keeps the interpreter's lock, which is cheaper
                 # than to wait for it again.
                 memory[at + place.at : at + place.end] = array.data.cast("B")
+                continue
+            there: NDArray[Any] = np.ndarray(place.shape, place.dtype, memory, at + place.at)
+            if place.is_cut:
+                axis = rows_axis(array.shape)
+                cut = cut_of(*array.shape[axis : axis + 2])
+                np.copyto(there, view_of(array, cut, axis))
             else:
-                np.copyto(np.ndarray(place.shape, place.dtype, memory, at + place.at), array)
-        texts_at = at + form.texts_at
-        memory[texts_at : texts_at + len(texts)] = texts
+                np.copyto(there, array)
+        if texts:
+            texts_at = at + form.texts_at
+            memory[texts_at : texts_at + len(texts)] = texts
 
 
 def _form(key: tuple[Any, ...]) -> Form:
@@ -214,13 +247,13 @@ def _form(key: tuple[Any, ...]) -> Form:
     plain: dict[str, Any]
     arrays: list[tuple[list[Any], np.dtype[Any], tuple[int, ...], bool]] = []
     numbers = texts = 0
-    for path, kind, *rest in parts:
+    for path, kind, shape in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         if isinstance(kind, str):
-            described.append([list(path), kind, *rest])
+            described.append([list(path), kind, shape])
             numbers += kind == "n"
-            texts += rest[0] if kind == "t" else int(kind in "sj")
+            texts += shape if kind in ("t", "s", "j") else 0
             continue
-        shape, whole = rest[0], rest[0]
+        whole = shape
         axis = rows_axis(shape)
         is_cut = path == ("images",) and len(shape) in (3, 4) and 0 not in shape
         extra: list[int] = []
@@ -243,7 +276,8 @@ def _form(key: tuple[Any, ...]) -> Form:
     for entry, dtype, shape, is_cut in arrays:
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         entry[4] = end
-        places.append(Place(end, end + size, shape, dtype, is_cut))
+        is_plain = dtype.isnative and size > 0 and not is_cut
+        places.append(Place(end, end + size, shape, dtype, is_cut, is_plain))
         end = aligned(end + size)
     plain["texts_at"] = end
     return Form(

@@ -6,6 +6,23 @@ import threading
 from collections import Counter
 
 from vigil.ring import layout
+from vigil.ring.layout import (
+    ALIGN,
+    COMMIT,
+    COMMITTED,
+    HEAD,
+    HEADER_BYTES,
+    KIND,
+    LOST,
+    OPEN,
+    PADDING,
+    RECORDS,
+    RECORDS_IN,
+    RECORDS_OUT,
+    SEQUENCE,
+    TAIL,
+    fence,
+)
 from vigil.ring.memory import Memory
 
 WARM_BYTES = 2 * 2**20
@@ -35,38 +52,37 @@ class Writer:
         self._slots = 0
 
     def reserve(self, kind: int, size: int, n: int) -> int | None:
-        """A slot of ``size`` bytes and its header for n records: where it starts in the memory.
+        """A slot of ``size`` bytes, its header among them, for n records: where it starts.
 
         None where there is no room: the records are counted as ``queue_full``.
         """
-        size = (size + layout.SLOT_HEADER + layout.ALIGN - 1) & -layout.ALIGN
+        size = (size + ALIGN - 1) & -ALIGN
         words = self._words
         with self._lock:
-            head, tail = self._head, words[layout.TAIL]
+            head, tail = self._head, words[TAIL]
             place = head % self._capacity
             left = self._capacity - place
             # Where nothing waits the ring starts over: memory used just now is still in the cache.
             padding = left if left < size or (head == tail and size <= place > WARM_BYTES) else 0
-            waiting = self._records - words[layout.RECORDS_OUT]
             if (
                 size > self._largest
                 or head + padding + size - tail > self._capacity
-                or waiting + n > self._max_records
+                or self._records - words[RECORDS_OUT] + n > self._max_records
             ):
-                words[layout.LOST] += n
+                words[LOST] += n
                 return None
             if padding:
-                self._open(place, padding, layout.PADDING, 0)
-                words[self._word(place) + layout.COMMIT] = self._slots << 2 | layout.COMMITTED
+                at = self._open(place, padding, PADDING, 0)
+                words[at + COMMIT] = self._slots << 2 | COMMITTED
                 head += padding
                 place = 0
-            self._open(place, size, kind, n)
+            at = self._open(place, size, kind, n)
             self._head = head + size
             self._records += n
-            words[layout.RECORDS_IN] = self._records
-            layout.fence()
-            words[layout.HEAD] = self._head
-        return layout.HEADER_BYTES + place
+            words[RECORDS_IN] = self._records
+            fence()
+            words[HEAD] = self._head
+        return at << 3
 
     def commit(self, at: int) -> None:
         """The slot holds what it should."""
@@ -112,19 +128,18 @@ class Writer:
         """Nothing more will come."""
         self._words[layout.CLOSED] = 1
 
-    def _open(self, place: int, size: int, kind: int, n: int) -> None:
-        words, at = self._words, self._word(place)
+    def _open(self, place: int, size: int, kind: int, n: int) -> int:
+        """Write the header of a slot; its first word."""
+        words, at = self._words, (HEADER_BYTES + place) >> 3
         self._slots += 1
-        words[at + layout.COMMIT] = layout.OPEN
+        words[at + COMMIT] = OPEN
         words[at] = size
-        words[at + layout.SEQUENCE] = self._slots
-        words[at + layout.KIND] = kind
-        words[at + layout.RECORDS] = n
-
-    def _word(self, place: int) -> int:
-        return (layout.HEADER_BYTES + place) >> 3
+        words[at + SEQUENCE] = self._slots
+        words[at + KIND] = kind
+        words[at + RECORDS] = n
+        return at
 
     def _finish(self, at: int, state: int) -> None:
         word = at >> 3
-        layout.fence()
-        self._words[word + layout.COMMIT] = self._words[word + layout.SEQUENCE] << 2 | state
+        fence()
+        self._words[word + COMMIT] = self._words[word + SEQUENCE] << 2 | state
