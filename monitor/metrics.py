@@ -129,6 +129,11 @@ CATALOGUE: tuple[Metric, ...] = (
         (*_FAMILY, "version", "quantile"),
         "Latency of an inference in the latest windows, from counts per bin.",
     ),
+    _gauge(
+        "vigil_cost_per_thousand",
+        _FAMILY,
+        "What 1000 inferences cost lately: the replicas' price over what they inferred.",
+    ),
     _gauge("vigil_audit_pages", (), "Pages of the last self-audit, over the windows it judged."),
     _gauge("vigil_audit_budget_pages", (), "Pages that the budget allows in those windows."),
     _gauge("vigil_audit_realised_rate", (), "Pages per allowed page in the last self-audit."),

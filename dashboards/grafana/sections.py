@@ -140,7 +140,7 @@ _TRAFFIC = (
             "dropped by {{source}}",
             f"sum by (source) (rate(vigil_records_dropped_total{{{OF_MODEL}}}[5m]))",
         ),
-        width=12,
+        width=8,
         unit="ops",
     ),
     lines(
@@ -150,8 +150,15 @@ _TRAFFIC = (
             "{{model}} {{status}}",
             f"sum by (model, status) (rate(vigil_labels_total{{{OF_MODEL}}}[15m]))",
         ),
-        width=12,
+        width=8,
         unit="ops",
+    ),
+    lines(
+        "Cost of 1000 inferences",
+        "The replicas' price over what they inferred; only of models with a price.",
+        ("{{model}}", f"vigil_cost_per_thousand{{{OF_MODEL}}}"),
+        width=8,
+        unit="none",
     ),
 )
 

@@ -91,7 +91,8 @@ def show(
         for one in records:
             value = "" if one["value"] is None else f" {one['value']:.4g}"
             where = ", ".join(f"{key}={text}" for key, text in sorted(one["metadata"].items()))
-            say(f"  {one['record_id']}{value}  {where}  {one['uri']}".rstrip())
+            trace = f"  trace {one['trace_id']}" if one["trace_id"] else ""
+            say(f"  {one['record_id']}{value}  {where}  {one['uri']}".rstrip() + trace)
     for action in found["actions"]:
         say(f"\naction {action['id']}: {action['kind']}, {action['state']}")
         for reason in action["decision"].get("reasons", ()):

@@ -40,6 +40,7 @@ class Shown:
     uri: str
     contribution: float
     pixels: NDArray[np.uint8] | None = None
+    trace_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Without pixels."""
@@ -50,6 +51,7 @@ class Shown:
             "prediction": self.prediction,
             "metadata": dict(self.metadata),
             "uri": self.uri,
+            "trace_id": self.trace_id,
             "contribution": round(self.contribution, 4),
         }
 
@@ -98,4 +100,5 @@ def _shown(sample: Sample, row: int, value: float | None, contribution: float) -
         uri=sample.uris[row],
         contribution=contribution,
         pixels=sample.thumbnails[row] if sample.has_thumbnails else None,
+        trace_id=sample.trace_ids[row],
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fsspec import available_protocols
 from pydantic_core import PydanticCustomError
 
+TRACE_ID = "{trace_id}"
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -24,6 +25,22 @@ def http_address(text: str) -> str:
     if not usable or not text.isascii() or re.search(r"[\s\x00-\x1f]", text):
         raise PydanticCustomError("http_address", "an http(s) address")
     return text
+
+
+def trace_address(text: str) -> str:
+    """Raises:
+    PydanticCustomError: not an http(s) address with ``{trace_id}`` once, after its host.
+    """
+    if text.count(TRACE_ID) != 1 or TRACE_ID in text.partition("://")[2].partition("/")[0]:
+        raise PydanticCustomError("trace_address", "an address with {trace_id} in it, once")
+    return http_address(text)
+
+
+def trace_link(template: str | None, trace_id: str) -> str:
+    """Where a trace is shown; "" where it has no id, or nobody said where."""
+    if not template or not trace_id:
+        return ""
+    return template.replace(TRACE_ID, quote(trace_id, safe=""))
 
 
 def is_private_way(url: str) -> bool:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from monitor.settings.addresses import http_address
+from monitor.settings.addresses import http_address, trace_address
 from vigil.types import Slice
 
 
@@ -33,6 +33,7 @@ Days = Annotated[float, Field(gt=0, le=36_500, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 HttpAddress = Annotated[str, AfterValidator(http_address)]
+TraceUrl = Annotated[str, AfterValidator(trace_address)]
 Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 Port = Annotated[int, Field(ge=1, le=65_535, strict=True)]
 Text = Annotated[str, Field(min_length=1)]

@@ -16,6 +16,8 @@ MEANINGS: dict[str, str] = {
     "service.max_future_s": "a window that ends further ahead than this is refused",
     "service.session_secret": "signs the console's session cookies; without it, people log in "
     "again after a restart",
+    "service.trace_url": "where a trace is shown, with `{trace_id}` in it: records of an incident "
+    "link there",
     "budget.false_pages": "how many false pages are acceptable ...",
     "budget.per_days": "... in how many days, over all models, slices and signals together: 85 % "
     "are for changes, 5 % each for risk and calibration as late labels show them, 5 % for "
@@ -275,7 +277,9 @@ MEANINGS: dict[str, str] = {
     "heartbeat.outbox_late_after_s": "a message undelivered for so long pages through another "
     "receiver",
     "models[].error_cost": "what a wrong answer costs, for post-mortems; unset: not known",
-    "models[].currency": "of `error_cost`, such as EUR",
+    "models[].currency": "of `error_cost` and `price_per_hour`, such as EUR",
+    "models[].price_per_hour": "what one replica costs an hour: `vigil_cost_per_thousand` follows "
+    "from it; unset: not known",
     "models[].labels_every_s": "labels are missed after so long without one; unset: never",
     "runbook_review_days": "a runbook that was not reviewed for so long is reported",
 }

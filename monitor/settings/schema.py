@@ -27,6 +27,7 @@ from monitor.settings.fields import (
     Section,
     Share,
     Switch,
+    TraceUrl,
     Wait,
     Window,
     slice_name,
@@ -50,6 +51,7 @@ class Service(Section):
     lateness_s: Wait = 30.0
     max_future_s: Seconds = 300.0
     session_secret: SecretRef | None = None
+    trace_url: TraceUrl | None = None
 
 
 CHANGE_SHARE, LABELS_SHARE, GUARDRAIL_SHARE = 0.85, 0.05, 0.05
@@ -123,6 +125,7 @@ class WatchedModel(Section):
     labels_every_s: Seconds | None = None
     error_cost: Positive | None = None
     currency: str = ""
+    price_per_hour: Positive | None = None
     tolerance: dict[str, Annotated[float, Field(ge=0, strict=True)]] = Field(default_factory=dict)
     rollback: Rollback = Rollback()
     guardrails: tuple[Guardrail, ...] = ()

@@ -115,7 +115,8 @@ class ReportLine:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExemplarLine:
     """One record that shows a drift. ``image`` is a data URI, or None where privacy keeps no
-    pixels; ``value`` is None where the signal is no number."""
+    pixels; ``value`` is None where the signal is no number; ``trace`` is where its trace is shown,
+    or ""."""
 
     record_id: str
     at: datetime
@@ -124,6 +125,7 @@ class ExemplarLine:
     where: str
     uri: str
     image: str | None
+    trace: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from monitor.metrics import CONTENT_TYPE
 from monitor.services import Services
+from monitor.serving.cost import cost_per_thousand
 from monitor.store import overview
 from monitor.web.api.answers import HealthOut
 from monitor.web.auth import Reader, services_of
@@ -78,6 +80,16 @@ def _refresh(services: Services) -> None:
                 for row in overview.live_sources(session)
             },
         )
+        metrics.replace("vigil_cost_per_thousand", _costs(services, session))
         last = overview.last_tick_end(session)
     if last is not None:
         metrics.gauge("vigil_last_tick_timestamp_seconds", last.timestamp())
+
+
+def _costs(services: Services, session: Session) -> dict[tuple[str, ...], float]:
+    now, window_s = services.clock.now(), services.settings.service.window_s
+    found = {
+        (one.name, one.deployment): cost_per_thousand(session, one, now=now, window_s=window_s)
+        for one in services.settings.models
+    }
+    return {family: cost for family, cost in found.items() if cost is not None}

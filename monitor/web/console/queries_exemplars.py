@@ -15,13 +15,19 @@ from sqlalchemy.orm import Session
 from alerts.types import Incident
 from dashboards.console.readmodels import ExemplarGroup, ExemplarLine
 from monitor.response.exemplars import Shown, exemplars_of
+from monitor.settings.addresses import trace_link
 from monitor.store.samples import SampleStore
 from monitor.store.tables import IncidentRow
 from vigil.types import utc
 
 
 def groups_of(
-    session: Session, samples: SampleStore, row: IncidentRow, class_names: Sequence[str]
+    session: Session,
+    samples: SampleStore,
+    row: IncidentRow,
+    class_names: Sequence[str],
+    *,
+    trace_url: str | None,
 ) -> tuple[ExemplarGroup, ...]:
     """One group a signal; none where the row can't be read or the sample is gone."""
     try:
@@ -29,12 +35,14 @@ def groups_of(
     except (ValueError, KeyError, TypeError):
         return ()
     return tuple(
-        ExemplarGroup(signal=signal, records=tuple(line_of(one, class_names) for one in records))
+        ExemplarGroup(
+            signal=signal, records=tuple(line_of(one, class_names, trace_url) for one in records)
+        )
         for signal, records in exemplars_of(session, samples, incident).items()
     )
 
 
-def line_of(one: Shown, class_names: Sequence[str]) -> ExemplarLine:
+def line_of(one: Shown, class_names: Sequence[str], trace_url: str | None = None) -> ExemplarLine:
     """One record in words, its thumbnail as a data URI."""
     named = 0 <= one.prediction < len(class_names)
     return ExemplarLine(
@@ -49,6 +57,7 @@ def line_of(one: Shown, class_names: Sequence[str]) -> ExemplarLine:
         where=", ".join(f"{key} {value}" for key, value in sorted(one.metadata.items())),
         uri=one.uri,
         image=None if one.pixels is None else _data_uri(one.pixels),
+        trace=trace_link(trace_url, one.trace_id),
     )
 
 

@@ -46,7 +46,7 @@ from monitor.web.console.queries_points import (
     table_of,
 )
 from vigil.baseline import Baseline
-from vigil.catalogue import CATALOGUE, base_of
+from vigil.catalogue import base_of, signal_of
 from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Effect, Outcome, SignalForm
 
@@ -125,7 +125,13 @@ def incident_page(
         threshold=threshold,
         signal_shares=tuple(shares.signals.items()),
         slice_shares=tuple(shares.slices.items()),
-        exemplars=groups_of(session, services.samples, row, target.class_names),
+        exemplars=groups_of(
+            session,
+            services.samples,
+            row,
+            target.class_names,
+            trace_url=settings.service.trace_url,
+        ),
         report=queries_report.line_of(session, row.id),
         times=tuple(
             TimeTo(step=one.step, seconds=one.seconds, since=one.since)
@@ -279,7 +285,7 @@ def _worst_moment(
 def _scalar(findings: Sequence[FindingLine]) -> str:
     """The first finding whose distribution can be drawn."""
     for finding in findings:
-        signal = CATALOGUE.get(base_of(finding.signal))
+        signal = signal_of(base_of(finding.signal))
         if signal is not None and signal.form is SignalForm.SCALAR:
             return signal.name
     return "confidence"
