@@ -60,8 +60,8 @@ each; guardrails. Together that is all of it."""
 
 RESERVE = 1.5
 """Real traffic is not exchangeable, and tempering makes up for that only nearly: changes need so
-much more evidence than the budget alone asks for (docs/decisions/0010). It delays a page by the
-time that its logarithm takes to gather."""
+much more evidence than the budget alone asks for (docs/decisions/0010, 0014). It delays a page by
+the time that its logarithm takes to gather."""
 
 
 class Budget(Section):
