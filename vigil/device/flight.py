@@ -54,6 +54,11 @@ class Flight:
     segments: Sequence[Segment]
     names: tuple[str, ...]
 
+    def forget(self) -> None:
+        """It is under way no longer."""
+        for one in self.segments:
+            one.gathered.waiting -= 1
+
 
 def known_of(
     calls: Sequence[DeviceCall],
@@ -158,8 +163,6 @@ def land(flight: Flight, frames: Frames) -> None:
 
     ``frames`` remembers the last frames of each camera.
     """
-    for one in flight.segments:
-        one.gathered.waiting -= 1
     prediction, confidence, *rest = unpacked(flight.here, flight.forms)
     seen = rest[:_FRAME_PARTS] if flight.block.form.image is not None else []
     rest = rest[len(seen) :]

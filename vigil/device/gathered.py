@@ -59,6 +59,11 @@ class Gathered:
         """Whether nothing came back of it."""
         return not self._ledgers
 
+    @property
+    def records(self) -> int:
+        """So many came back of it."""
+        return len(self._ids)
+
     def rows_of(self, batch: RecordBatch) -> NDArray[np.int64]:
         """The cell of each record."""
         self._cells, rows = cells_of(

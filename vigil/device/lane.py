@@ -104,7 +104,9 @@ class CudaLane(HostLane):
         self._stream: Any = None
 
     def is_capturing(self) -> bool:
-        return bool(torch().cuda.is_current_stream_capturing())
+        cuda = torch().cuda
+        with cuda.device(self.device):
+            return bool(cuda.is_current_stream_capturing())
 
     def mark(self, marks: dict[int, Any], buffers: Iterable[Tensor]) -> None:
         stream = torch().cuda.current_stream(self.device)

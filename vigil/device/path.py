@@ -148,8 +148,8 @@ class DevicePath:
                 with self._counted(block, drop):
                     self._launch(block, ruler_of, drop)
             self._land(until, drop)
-            self._end(ended)
-            return self._ended(until)
+            self._end(ended, drop)
+            return self._ended(until, drop)
 
     @contextmanager
     def _counted(self, block: Block, drop: Drop) -> Iterator[None]:
@@ -157,8 +157,7 @@ class DevicePath:
         try:
             yield
         except Exception as error:
-            self.problem = f"{type(error).__name__}: {error}"
-            drop("error", block.filled)
+            self._noted(drop)("error", block.filled, error)
             self._staging.give_back(block)
 
     def _noted(self, drop: Drop) -> Callable[[str, int, Exception], None]:
@@ -213,14 +212,20 @@ class DevicePath:
         """Take in what came back of the blocks under way, in order."""
         while self._flights:
             flight = self._flights[0]
-            if not flight.block.lane.wait(flight.event, max(0.0, until - time.monotonic())):
-                return
-            self._flights.pop(0)
             with self._counted(flight.block, drop):
+                try:
+                    if not flight.block.lane.wait(flight.event, _left(until)):
+                        return
+                except Exception:
+                    flight.forget()
+                    self._flights.pop(0)
+                    raise
+                self._flights.pop(0)
+                flight.forget()
                 land(flight, self._frames)
                 self._staging.give_back(flight.block)
 
-    def _end(self, ended: float) -> None:
+    def _end(self, ended: float, drop: Drop) -> None:
         """Start the copy of each window that ended and has nothing under way."""
         for key, gathered in list(self._open.items()):
             lane, version, value = key
@@ -230,16 +235,29 @@ class DevicePath:
             del self._open[key]
             if gathered.is_empty:  # nothing of it could be measured
                 continue
-            with lane.work(()):
-                here, event = gathered.download(), lane.done()
-            self._endings.append(_Ending(version, start_s, gathered, lane, here, event))
+            with self._lost(gathered, drop):
+                with lane.work(()):
+                    here, event = gathered.download(), lane.done()
+                self._endings.append(_Ending(version, start_s, gathered, lane, here, event))
 
-    def _ended(self, until: float) -> list[tuple[str, float, Part]]:
-        parts, still = [], []
-        for one in self._endings:
-            if one.lane.wait(one.event, max(0.0, until - time.monotonic())):
-                parts.append((one.version, one.start_s, one.gathered.part(one.here)))
-            else:
-                still.append(one)
-        self._endings = still
+    def _ended(self, until: float, drop: Drop) -> list[tuple[str, float, Part]]:
+        parts, endings, self._endings = [], self._endings, []
+        for one in endings:
+            with self._lost(one.gathered, drop):
+                if one.lane.wait(one.event, _left(until)):
+                    parts.append((one.version, one.start_s, one.gathered.part(one.here)))
+                else:
+                    self._endings.append(one)
         return parts
+
+    @contextmanager
+    def _lost(self, gathered: Gathered, drop: Drop) -> Iterator[None]:
+        """A window that can't be fetched is a count, too."""
+        try:
+            yield
+        except Exception as error:
+            self._noted(drop)("error", gathered.records, error)
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())

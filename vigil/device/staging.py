@@ -9,6 +9,7 @@ from typing import Any
 
 from vigil.device.block import Block, Form, form_of
 from vigil.device.call import DeviceCall
+from vigil.device.capture import captures_left_alone
 from vigil.device.lane import CudaLane, HostLane, Lane
 from vigil.device.tensors import Tensor
 from vigil.quality.schema import ImageForm
@@ -89,7 +90,8 @@ class Staging:
     def _make(self, form: Form, lane: Lane) -> Block | None:
         if self._bytes + form.nbytes > self._max_bytes and not self._forget(form.nbytes):
             return None
-        block = Block(form, lane)
+        with captures_left_alone():
+            block = Block(form, lane)
         self._made[form] += 1
         self._bytes += form.nbytes
         return block
