@@ -19,7 +19,7 @@ from monitor.labelling import withdrawing
 from monitor.retraining import datasets
 from monitor.services import Services
 from monitor.store import audit
-from monitor.store.tables import LabelRow, LedgerIdRow, WindowRow
+from monitor.store.tables import BoxLabelRow, LabelRow, LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger, unpack_ledger
 from vigil.window import Ledger
 
@@ -54,6 +54,7 @@ def forget(services: Services, record_id: str, *, actor: str) -> Forgotten:
         labels = session.scalars(
             delete(LabelRow).where(LabelRow.record_id == record_id).returning(LabelRow.id)
         ).all()
+        session.execute(delete(BoxLabelRow).where(BoxLabelRow.record_id == record_id))
         now = services.clock.now()
         tasks = withdrawing.forget(session, services.samples, record_id, at=now)
         datasets.forget(session, services.settings, services.samples, record_id)

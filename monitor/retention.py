@@ -15,6 +15,7 @@ from monitor.settings.schema import Retention
 from monitor.store.database import Sessions
 from monitor.store.samples import SampleStore
 from monitor.store.tables import (
+    BoxLabelRow,
     CanaryRow,
     ControlRow,
     GateRow,
@@ -73,6 +74,7 @@ def sweep(sessions: Sessions, samples: SampleStore, keep: Retention, *, now: dat
         incidents=_delete(sessions, IncidentRow, IncidentRow.resolved_at < old),
         labels=_delete(sessions, LabelRow, LabelRow.arrived_at < old),
     )
+    _delete(sessions, BoxLabelRow, BoxLabelRow.arrived_at < old)
     _delete(sessions, InboundEventRow, InboundEventRow.received_at < now - INBOUND_KEPT)
     _delete(
         sessions,

@@ -56,6 +56,7 @@ def model_card(
             CardSection(title="Summary", sentences=tuple(_summary(found, len(rows), version))),
             traffic.versions(session, model, deployment, since=since, until=now),
             quality.of_the_model(found, watched.class_names if watched else ()),
+            *quality.of_the_boxes(found),
             quality.calibration(found, book.records),
             incidents.incidents(rows, now),
             incidents.actions(session, rows, model, deployment, since),

@@ -10,10 +10,11 @@ from detectors.quality.estimate import Estimate, mean_share
 from monitor.labelling.quality import QualityReport
 from monitor.labelling.quality_model import BASIS, PartQuality, standing_for
 from monitor.labelling.quality_values import LabelledRecord
-from monitor.labelling.quality_words import interval, of_labellers, of_model
+from monitor.labelling.quality_words import interval, of_boxes, of_labellers, of_model
 from vigil.summary import CONFIDENCE_BINS
 from vigil.types import WHOLE
 
+BOX_COLUMNS = ("images", "objects", "mAP at 0.5", "recall at 0.5", "mAP 0.5 to 0.95", "basis")
 COLUMNS = ("labels", "accuracy", "macro F1", "calibration error", "basis")
 
 
@@ -41,6 +42,31 @@ def of_the_model(found: QualityReport, class_names: tuple[str, ...]) -> CardSect
             "camera are worth less."
         )
     return CardSection(title="Quality", sentences=tuple(sentences), tables=tuple(tables))
+
+
+def of_the_boxes(found: QualityReport) -> tuple[CardSection, ...]:
+    """Precision and recall of boxes, by version and by slice (worst first); none where nobody drew
+    any."""
+    boxes = found.boxes
+    if boxes is None:
+        return ()
+    tables = []
+    for what, parts in (("version", boxes.versions), ("slice", boxes.slices)):
+        rows = tuple(
+            (
+                one.version or str(one.slice),
+                str(one.images),
+                str(one.objects),
+                _or_dash(one.quality.precision_50 if one.quality else None),
+                _or_dash(one.quality.recall if one.quality else None),
+                _or_dash(one.quality.mean_precision if one.quality else None),
+                one.basis.value,
+            )
+            for one in parts
+        )
+        if rows and (what == "slice" or len(rows) > 1):
+            tables.append(CardTable(columns=(what, *BOX_COLUMNS), rows=rows, numeric=(1, 2)))
+    return (CardSection(title="Boxes", sentences=tuple(of_boxes(boxes)), tables=tuple(tables)),)
 
 
 def calibration(found: QualityReport, records: tuple[LabelledRecord, ...]) -> CardSection:

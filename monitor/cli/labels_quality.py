@@ -20,6 +20,7 @@ from monitor.cli.output import as_json, rows, say
 if TYPE_CHECKING:
     from detectors.quality.estimate import Estimate
     from monitor.labelling.quality import QualityReport
+    from monitor.labelling.quality_boxes import BoxReport
     from monitor.labelling.quality_labellers import LabellerQuality
     from monitor.labelling.quality_model import ModelQuality, PartQuality
     from monitor.labelling.quality_suspects import Suspect
@@ -53,12 +54,18 @@ def quality(
 
 
 def _show(found: QualityReport) -> None:
-    from monitor.labelling.quality_words import of_labellers, of_model
+    from monitor.labelling.quality_words import of_boxes, of_labellers, of_model
 
-    for text in of_model(found.quality):
-        say(text)
-    say("")
-    _parts(found.quality)
+    if found.quality.labels or found.boxes is None:
+        for text in of_model(found.quality):
+            say(text)
+        say("")
+        _parts(found.quality)
+    if found.boxes is not None:
+        for text in of_boxes(found.boxes):
+            say(text)
+        say("")
+        _box_parts(found.boxes)
     for text in of_labellers(found.labellers):
         say(text)
     say("")
@@ -85,6 +92,27 @@ def _part(one: PartQuality) -> dict[str, Any]:
         "calibration error": _interval(one.quality.calibration),
         "from": one.basis.value,
     }
+
+
+def _box_parts(boxes: BoxReport) -> None:
+    parts = [
+        *([boxes.whole] if boxes.whole else []),
+        *(boxes.versions if len(boxes.versions) > 1 else ()),
+        *boxes.slices,
+    ]
+    if parts:
+        _table(
+            {
+                "slice": f"version {one.version}" if one.version else str(one.slice),
+                "images": one.images,
+                "objects": one.objects,
+                "mAP at 0.5": _interval(one.quality.precision_50 if one.quality else None),
+                "recall at 0.5": _interval(one.quality.recall if one.quality else None),
+                "mAP 0.5:0.95": _interval(one.quality.mean_precision if one.quality else None),
+                "from": one.basis.value,
+            }
+            for one in parts
+        )
 
 
 def _people(found: LabellerQuality) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from monitor.ingest.arrivals import first_seen, observe_releases, update_sources
+from monitor.ingest.box_labels import BoxLabelIn, take_boxes
 from monitor.ingest.cleaning import BOOT_LIMIT, Refusal, Refused, has_names, judge
-from monitor.ingest.labels import take_labels
+from monitor.ingest.labels import LabelOutcome, take_labels
 from monitor.ingest.latency import latency_quantiles
 from monitor.ingest.receipts import LabelIn, LabelReceipt, Receipt
 from monitor.ingest.rejections import Rejected, count_rejections
@@ -136,9 +137,23 @@ class Ingest:
         A label whose record is not known is rejected, unless it carries the prediction itself.
         ``judged_by`` names the tick that has counted them; where none has, the next one will.
         """
+        return self._labelled(
+            lambda session, now: take_labels(session, labels, now=now, judged_by=judged_by)
+        )
+
+    def boxes(self, labels: Sequence[BoxLabelIn]) -> list[LabelReceipt]:
+        """Store boxes that people drew beside those that the model drew on the same records; one
+        receipt for each, in order. A record that was not sampled is rejected."""
+        return self._labelled(
+            lambda session, now: take_boxes(session, self._samples, labels, now=now)
+        )
+
+    def _labelled(
+        self, take: Callable[[Session, datetime], list[LabelOutcome]]
+    ) -> list[LabelReceipt]:
         now = self._clock.now()
         with self._sessions.begin() as session:
-            outcomes = take_labels(session, labels, now=now, judged_by=judged_by)
+            outcomes = take(session, now)
             count_rejections(
                 session,
                 [

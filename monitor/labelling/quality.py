@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy.orm import Session
 
+from monitor.labelling.quality_boxes import BoxReport, box_report
 from monitor.labelling.quality_labellers import LabellerQuality, labeller_quality
 from monitor.labelling.quality_model import ModelQuality, model_quality
 from monitor.labelling.quality_read import LabelBook, read
@@ -30,6 +31,7 @@ class QualityReport:
     quality: ModelQuality
     labellers: LabellerQuality
     suspects: tuple[Suspect, ...]
+    boxes: BoxReport | None = None
 
 
 def quality_of(
@@ -78,4 +80,5 @@ def report_on(
                 class_names=watched.class_names if watched else (),
             )
         ),
+        boxes=box_report(book.boxes),
     )

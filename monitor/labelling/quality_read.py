@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from monitor.labelling.quality_boxes import BoxRecord
 from monitor.labelling.quality_values import Drawn, LabelledRecord, Said, TaskState
-from monitor.store.tables import ActionRow, AnnotationRow, LabelRow, LabelTaskRow
+from monitor.store.tables import ActionRow, AnnotationRow, BoxLabelRow, LabelRow, LabelTaskRow
 from vigil.types import Slice, utc
 
 MOST_LABELS = 50_000
+MOST_BOXED = 5_000
 _CHUNK = 500
 T = TypeVar("T")
 _ORDER = {Drawn.DAILY: 0, Drawn.INCIDENT: 1, Drawn.CHOSEN: 2}
@@ -27,6 +29,7 @@ class LabelBook:
     records: tuple[LabelledRecord, ...]
     tasks: tuple[TaskState, ...]
     said: tuple[Said, ...]
+    boxes: tuple[BoxRecord, ...] = ()
 
 
 def read(
@@ -71,6 +74,56 @@ def read(
         records=tuple(records),
         tasks=tuple(_state(row) for row in tasks),
         said=tuple(_said(session, tasks)),
+        boxes=tuple(_boxes(session, model, deployment, since=since, until=until)),
+    )
+
+
+def _boxes(
+    session: Session, model: str, deployment: str, *, since: datetime, until: datetime
+) -> list[BoxRecord]:
+    """At most ``MOST_BOXED`` records, the newest. One that nobody picked was drawn by the tap."""
+    rows = session.scalars(
+        select(BoxLabelRow)
+        .where(
+            BoxLabelRow.model == model,
+            BoxLabelRow.deployment == deployment,
+            BoxLabelRow.predicted_at >= since,
+            BoxLabelRow.predicted_at <= until,
+        )
+        .order_by(BoxLabelRow.predicted_at.desc(), BoxLabelRow.id.desc())
+        .limit(MOST_BOXED)
+    ).all()
+    tasks = _older(session, model, deployment, [row.record_id for row in rows])
+    incidents = _incidents(session, tasks.values())
+    return [
+        BoxRecord(
+            record=_of_boxes(row, tasks.get(row.record_id), incidents),
+            found=row.found,
+            truth=row.truth,
+        )
+        for row in rows
+    ]
+
+
+def _of_boxes(
+    row: BoxLabelRow, task: LabelTaskRow | None, incidents: Mapping[int, int]
+) -> LabelledRecord:
+    sampling = _sampling(task, incidents)
+    if not sampling and row.inclusion is None:
+        sampling = {"drawn": Drawn.CHOSEN}
+    elif not sampling:
+        sampling = {"inclusion": row.inclusion}
+    return LabelledRecord(
+        record_id=row.record_id,
+        version=row.version,
+        cell={str(key): str(value) for key, value in row.cell.items()},
+        prediction=-1,
+        confidence=0.0,
+        label=-1,
+        predicted_at=row.predicted_at,
+        arrived_at=row.arrived_at,
+        author=row.author,
+        **sampling,
     )
 
 

@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from dashboards.console import words
 from detectors.quality.agreement import Agreement
 from detectors.quality.estimate import Estimate
+from monitor.labelling.quality_boxes import BoxReport
 from monitor.labelling.quality_labellers import LabellerQuality
 from monitor.labelling.quality_model import BASIS, ModelQuality
+from monitor.labelling.quality_values import Drawn
 
 LEAST_ALPHA = 0.667
+FEW_IMAGES = 100
+ARRIVED = (
+    "sampled from traffic by the tap, weighted by how likely each was; boxes came by themselves"
+)
 
 
 def interval(one: Estimate) -> str:
@@ -37,6 +43,29 @@ def of_model(found: ModelQuality) -> Iterator[str]:
         )
     if found.response is not None and found.response < 1.0:
         yield f"Of the records drawn at random, {words.share(found.response)} have their label."
+
+
+def of_boxes(found: BoxReport) -> Iterator[str]:
+    """What the boxes that people drew say of the model's, and what they rest on."""
+    whole = found.whole
+    if whole is None or whole.quality is None:
+        yield "No image with an object on it can stand for all traffic yet."
+    else:
+        quality = whole.quality
+        yield (
+            f"Boxes: mAP {interval(quality.precision_50)} and recall {interval(quality.recall)} at "
+            f"an IoU of {quality.iou:g}; mAP {interval(quality.mean_precision)} over 0.5 to 0.95. "
+            f"From {words.count(whole.images)} images with {words.count(whole.objects)} objects."
+        )
+        told = ARRIVED if whole.basis is Drawn.ARRIVED else BASIS[whole.basis]
+        yield f"Basis: {told}."
+        if whole.images < FEW_IMAGES:
+            yield f"Below some {FEW_IMAGES} images these intervals are too narrow."
+    if found.chosen:
+        yield (
+            f"Left out: {words.count(found.chosen)} images that were chosen for their looks, which "
+            "say nothing of the rest."
+        )
 
 
 def of_labellers(found: LabellerQuality) -> Iterator[str]:

@@ -27,6 +27,7 @@ from monitor.store.tables.incidents import (
 )
 from monitor.store.tables.labelling import (
     AnnotationRow,
+    BoxLabelRow,
     DatasetRow,
     LabelQueueRow,
     LabelTaskRow,
@@ -47,6 +48,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "BaselineRow",
+    "BoxLabelRow",
     "CanaryRow",
     "ControlRow",
     "CorrectiveActionRow",

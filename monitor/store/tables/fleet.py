@@ -12,8 +12,8 @@ from monitor.store.tables.base import Base, BigId
 
 
 class BaselineRow(Base):
-    """A frozen reference. ``state``: ``active`` (judges its version), ``retired``, or ``provisional``
-    (waits for a person to accept it)."""
+    """A frozen reference. ``state``: ``active`` (judges its version), ``retired``, or
+    ``provisional`` (waits for a person to accept it)."""
 
     __tablename__ = "baselines"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

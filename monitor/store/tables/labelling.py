@@ -143,3 +143,28 @@ class RetrainingRow(Base):
     judgement: Mapped[dict[str, Any]] = mapped_column(default=dict)
     actor: Mapped[str] = mapped_column(String(200), default="vigil")
     __table_args__ = (Index(None, "model", "deployment", "created_at"),)
+
+
+class BoxLabelRow(Base):
+    """The boxes that a person drew on a sampled record, beside those that the model drew.
+
+    ``found``: left, top, right, bottom, score and class of each of the model's boxes, ``truth``:
+    left, top, right, bottom and class of each of the person's, places in shares of the image.
+    ``inclusion``: the probability with which the record came into the sample; None where it was
+    kept for its looks.
+    """
+
+    __tablename__ = "box_labels"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    record_id: Mapped[str] = mapped_column(String(200), unique=True)
+    model: Mapped[str] = mapped_column(String(200))
+    version: Mapped[str] = mapped_column(String(200))
+    deployment: Mapped[str] = mapped_column(String(200))
+    cell: Mapped[dict[str, Any]]
+    found: Mapped[list[Any]]
+    truth: Mapped[list[Any]]
+    inclusion: Mapped[float | None]
+    predicted_at: Mapped[datetime]
+    arrived_at: Mapped[datetime]
+    author: Mapped[str] = mapped_column(String(200), default="")
+    __table_args__ = (Index(None, "model", "deployment", "predicted_at"),)

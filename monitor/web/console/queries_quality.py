@@ -60,6 +60,7 @@ def quality_page(
         spans=tuple(SPANS),
         sections=(
             cards.of_the_model(found, names),
+            *cards.of_the_boxes(found),
             cards.calibration(found, book.records),
             cards.of_the_labels(found),
         ),
