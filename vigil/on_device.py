@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -70,6 +71,7 @@ class OnDevice:
         self._usable = bool(option) and identity.task in TASKS and not own_functions
         self._prefix = f"{identity.source}.{identity.boot}."
         self._path: DevicePath | None = None
+        self._loading = threading.Lock()
         self._classes = 0
 
     def put(
@@ -116,7 +118,11 @@ class OnDevice:
                 hasattr(one, "is_cuda") for one in (images, embeddings, outputs) if one is not None
             )
         else:
-            fits = _is_cuda(outputs) or _is_cuda(embeddings) or _is_cuda(images)
+            fits = (
+                getattr(outputs, "is_cuda", False)
+                or getattr(embeddings, "is_cuda", False)
+                or getattr(images, "is_cuda", False)
+            )
         if not fits or any(arguments.get(name) is not None for name in ELSEWHERE):
             return False
         if any(_is_cuda(value) for name, value in arguments.items() if name not in ARRAYS):
@@ -124,22 +130,25 @@ class OnDevice:
         return self._identity.task != "embedding" or outputs is None
 
     def _loaded(self) -> DevicePath:
-        if self._path is None:
-            from vigil.device.path import DevicePath
+        if self._path is not None:
+            return self._path
+        from vigil.device.path import DevicePath
 
-            mine = self._identity
-            self._path = DevicePath(
-                window_s=mine.window_s,
-                measure=self._measured,
-                outputs_are=mine.outputs_are,
-                sizes=(mine.sample_size, mine.sample_size // 2),
-                thumbnails=mine.thumbnails,
-                cameras=(*mine.keys, *CAMERA_KEYS),
-                host_too=self._option == "force",
-                compiled=self._option == "compiled",
-                wake=self._wake,
-            )
-        return self._path
+        mine = self._identity
+        with self._loading:
+            if self._path is None:
+                self._path = DevicePath(
+                    window_s=mine.window_s,
+                    measure=self._measured,
+                    outputs_are=mine.outputs_are,
+                    sizes=(mine.sample_size, mine.sample_size // 2),
+                    thumbnails=mine.thumbnails,
+                    cameras=(*mine.keys, *CAMERA_KEYS),
+                    host_too=self._option == "force",
+                    compiled=self._option == "compiled",
+                    wake=self._wake,
+                )
+            return self._path
 
     def _measured(self, **arguments: Any) -> RecordBatch:
         """What the host knows of some calls; a generic ruler learns from it what to count."""

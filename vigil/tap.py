@@ -48,8 +48,8 @@ class Tap:
     What is recorded is copied into a ring. Two daemon threads measure, sum and ship what is in it;
     or, with ``sidecar``, the process ``vigil sidecar`` does. What can't be recorded is counted in
     ``dropped`` by reason: ``queue_full``, ``bad_shape``, ``late``, ``bad_time``, ``closed``,
-    ``error``, ``torn``, ``no_ring``, ``spool_full``, ``spool_failed``. After a fork the child is a
-    boot of its own, with a ring of its own.
+    ``error``, ``torn``, ``no_ring``, ``capturing`` (docs/gpu.md), ``spool_full``,
+    ``spool_failed``. After a fork the child is a boot of its own, with a ring of its own.
 
     Args:
         model: the model's name.

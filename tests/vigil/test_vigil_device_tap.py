@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -238,3 +239,22 @@ def test_nothing_is_loaded_until_a_tensor_of_a_device_comes():
 def test_an_option_that_is_none_is_refused():
     with pytest.raises(ValueError, match="device: expected"):
         a_tap(device="gpu")
+
+
+def test_threads_that_bring_the_first_tensors_at_once_share_one_way():
+    transport = MemoryTransport()
+    given = tensors(5)
+    together = threading.Barrier(4)
+
+    def call() -> None:
+        together.wait()
+        tap.record(**given)
+
+    with a_tap(transport) as tap:
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        windows = windows_of(tap, transport)
+    assert sum(window.summary.total_records for window in windows) == 20
