@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.baselines.boxes import TAKEN, boxes_of
 from vigil.errors import BaselineError
+from vigil.own_signals import CHARACTERS
+from vigil.signals.families import family_signal
 
 RENAMED = {
     "embedding": "embeddings",
@@ -22,24 +25,36 @@ RENAMED = {
     "uri": "uris",
     "trace_id": "trace_ids",
     "time": "time",
+    "text": "texts",
+    "mask": "masks",
 }
 KNOWN = frozenset(
-    ("embeddings", "outputs", "images", "labels", "latency_s", "ids", "uris", "trace_ids", "time_s")
+    "embeddings outputs images labels latency_s ids uris trace_ids time_s texts masks".split()
 ) | frozenset(RENAMED)
 
 
 def fields_of(
-    columns: Mapping[str, Any], keys: Sequence[str], where: str, n: int
+    columns: Mapping[str, Any],
+    keys: Sequence[str],
+    where: str,
+    n: int,
+    signals: Collection[str] = (),
 ) -> dict[str, Any]:
     """Columns by name, each with n rows, as the arguments of ``record`` and ``labels``, ``time_s``.
 
     ``embedding``, ``probabilities`` (or ``logits``, or ``prediction``: the class alone), ``label``,
     ``image``, ``latency_s``, ``id``, ``uri``, ``trace_id``, ``time_s`` (seconds since 1970) or
-    ``time`` (ISO 8601) are known; any other column is metadata.
+    ``time`` (ISO 8601) are known. So are ``boxes`` with ``scores``, ``classes`` and ``tracks``
+    (lists, one a row; in arrays with rows of NaN where there are fewer), ``mask``, ``areas`` (of
+    each class), ``text``, ``character_confidence`` (lists), ``stage_NAME_s`` and the ``signals`` of
+    the user's own. Any other column is metadata.
 
     Raises:
         BaselineError: a key has no column, or a time can't be read.
     """
+    columns = dict(columns)
+    given = {name: columns.pop(name) for name in (*TAKEN, *signals) if name in columns}
+    stages = {name[6:-2]: columns.pop(name) for name in list(columns) if _is_stage(name)}
     missing = [key for key in keys if key not in columns]
     if missing:
         raise BaselineError(
@@ -54,6 +69,15 @@ def fields_of(
     fields["metadata"] = {
         name: texts(value) for name, value in columns.items() if name in keys or name not in KNOWN
     }
+    if "boxes" in given:
+        fields["detections"] = boxes_of(given, where, n)
+    if "areas" in given:
+        fields["masks"] = {"areas": given["areas"]}
+    if "texts" in fields:
+        fields["texts"] = texts(fields["texts"])
+    own = {name: given[name] for name in (CHARACTERS, *signals) if name in given}
+    fields |= {"signals": own} if own else {}
+    fields |= {"stages_s": stages} if stages else {}
     if "time" in fields:
         fields["time_s"] = seconds(fields.pop("time"), where)
     prediction = fields.pop("prediction", None)
@@ -62,6 +86,10 @@ def fields_of(
     if "labels" in fields:
         fields["labels"] = labels_of(fields["labels"], where, n)
     return fields
+
+
+def _is_stage(name: str) -> bool:
+    return name.startswith("stage_") and name.endswith("_s") and family_signal(name) is not None
 
 
 def labels_of(values: Any, where: str, n: int) -> NDArray[np.int64]:

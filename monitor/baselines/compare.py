@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.baseline import Baseline
-from vigil.catalogue import CATALOGUE, PREDICTED_CLASS
+from vigil.catalogue import PREDICTED_CLASS, signal_of
 from vigil.summary import Outcomes, Summary
 
 Floats = NDArray[np.float64]
@@ -58,9 +58,9 @@ def compare(left: Baseline, right: Baseline) -> list[Difference]:
 
 
 def _difference(name: str, measure: str, value: float) -> Difference:
-    return Difference(
-        signal=name, measure=measure, value=value, tolerance=CATALOGUE[name].tolerance
-    )
+    known = signal_of(name)
+    tolerance = known.tolerance if known is not None else 0.0
+    return Difference(signal=name, measure=measure, value=value, tolerance=tolerance)
 
 
 def _curve(baseline: Baseline, whole: Summary, name: str) -> tuple[Floats, Floats] | None:

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from monitor.baselines.columns import fields_of, labels_of
 from monitor.baselines.folders import folder_columns
 from monitor.baselines.tables import npz_columns, parquet_columns
-from vigil.batch import RecordBatch, make_batch
+from vigil.batch import RecordBatch
 from vigil.errors import BaselineError, ShapeError
 from vigil.intake import rows_of
+from vigil.measure import Measure
 from vigil.signals.predictions import OutputsAre
+from vigil.types import Signal, Task
 
 TABLES = ("predictions.csv", "predictions.jsonl")
 
@@ -33,6 +35,9 @@ def load_batches(
     keys: Sequence[str] = (),
     outputs_are: OutputsAre = "probabilities",
     thumbnails: bool = False,
+    task: Task = "classification",
+    signals: Sequence[str | Signal] = (),
+    plugins: Sequence[str] = (),
 ) -> Iterator[Labelled]:
     """Records and their labels, batch by batch.
 
@@ -45,16 +50,24 @@ def load_batches(
         keys: metadata keys that every record of a table must have.
         outputs_are: what ``outputs`` hold; a column ``logits`` says so itself.
         thumbnails: keep small copies of the images.
+        task: what the model does; frames of a tracker come in order.
+        signals: signals of the user's own that columns hold; ``plugins``: modules that declare
+            them.
 
     Yields:
         A batch and its labels (n,), -1 where a record has none; None where nothing is labelled.
         Records without a time have time 0.
 
     Raises:
-        BaselineError: what can't be read, with file and row.
+        BaselineError: what can't be read, with file and row; a task or signal that is none.
     """
     counter = 0
-    for fields, where in _fields(origin, keys):
+    try:
+        measure = Measure(task=task, signals=signals, plugins=plugins, keys=keys)
+    except ValueError as error:
+        raise BaselineError(str(error)) from None
+    own = [one.name for one in measure.own]
+    for fields, where in _fields(origin, keys, own):
         arguments = dict(fields)
         labels = arguments.pop("labels", None)
         kind = outputs_are
@@ -64,7 +77,7 @@ def load_batches(
         try:
             n = rows_of(arguments, arguments.get("ids"))
             ids = arguments.pop("ids", None)
-            batch = make_batch(
+            batch = measure.batch(
                 ids=[f"{model}.{version}.{counter + i}" for i in range(n)] if ids is None else ids,
                 counter=np.arange(counter, counter + n, dtype=np.uint64),
                 custom_ids=ids is not None,
@@ -82,7 +95,9 @@ def load_batches(
         raise BaselineError(f"{origin}: expected records, found none")
 
 
-def _fields(origin: str, keys: Sequence[str]) -> Iterator[tuple[Mapping[str, Any], str]]:
+def _fields(
+    origin: str, keys: Sequence[str], own: Sequence[str]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
     path = Path(origin)
     if not path.exists():
         if ":" in origin and not origin.endswith((".npz", ".parquet")):
@@ -91,7 +106,7 @@ def _fields(origin: str, keys: Sequence[str]) -> Iterator[tuple[Mapping[str, Any
         raise BaselineError(f"{origin}: expected a folder, a file or module:callable, found none")
     for file, columns, n in _tables(path):
         where = str(file)
-        yield fields_of(columns, keys, where, n), where
+        yield fields_of(columns, keys, where, n, own), where
 
 
 def _tables(path: Path) -> Iterator[tuple[Path, dict[str, Any], int]]:

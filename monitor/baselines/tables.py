@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.baselines.boxes import RAGGED
 from vigil.errors import BaselineError
 
 ROWS = 2048
@@ -35,7 +36,8 @@ def npz_columns(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 
 
 def parquet_columns(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """The columns of a Parquet file, ``ROWS`` rows at a time; lists of numbers become (n, d).
+    """The columns of a Parquet file, ``ROWS`` rows at a time; lists of numbers become (n, d), and
+    those of ``RAGGED`` columns stay lists of any length.
 
     Raises:
         BaselineError: not a Parquet file, or lists of several lengths in one column.
@@ -47,7 +49,7 @@ def parquet_columns(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=ROWS):
                 columns = {
-                    name: _column(batch.column(i), f"{path}: {name}")
+                    name: _column(batch.column(i), name, f"{path}: {name}")
                     for i, name in enumerate(batch.schema.names)
                 }
                 yield columns, batch.num_rows
@@ -55,12 +57,14 @@ def parquet_columns(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
         raise BaselineError(f"{path}: expected a Parquet file, found {error}") from None
 
 
-def _column(array: Any, where: str) -> Any:
+def _column(array: Any, name: str, where: str) -> Any:
     import pyarrow as pa
 
     kind = array.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         rows = array.to_pylist()
+        if name in RAGGED:
+            return [[] if row is None else row for row in rows]
         width = next((len(row) for row in rows if row is not None), 0)
         if any(row is not None and len(row) != width for row in rows):
             raise BaselineError(f"{where}: expected lists of {width}, found another length")

@@ -13,7 +13,7 @@ from monitor.checks import coverage
 from monitor.settings.schema import WatchedModel
 from monitor.store import releases
 from monitor.store.tables import BaselineRow, WindowRow
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import base_of, in_order, signal_of
 from vigil.types import WHOLE
 
 
@@ -89,8 +89,8 @@ def measured(
             f"{own.get(name, signal.tolerance):g}",
             found[name],
         )
-        for name, signal in CATALOGUE.items()
-        if name in found
+        for name in in_order(found)
+        if base_of(name) == name and (signal := signal_of(name)) is not None
     )
     keys = ", ".join(watched.keys) if watched and watched.keys else "none declared"
     sentences = [f"Slices by: {keys}. Every inference is counted in the signals below."]

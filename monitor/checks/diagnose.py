@@ -61,7 +61,8 @@ def diagnose(session: Session, scene: Scene) -> Diagnosis:
     named = named_slice(scene)
     release = latest_release(session, scene.family, scene.at)
     named_drifts, around = _on_slice(scene, named)
-    images = [name for name, s in CATALOGUE.items() if s.kind is SignalKind.IMAGE]
+    counted = dict.fromkeys(n for part in scene.parts for n in part.summary.layout.signals)
+    images = [n for n in counted if (s := signal_of(n)) and s.kind is SignalKind.IMAGE]
     streams = [_stream(scene.family, named, name) for name in images]
     effects = measure(scene.parts, streams, scene.rules)
     moved = changes(scene.parts, [*streams, *(drift.stream for drift in named_drifts)])

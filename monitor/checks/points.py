@@ -16,7 +16,7 @@ from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
 from monitor.metrics import Metrics
 from monitor.store.tables import SignalPointRow
-from vigil.catalogue import SPREADS
+from vigil.catalogue import base_of
 from vigil.types import Effect
 
 TRAILING_TICKS = 10
@@ -82,7 +82,7 @@ class Points:
             for standing, effect, mean in points:
                 key = _labels(standing.stream)
                 gauges["vigil_signal_evidence"][key] = standing.evidence
-                if effect is not None and standing.stream.signal not in SPREADS:
+                if effect is not None and base_of(standing.stream.signal) == standing.stream.signal:
                     gauges["vigil_signal_effect"][key] = effect.value
                 if mean is not None:
                     gauges["vigil_signal_mean"][key] = mean

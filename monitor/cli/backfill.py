@@ -12,6 +12,7 @@ from monitor.cli.context import (
     DeploymentOption,
     JsonOption,
     OutputsOption,
+    PluginsOption,
     services_at,
 )
 from monitor.cli.output import record
@@ -29,6 +30,7 @@ def backfill(
     source: Annotated[
         str, typer.Option("--source", help="Names the windows' source.")
     ] = "backfill",
+    plugins: PluginsOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json_wanted: JsonOption = False,
 ) -> None:
@@ -38,13 +40,19 @@ def backfill(
 
     from monitor.backfill import backfill as run
     from monitor.baselines.load import load_batches
+    from monitor.store import baselines
 
     with services_at(config) as services:
         watched = services.settings.model(model, deployment)
         if watched is None:
             raise NotFoundError(f"{model}/{deployment}: not declared under [[models]] in {config}")
+        with services.sessions() as session:
+            baseline = baselines.active(session, model, version)
+        if baseline is None:
+            raise NotFoundError(f"{model}@{version}: no baseline; its history has no measure")
+        layout = baseline.ruler.layout
         with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("history", total=None)
+            line = progress.add_task("history", total=None)
             report = run(
                 services,
                 watched,
@@ -54,9 +62,12 @@ def backfill(
                     version=version,
                     keys=watched.keys,
                     outputs_are=outputs_are,
+                    task=layout.task,
+                    signals=[one for one in layout.declared if one.per == "record"],
+                    plugins=plugins or (),
                 ),
                 source=source,
-                progress=lambda records: progress.update(task, completed=records),
+                progress=lambda records: progress.update(line, completed=records),
             )
     record(
         {

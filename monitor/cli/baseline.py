@@ -13,6 +13,8 @@ from monitor.cli.context import (
     JsonOption,
     ModelOption,
     OutputsOption,
+    PluginsOption,
+    TaskOption,
     actor,
     services_at,
 )
@@ -40,6 +42,14 @@ def build(
     ],
     deployment: DeploymentOption = "production",
     outputs_are: OutputsOption = "probabilities",
+    task: TaskOption = "classification",
+    signals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--signal", help="Count this signal too, such as batch_size or stage_decode_s."
+        ),
+    ] = None,
+    plugins: PluginsOption = None,
     reason: Annotated[str, typer.Option("--reason", help="Why this is the reference.")] = "",
     seed: Annotated[int, typer.Option("--seed", help="Seeds the random projection.")] = 0,
     keep_active: Annotated[
@@ -55,13 +65,19 @@ def build(
     from detectors.fit import fit_baseline
     from monitor.baselines.load import load_batches
     from monitor.store import baselines
-    from vigil.errors import NotFoundError
+    from vigil.errors import BaselineError, NotFoundError
+    from vigil.own_signals import load_plugins, resolved
     from vigil.types import ModelRef
 
     with services_at(config) as services:
         watched = services.settings.model(model, deployment)
         if watched is None:
             raise NotFoundError(f"{model}/{deployment}: not declared under [[models]] in {config}")
+        try:
+            load_plugins(plugins or ())
+            own = resolved(signals or ())
+        except ValueError as error:
+            raise BaselineError(str(error)) from None
         progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -71,7 +87,7 @@ def build(
             transient=True,
         )
         with progress:
-            task = progress.add_task(f"baseline of {model} {version}", total=None)
+            line = progress.add_task(f"baseline of {model} {version}", total=None)
             built = fit_baseline(
                 model=ModelRef(name=model, version=version, deployment=deployment),
                 batches=load_batches(
@@ -81,15 +97,19 @@ def build(
                     keys=watched.keys,
                     outputs_are=outputs_are,
                     thumbnails=watched.pixels == "thumbnails",
+                    task=task,
+                    signals=own,
+                    plugins=plugins or (),
                 ),
                 keys=watched.keys,
+                signals=own,
                 dataset=origin,
                 created_at=services.clock.now(),
                 class_names=watched.class_names,
                 seed=seed,
                 author=actor(),
                 reason=reason,
-                progress=lambda records: progress.update(task, completed=records),
+                progress=lambda records: progress.update(line, completed=records),
             )
         with services.sessions.begin() as session:
             row = baselines.add(session, built, activate=not keep_active)

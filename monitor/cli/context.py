@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vigil.types import Task
+
 if TYPE_CHECKING:
     from monitor.response.announce import Announcer
     from monitor.services import Services
@@ -29,6 +31,11 @@ DeploymentOption = Annotated[str, typer.Option("--deployment", help="Where the m
 OutputsOption = Annotated[
     Literal["probabilities", "logits"],
     typer.Option("--outputs-are", help="What the model's outputs are: probabilities or logits."),
+]
+TaskOption = Annotated[Task, typer.Option("--task", help="What the model does.")]
+PluginsOption = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="A module that declares signals of your own."),
 ]
 
 

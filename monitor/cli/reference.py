@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import typer
 
 from monitor.cli import detectors_page
 from monitor.cli.settings_page import configuration
+from vigil.types import Signal
 
 
 def commands() -> str:
@@ -70,26 +71,68 @@ def metrics() -> str:
 
 
 def signals() -> str:
-    """Every signal with its unit, harm and tolerance, as Markdown."""
-    from vigil.catalogue import CATALOGUE
+    """Every signal with its unit, harm and tolerance, by the tasks that have it, as Markdown."""
+    from vigil.catalogue import CATALOGUE, ON_REQUEST, TASK_SIGNALS
+    from vigil.hardware.signals import HARDWARE_SIGNALS
+    from vigil.signals.families import area_name, distance_name, family_signal, stage_name
+    from vigil.types import SignalForm
 
+    always = set.intersection(*(set(names) for names in TASK_SIGNALS.values()))
+    several = {n for names in TASK_SIGNALS.values() for n in names} - always
     lines = [
         "# Signals\n",
-        "What is measured once per inference, or once per label. The tolerance is the drift that "
-        "never pages, in units of the effect size; `[models.tolerance]` overrides it. Of each "
-        "scalar that the baseline has, the change track also watches the spread, as a stream of "
-        "its own (`brightness_spread`); its effect and tolerance are the scalar's. *Written from "
-        "the source by `make docs`.*\n",
-        "| signal | kind | unit | worse when | tolerance | meaning |",
-        "|---|---|---|---|---|---|",
+        "What is measured once per inference, per box, or per label; `Tap(task=...)` says which a "
+        "model has ([examples](tasks.md)). The tolerance is the drift that never pages, in units "
+        "of the effect size; `[models.tolerance]` overrides it. Of each scalar that the baseline "
+        "has, the change track also watches the spread, as a stream of its own "
+        "(`brightness_spread`); its effect and tolerance are the scalar's. *Written from the "
+        "source by `make docs`.*\n",
+        "## Every task\n",
+        *_signal_rows(name for name in TASK_SIGNALS["classification"] if name in always),
+        *_signal_rows(n for n, s in CATALOGUE.items() if s.form is not SignalForm.SCALAR)[2:],
     ]
-    for one in CATALOGUE.values():
-        harm = "" if one.harm.value == "neither" else one.harm.value
-        lines.append(
-            f"| `{one.name}` | {one.kind} | {one.unit} | {harm} | {one.tolerance:g} "
-            f"| {one.description} |"
-        )
+    for task, names in TASK_SIGNALS.items():
+        own = [name for name in names if name in several]
+        lines += [f"\n## `{task}`\n", *_signal_rows(own)]
+        if task == "segmentation":
+            lines.append(_signal_row("area_share_K", family_signal(area_name(1))))
+    lines += [
+        "\n## On request\n",
+        "Counted where they are handed in, and where a tap (`signals=`) or a baseline "
+        "(`vigil baseline build --signal`) names them. NAME is a stage of `stages_s` or one of "
+        "several `embeddings`.\n",
+        *_signal_rows(name for name in CATALOGUE if name in ON_REQUEST),
+        _signal_row("stage_NAME_s", family_signal(stage_name("decode"))),
+        _signal_row("embedding_distance_NAME", family_signal(distance_name("text"))),
+        "\n## Host and GPU\n",
+        "Readings of the machine, where they go with the records (`vigil.hardware`).\n",
+        *_HEAD,
+        *(_signal_row(one.name, one) for one in HARDWARE_SIGNALS),
+    ]
     return "\n".join(lines) + "\n"
+
+
+_HEAD = (
+    "| signal | kind | per | unit | range | worse when | tolerance | meaning |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def _signal_rows(names: Iterable[str]) -> list[str]:
+    from vigil.catalogue import CATALOGUE
+
+    return [*_HEAD, *(_signal_row(name, CATALOGUE[name]) for name in names)]
+
+
+def _signal_row(name: str, one: Signal | None) -> str:
+    assert one is not None
+    harm = "" if one.harm.value == "neither" else one.harm.value
+    per = "label" if one.form.value == "outcome" else one.per.value
+    span = f"{one.low:g} to {one.high:g}" if one.high < float("inf") else ""
+    return (
+        f"| `{name}` | {one.kind} | {per} | {one.unit} | {span} | {harm} | {one.tolerance:g} "
+        f"| {one.description} |"
+    )
 
 
 PAGES = {

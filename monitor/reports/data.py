@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil import wire
-from vigil.catalogue import SCALAR_NAMES
 from vigil.sample import Sample
 from vigil.types import Slice
 
@@ -87,9 +86,8 @@ def tables(
     uniform sample of it. Classes beyond the ``MOST_CLASSES`` most frequent count as "other".
     """
     old, new = first_rows(reference, most_rows), first_rows(current, most_rows)
-    shared = [
-        name for name in SCALAR_NAMES if name in old.signal_names and name in new.signal_names
-    ]
+    shared = [name for name in old.signal_names if name in new.signal_names]
+    named = dict.fromkeys((*old.signal_names, *new.signal_names))
     x, y = _columns(old, shared), _columns(new, shared)
     measured = np.minimum((~np.isnan(x)).sum(axis=0), (~np.isnan(y)).sum(axis=0)) >= LEAST_VALUES
     kept = [name for name, good in zip(shared, measured, strict=True) if good]
@@ -101,7 +99,7 @@ def tables(
         classes=classes,
         reference_classes=codes[: len(old)],
         current_classes=codes[len(old) :],
-        left_out=tuple(name for name in SCALAR_NAMES if name not in kept),
+        left_out=tuple(name for name in named if name not in kept),
     )
 
 

@@ -31,7 +31,7 @@ from monitor.response import past, record
 from monitor.response.handle import Responder
 from monitor.services import Services
 from monitor.store.tables import StateRow
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import signal_of
 from vigil.types import Cause, ModelRef, Outcome, SignalKind, Verdict
 
 DRIFT = "drift"
@@ -207,7 +207,7 @@ def _owner(stream: StreamKey, incidents: Sequence[Incident], terrain: Terrain) -
 def cause_of(signals: Iterable[str]) -> tuple[Cause, str]:
     """What slow drift says of its cause: predictions or embeddings that moved are a domain shift,
     images alone an input fault."""
-    kinds = {CATALOGUE[name].kind for name in signals if name in CATALOGUE}
+    kinds = {known.kind for name in signals if (known := signal_of(name)) is not None}
     if kinds & {SignalKind.EMBEDDING, SignalKind.PREDICTION}:
         return Cause.DOMAIN_SHIFT, "predictions or embeddings moved with it"
     if SignalKind.IMAGE in kinds:

@@ -17,7 +17,7 @@ from monitor.settings.fields import SecretRef, Section
 from monitor.settings.problem import Problem
 from monitor.settings.rollback import NEEDED, Api
 from monitor.settings.schema import Grafana, Service, Settings, WatchedModel
-from vigil.catalogue import CATALOGUE
+from vigil.catalogue import CATALOGUE, base_of, signal_of
 
 _BY_TOKEN = 'token = { env = "NAME" } or { file = "..." }'
 _BY_SECRET = 'secret = { env = "NAME" } or { file = "..." }'
@@ -97,7 +97,7 @@ def _models(settings: Settings) -> Iterator[Problem]:
                     path=(*path, "keys"), expected="each key once", found=f"{key} {count} times"
                 )
         for signal in model.tolerance:
-            if signal not in CATALOGUE:
+            if signal_of(signal) is None or base_of(signal) != signal:
                 yield Problem(
                     path=(*path, "tolerance", signal),
                     expected=f"a signal: {', '.join(CATALOGUE)}",

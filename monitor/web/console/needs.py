@@ -9,7 +9,7 @@ from typing import Protocol
 from monitor.settings.schema import Settings
 from monitor.store.database import Sessions
 from monitor.store.samples import SampleStore
-from vigil.catalogue import CATALOGUE, base_of
+from vigil.catalogue import base_of, signal_of
 from vigil.clock import Clock
 
 
@@ -39,7 +39,7 @@ class Target:
 
     def tolerance(self, signal: str) -> float:
         signal = base_of(signal)
-        known = CATALOGUE.get(signal)
+        known = signal_of(signal)
         return self.tolerances.get(signal, known.tolerance if known else 0.0)
 
 

@@ -31,7 +31,7 @@ from monitor.web.console.queries_points import (
     series_of,
     table_of,
 )
-from vigil.catalogue import CATALOGUE, SPREADS, base_of
+from vigil.catalogue import base_of, in_order, signal_of
 from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Outcome
 
@@ -70,7 +70,7 @@ def model_page(
     threshold = settings.threshold_ticks
     series = tuple(
         found
-        for name in _shown(verdicts, slice_text)
+        for name in _shown(points, verdicts, slice_text)
         if (
             found := series_of(
                 points,
@@ -97,7 +97,7 @@ def model_page(
     traffic = queries_windows.traffic_between(
         session, target, version, baseline, start=start, end=now, window_s=settings.service.window_s
     )
-    signal = base_of(signal) if base_of(signal) in CATALOGUE else _most_telling(series)
+    signal = base_of(signal) if signal_of(signal) is not None else _most_telling(series)
     return ModelView(
         model=model,
         deployment=deployment,
@@ -159,9 +159,12 @@ def model_page(
     )
 
 
-def _shown(verdicts: Collection[tuple[str, str]], slice_text: str) -> list[str]:
-    """The signals of the page; of spreads only those that drifted on the slice."""
-    return [*CATALOGUE, *(name for name in SPREADS if (slice_text, name) in verdicts)]
+def _shown(points: Points, verdicts: Collection[tuple[str, str]], slice_text: str) -> list[str]:
+    """The signals that were judged on the slice; of spreads only those that drifted."""
+    seen = in_order({name for row in points.rows for name in row.values.get(slice_text, {})})
+    spreads = [name for name in seen if base_of(name) != name]
+    drifted = [name for name in spreads if (slice_text, name) in verdicts]
+    return [*(name for name in seen if name not in spreads), *drifted]
 
 
 def incident_markers(lines: tuple[IncidentLine, ...]) -> tuple[Marker, ...]:

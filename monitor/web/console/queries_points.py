@@ -22,7 +22,7 @@ from dashboards.console.readmodels import (
 from monitor.store.tables import SignalPointRow, VerdictRow
 from monitor.web.console.needs import Target
 from vigil.baseline import Baseline
-from vigil.catalogue import CATALOGUE, signal_of, spread_of
+from vigil.catalogue import base_of, in_order, signal_of, spread_of
 from vigil.summary import MOMENT_UNIT, membership
 from vigil.types import Outcome, Slice
 
@@ -169,7 +169,7 @@ def table_of(
     """All slices of one tick; after the whole, those with most evidence first. A scalar's cell
     shows the larger evidence of its place and its spread; their effect is one."""
     present = {name for signals in values.values() for name in signals}
-    signals = tuple(name for name in CATALOGUE if name in present)
+    signals = tuple(name for name in in_order(present) if base_of(name) == name)
     ranked: list[tuple[tuple[float, ...], SliceRow]] = []
     for slice_text, row in values.items():
         cells: list[SliceCell | None] = []

@@ -21,7 +21,7 @@ from monitor.store.windows import StoredWindow
 from monitor.web.console.needs import Target
 from monitor.web.console.queries_points import parse_slice
 from vigil.baseline import Baseline
-from vigil.catalogue import CATALOGUE, base_of
+from vigil.catalogue import base_of, signal_of
 from vigil.sample import Sample
 from vigil.summary import Ints, Outcomes, Summary, membership
 from vigil.types import SignalForm, Slice
@@ -84,7 +84,7 @@ def distribution(
     A slice that the baseline never saw is held against the whole baseline.
     """
     signal = base_of(signal)
-    known = CATALOGUE.get(signal)
+    known = signal_of(signal)
     now = traffic.summary
     if baseline is None or now is None or known is None or known.form is not SignalForm.SCALAR:
         return None
