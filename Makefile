@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 PACKAGES := vigil detectors runbooks alerts monitor dashboards migrations
 
-.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-alerts bench-collector-gpu bench-actions bench-evidence lock wheel image clean
+.PHONY: help setup demo serve test test-servers check lint format types layering docs bench bench-alerts bench-collector bench-collector-gpu bench-actions bench-evidence lock wheel image clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,13 @@ bench-actions: setup ## A library of faults with known answers, and the labellin
 
 bench-evidence: setup ## False pages in a year, delays, guarantees, speed: hours (ARGS="speed --quick"; goes on where it stopped)
 	@$(BIN)/python -m bench.evidence $(ARGS)
+
+# The collector's peers, each in an environment of its own; one that does not install is left out.
+PEERS := bench-whylogs bench-evidently bench-prometheus-client
+
+bench-collector: setup ## What the collector costs, beside its peers: bench/results/collector.json (ARGS="--only caller")
+	@for peer in $(PEERS); do $(MAKE) .make/servers/$$peer/.installed || echo "$$peer is left out"; done
+	@$(BIN)/python -m bench.collector $(ARGS)
 
 bench-collector-gpu: setup ## What the tap costs a model on a GPU; without one it says so (ARGS="--device cpu --quick")
 	@$(BIN)/python -m bench.collector_gpu $(ARGS)
