@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.catalogue import EMBEDDING, PREDICTED_CLASS, base_of
+from vigil.columns import sample_values
 from vigil.ruler import Projection
 from vigil.sample import Sample
 
@@ -39,9 +40,10 @@ def exemplars(
 ) -> tuple[Exemplar, ...]:
     """The records with the largest contribution to the drift of a signal, largest first.
 
-    * scalars: ``s (x - median_0) / sd_0`` with s the sign of the change of the mean: farthest in
-      the tail in the direction of the drift. Where the mean moved by less than 0.1 sd_0, the
-      absolute value, as always for a spread: it shows in both tails;
+    * scalars (of boxes, the mean over the record's): ``s (x - median_0) / sd_0`` with s the sign of
+      the change of the mean: farthest in the tail in the direction of the drift. Where the mean
+      moved by less than 0.1 sd_0, the absolute value, as always for a spread: it shows in both
+      tails;
     * embedding: the projection ``(z(x) - m_0) . (m - m_0) / |m - m_0|`` on the difference of the
       means in feature space (in the embedding itself where there is no projection);
     * predicted class: records of the class whose share grew most, the most confident first, where
@@ -64,13 +66,13 @@ def exemplars(
     elif signal == PREDICTED_CLASS.name:
         contribution = _classes(sample, reference)
         values = sample.prediction.astype(np.float64)
-    elif base_of(signal) in sample.signal_names and base_of(signal) in reference.signal_names:
-        name = base_of(signal)
-        values = sample.signals[:, sample.signal_names.index(name)].astype(np.float64)
-        before = reference.signals[:, reference.signal_names.index(name)].astype(np.float64)
-        contribution = _scalars(values, before, both_tails=name != signal)
     else:
-        return ()
+        name = base_of(signal)
+        now, before = sample_values(sample, name), sample_values(reference, name)
+        if now is None or before is None:
+            return ()
+        values = now
+        contribution = _scalars(values, before, both_tails=name != signal)
     rows = np.flatnonzero(np.isfinite(contribution)).tolist()
     rows.sort(key=lambda row: (-contribution[row], sample.ids[row]))
     found: dict[str, Exemplar] = {}

@@ -13,6 +13,7 @@ from vigil.batch import RecordBatch
 from vigil.catalogue import CATALOGUE, TASK_SIGNALS, is_per_box, signal_of
 from vigil.ruler import DISTANCE_SIGNAL, Projection, Ruler
 from vigil.sample import Sample
+from vigil.signals.declare import MEASURED
 from vigil.signals.families import (
     MOST_AREAS,
     area_class,
@@ -22,6 +23,7 @@ from vigil.signals.families import (
 )
 from vigil.signals.labels import CHOSEN
 from vigil.signals.masks import PRESENT
+from vigil.signals.view import View
 from vigil.summary import Layout
 from vigil.types import Per, Signal, SignalForm, Task
 
@@ -162,6 +164,24 @@ def complete_sample(sample: Sample, ruler: Ruler) -> Sample:
         known = np.isfinite(found)
         signals[known, names.index(DISTANCE_SIGNAL)] = found[known]
     return replace(sample, signals=signals)
+
+
+def sample_values(sample: Sample, name: str) -> Floats | None:
+    """A signal of each record of a sample, (n,); of boxes the mean over the record's. None where
+    the sample can't tell."""
+    if name in sample.signal_names:
+        return sample.signals[:, sample.signal_names.index(name)].astype(np.float64)
+    function = MEASURED.get(name)
+    if sample.objects is None or function is None or not is_per_box(name):
+        return None
+    values = function(View(n=len(sample), objects=sample.objects))
+    if values is None:
+        return None
+    known = np.isfinite(values)
+    row = sample.objects.row[known]
+    total = np.bincount(row, weights=np.asarray(values)[known], minlength=len(sample))
+    counts = np.bincount(row, minlength=len(sample))
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
 
 
 def distances(vectors: NDArray[np.float32], projection: Projection) -> Floats:

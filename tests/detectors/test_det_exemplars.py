@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.exemplars import exemplars
+from vigil.objects import Objects
 from vigil.sample import Sample
 
 
@@ -132,3 +133,19 @@ def test_the_order_of_records_does_not_matter():
     one = [found.record_id for found in exemplars(now, REFERENCE, "sharpness")]
     other = [found.record_id for found in exemplars(now.take(rows), REFERENCE, "sharpness")]
     assert one == other
+
+
+def test_records_with_the_smallest_boxes_show_that_boxes_shrank():
+    """A signal of boxes ranks records by the mean over their boxes; one without boxes has none."""
+
+    def boxes_of(sizes: list[list[float]]) -> Objects:
+        flat = [[0.1, 0.1, 0.1 + size, 0.1 + size] for one in sizes for size in one]
+        counts = [len(one) for one in sizes]
+        return Objects.of({"boxes": np.array(flat).reshape(-1, 4), "counts": counts}, len(sizes))
+
+    before = sample(20, objects=boxes_of([[0.4 + 0.01 * i] for i in range(20)]))
+    now = sample(4, objects=boxes_of([[0.1, 0.2], [0.3], [], [0.05]]))
+    found = exemplars(now, before, "box_size")
+    assert [one.row for one in found] == [3, 0, 1]
+    assert found[0].value == pytest.approx(0.05, abs=1e-3)
+    assert exemplars(now, REFERENCE, "box_size") == ()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from alerts.actions.picking.novelty import distances
 from vigil.catalogue import EMBEDDING, EMBEDDING_WHITENED, PREDICTED_CLASS, base_of
+from vigil.columns import sample_values
 from vigil.sample import Sample
 
 BINS = 16
@@ -50,10 +51,10 @@ def excess_of(
                 found.append(_near(points, reference))
         elif name == PREDICTED_CLASS.name:
             found.append(_binned(sample.prediction, baseline.prediction, classes=True))
-        elif name in sample.signal_names and name in baseline.signal_names:
-            mine = sample.signals[:, sample.signal_names.index(name)]
-            theirs = baseline.signals[:, baseline.signal_names.index(name)]
-            found.append(_binned(mine, theirs, classes=False))
+        else:
+            mine, theirs = sample_values(sample, name), sample_values(baseline, name)
+            if mine is not None and theirs is not None:
+                found.append(_binned(mine, theirs, classes=False))
     return np.max(found, axis=0) if found else None
 
 
