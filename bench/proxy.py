@@ -3,12 +3,14 @@
 Calls leave at fixed times whether or not the last has come back; a latency counts from when the
 call was due, so waiting is not hidden. Direct calls and calls through the proxy alternate, so that
 whatever else the machine does meets both alike. The server answers at once: what is measured is the
-way. ``python -m bench proxy`` writes bench/results/proxy.json.
+way. ``python -m bench proxy`` writes bench/results/proxy.json; on a machine that is busy with other
+things run it under ``chrt -r 5``, else it measures those.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -31,8 +33,6 @@ SECONDS = 15.0
 CONNECTIONS = 16
 _SHOWN = ("p50", "p99")
 IMAGE = (1, 3, 224, 224)
-SMALL = (1, 3, 96, 96)
-"""For gRPC, whose Python client and server are the bottleneck on two cores with larger ones."""
 Ask = Callable[[int], Awaitable[None]]
 Percentiles = dict[str, float]
 
@@ -45,10 +45,15 @@ def request_json() -> bytes:
     return _head(body, "application/json") + body
 
 
+def picture() -> bytes:
+    """224 x 224 in colour, a byte a channel: 147 KiB."""
+    return np.random.default_rng(0).integers(0, 256, IMAGE, dtype=np.uint8).tobytes()
+
+
 def request_binary() -> bytes:
-    """A call with an image of 224 x 224 as float32, 588 KiB."""
-    x = np.random.default_rng(0).random(IMAGE).astype(np.float32).tobytes()
-    one = {"name": "x", "datatype": "FP32", "shape": IMAGE}
+    """A call with a picture as binary data."""
+    x = picture()
+    one = {"name": "x", "datatype": "UINT8", "shape": IMAGE}
     text = json.dumps({"inputs": [{**one, "parameters": {"binary_data_size": len(x)}}]}).encode()
     more = f"Inference-Header-Content-Length: {len(text)}\r\n"
     return _head(text + x, "application/octet-stream", more) + text + x
@@ -97,20 +102,22 @@ def message(*fields: tuple[int, bytes | int]) -> bytes:
     )
 
 
-def _tensor(name: bytes, shape: tuple[int, ...]) -> bytes:
-    return message((1, name), (2, b"FP32"), *((3, size) for size in shape))
+def _tensor(name: bytes, datatype: bytes, shape: tuple[int, ...]) -> bytes:
+    return message((1, name), (2, datatype), *((3, size) for size in shape))
 
 
 def request_grpc() -> bytes:
-    """A call with an image of 96 x 96 as float32, 108 KiB."""
-    x = np.random.default_rng(0).random(SMALL).astype(np.float32).tobytes()
-    return message((1, b"m"), (5, _tensor(b"x", SMALL)), (7, x))
+    """The same picture in a message."""
+    return message((1, b"m"), (5, _tensor(b"x", b"UINT8", IMAGE)), (7, picture()))
 
 
 def answer_grpc() -> bytes:
     rng = np.random.default_rng(1)
     raw = [rng.random(n).astype(np.float32).tobytes() for n in (512, 10)]
-    tensors = [_tensor(b"features", (1, 512)), _tensor(b"scores", (1, 10))]
+    tensors = [
+        _tensor(b"features", b"FP32", (1, 512)),
+        _tensor(b"scores", b"FP32", (1, 10)),
+    ]
     fields: list[tuple[int, bytes | int]] = [(1, b"m"), (2, b"1")]
     fields += [(5, tensor) for tensor in tensors]
     return message(*fields, *((6, one) for one in raw))
@@ -197,8 +204,8 @@ def process(*command: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def proxied(option: str, upstream: int, tensors: list[str]) -> Iterator[tuple[int, int]]:
-    """The proxy as people run it, and its two ports: for traffic, and its own."""
+def proxied(option: str, upstream: int, tensors: list[str]) -> Iterator[tuple[int, int, int]]:
+    """The proxy as people run it: its port for traffic, its own, and its process."""
     free = [_free_port(), _free_port()]
     listen = {"--upstream": "--listen", "--upstream-grpc": "--listen-grpc"}[option]
     command = ["-m", "monitor.cli", "proxy", "--model", "m", "--service", "http://127.0.0.1:1"]
@@ -211,7 +218,7 @@ def proxied(option: str, upstream: int, tensors: list[str]) -> Iterator[tuple[in
         while "health" not in (line := running.stdout.readline()):
             if not line:
                 raise RuntimeError("the proxy did not start")
-        yield free[0], free[1]
+        yield free[0], free[1], running.pid
 
 
 def _url(port: int) -> str:
@@ -308,6 +315,40 @@ async def _grpc(request: bytes, direct: int, port: int, seconds: float) -> dict[
             await channel.close()
 
 
+def stat(pid: int | str) -> list[str]:
+    """The columns of /proc/PID/stat after the name: state, parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+def cpu_s(pid: int) -> float:
+    """What a process has used so far, seconds."""
+    columns = stat(pid)
+    return (int(columns[11]) + int(columns[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def child_of(pid: int) -> int:
+    """The process that records."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(stat(path.name)[1]) == pid:
+                return int(path.name)
+    raise RuntimeError("the proxy has no recording process")
+
+
+class Used:
+    """Processor time of forwarding and recording, in microseconds a call."""
+
+    def __init__(self, pid: int) -> None:
+        self._pids = {"forwarding_cpu_us": pid, "recording_cpu_us": child_of(pid)}
+        self._before = {name: cpu_s(one) for name, one in self._pids.items()}
+
+    def each(self, calls: int) -> dict[str, int]:
+        return {
+            name: round((cpu_s(pid) - self._before[name]) / calls * 1e6)
+            for name, pid in self._pids.items()
+        }
+
+
 def seen(own: int) -> dict[str, int]:
     """What the proxy says became of the calls, once it has caught up."""
     from urllib.request import urlopen
@@ -331,21 +372,27 @@ def measure(seconds: float = SECONDS) -> dict[str, Any]:
             ("http_json", request_json(), tensors),
             ("http_binary", request_binary(), pictures),
         ):
-            with proxied("--upstream", upstream, wanted) as (port, own):
+            with proxied("--upstream", upstream, wanted) as (port, own, pid):
+                used = Used(pid)
                 kinds[name] = asyncio.run(_http(request, upstream, port, seconds))
                 kinds[name] |= {"request_bytes": len(request), "seen": seen(own)}
+                kinds[name] |= used.each(kinds[name]["seen"]["calls"])
     with process("-c", "from bench.proxy import serve_grpc; serve_grpc()") as server:
         assert server.stdout is not None
         upstream = int(server.stdout.readline())
         request = request_grpc()
-        with proxied("--upstream-grpc", upstream, pictures) as (port, own):
+        with proxied("--upstream-grpc", upstream, pictures) as (port, own, pid):
+            used = Used(pid)
             kinds["grpc"] = asyncio.run(_grpc(request, upstream, port, seconds))
             kinds["grpc"] |= {"request_bytes": len(request), "seen": seen(own)}
+            kinds["grpc"] |= used.each(kinds["grpc"]["seen"]["calls"])
     return {
         "rate_per_s": RATE,
         "seconds": seconds,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "load_average": round(os.getloadavg()[0], 1),
+        "has_priority": os.sched_getscheduler(0) != os.SCHED_OTHER,
         "proxy_added_p50_ms": max(one["added_ms"]["p50"] for one in kinds.values()),
         "proxy_added_p99_ms": max(one["added_ms"]["p99"] for one in kinds.values()),
         "kinds": kinds,
@@ -361,7 +408,8 @@ def table(found: dict[str, Any]) -> str:
     for name, one in found["kinds"].items():
         cells = [one[way][q] for way in ("direct_ms", "proxy_ms", "added_ms") for q in _SHOWN]
         row = " ".join(f"{cell:10.2f}" for cell in cells)
-        lines.append(f"{name:12} {row}  seen {one['seen']}")
+        used = f"{one['forwarding_cpu_us']} + {one['recording_cpu_us']} us"
+        lines.append(f"{name:12} {row}  {used}  {one['seen']}")
     return "\n".join(lines) + "\n"
 
 

@@ -18,6 +18,8 @@ from monitor.proxy.spec import Plan
 log = logging.getLogger("vigil.proxy")
 HEAD = struct.Struct(">III")
 """Lengths of the description, the request and the response that follow."""
+PAUSE_S = 0.02
+"""Several calls go at once: a thread that woke for each would take the lock from what forwards."""
 RESTART_S = 1.0
 MOST_RESTART_S = 60.0
 
@@ -35,7 +37,6 @@ class Handover:
     def __init__(self, plan: Plan, counts: Counter[str]) -> None:
         self._plan, self._counts = plan, counts
         self._waiting: deque[Exchange] = deque()
-        self._wake = threading.Event()
         self._closing = False
         self.process: RecorderProcess | None = None
         self._thread = threading.Thread(target=self._run, name="vigil-handover", daemon=True)
@@ -55,7 +56,6 @@ class Handover:
     def put(self, exchange: Exchange) -> None:
         """Never waits. Bounded by the bytes that bodies may hold together."""
         self._waiting.append(exchange)
-        self._wake.set()
 
     @property
     def waiting(self) -> int:
@@ -69,7 +69,6 @@ class Handover:
     def close(self, timeout_s: float = 5.0) -> None:
         """Send what waits, as far as the time allows, and end the process."""
         self._closing = True
-        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         if self.process is not None:
@@ -83,8 +82,7 @@ class Handover:
             except IndexError:
                 if self._closing:
                     return
-                self._wake.wait(1.0)
-                self._wake.clear()
+                time.sleep(PAUSE_S)
                 continue
             try:
                 assert self.process is not None
