@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from alerts.actions.picking.drawn import drawn_by_model
 from monitor.ingest.cleaning import Refusal
 from monitor.ingest.labels import LabelOutcome, find_places
 from monitor.store.database import insert
 from monitor.store.samples import Kind, SampleStore
 from monitor.store.tables import BoxLabelRow, WindowRow
 from vigil.arguments import NAME_LIMIT
-from vigil.objects import Objects
 from vigil.sample import Sample
 from vigil.texts import clean_text
 from vigil.types import utc
@@ -171,20 +171,6 @@ def _row(label: BoxLabelIn, truth: list[Any], found: _Found, now: datetime) -> d
         "arrived_at": now,
         "author": clean_text(label.author[:NAME_LIMIT]),
     }
-
-
-def drawn_by_model(objects: Objects, row: int) -> list[list[float]]:
-    """Left, top, right, bottom, score and class of a record's boxes; one without a place or a
-    class is left out, one without a score counts as sure."""
-    mine = objects.take([row])
-    drawn = []
-    for box, score, kind in zip(mine.boxes, mine.scores, mine.classes, strict=True):
-        sides = [round(float(side), 6) for side in box]
-        usable = all(math.isfinite(side) for side in sides) and int(kind) >= 0
-        if usable and sides[0] <= sides[2] and sides[1] <= sides[3]:
-            sure = float(score) if math.isfinite(float(score)) else 1.0
-            drawn.append([*sides, round(sure, 6), int(kind)])
-    return drawn
 
 
 def _again(label: BoxLabelIn, stored: list[Any], truth: list[Any]) -> LabelOutcome:

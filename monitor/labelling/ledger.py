@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from alerts.actions.queues.boxes import Box
 from alerts.actions.queues.protocol import LabelTask, TaskRef
 from alerts.actions.relabel import Picked
 from monitor.labelling.pictures import Pictures
@@ -106,6 +107,10 @@ def as_task(row: LabelTaskRow, installation: str, pictures: Pictures | None) -> 
         uri=str(data.get("uri", "")),
         assigned_to=row.assigned_to,
         image=image,
+        boxes=tuple(
+            Box(sides=(box[0], box[1], box[2], box[3]), score=box[4], label=int(box[5]))
+            for box in data.get("boxes", ())
+        ),
     )
 
 

@@ -92,6 +92,7 @@ class LabelReturns:
                 now=now,
                 wanted=watched.relabel.annotators if watched else 1,
                 keys=watched.keys if watched else (),
+                samples=self._services.samples,
             )
             row = state_of(session, family, name)
             row.failures = 0

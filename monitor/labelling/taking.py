@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from alerts.actions.queues.protocol import NONE_OF_THESE, Annotation
+from monitor.ingest.box_labels import BoxLabelIn, LabelledBox, take_boxes
 from monitor.ingest.cleaning import Refusal
 from monitor.ingest.labels import LabelOutcome, take_labels
 from monitor.ingest.receipts import LabelIn
@@ -18,6 +19,7 @@ from monitor.labelling import ledger
 from monitor.labelling.votes import Vote, decided
 from monitor.store import installation
 from monitor.store.database import insert
+from monitor.store.samples import SampleStore
 from monitor.store.tables import AnnotationRow, LabelTaskRow
 from vigil.texts import clean_text
 
@@ -43,6 +45,7 @@ def take(
     now: datetime,
     wanted: int = 1,
     keys: Sequence[str] = (),
+    samples: SampleStore | None = None,
 ) -> Taken:
     """Write annotations down, in one transaction with the labels that follow from them.
 
@@ -53,6 +56,8 @@ def take(
 
     Args:
         keys: of the model's cells, for predictions that no ledger has any more.
+        samples: where the model's boxes are, which those of people are joined to. The first
+            boxes of a task count, whatever is ``wanted``.
     """
     ours = installation.of(session)
     by_task: dict[int, list[Annotation]] = {}
@@ -66,14 +71,25 @@ def take(
     rows = {row.id: row for row in _locked(session, sorted(by_task))}
     foreign += sum(len(each) for number, each in by_task.items() if number not in rows)
     fresh, labelled = 0, []
+    drawn: list[tuple[LabelTaskRow, Annotation]] = []
     for number in sorted(rows):
         new = sum(_note(session, number, one) for one in by_task[number])
         fresh += new
-        if new and _settle(session, rows[number], now, wanted):
+        boxed = [one for one in by_task[number] if one.boxes is not None]
+        if boxed:
+            if rows[number].state != ledger.LABELLED:
+                _close(rows[number], now)
+                drawn.append((rows[number], boxed[0]))
+        elif new and _settle(session, rows[number], now, wanted):
             labelled.append(rows[number])
     outcomes = _labels(session, labelled, now, keys)
+    if samples is not None:
+        outcomes += _boxes(session, samples, drawn, now)
     return Taken(
-        annotations=fresh, labelled=len(labelled), foreign=foreign, outcomes=tuple(outcomes)
+        annotations=fresh,
+        labelled=len(labelled) + len(drawn),
+        foreign=foreign,
+        outcomes=tuple(outcomes),
     )
 
 
@@ -133,8 +149,36 @@ def _settle(session: Session, row: LabelTaskRow, now: datetime, wanted: int) -> 
     first = row.state != ledger.LABELLED
     row.label = label
     if first:
-        row.state, row.labelled_at, row.ended_at, row.problem = ledger.LABELLED, now, now, ""
+        _close(row, now)
     return first
+
+
+def _close(row: LabelTaskRow, now: datetime) -> None:
+    row.state, row.labelled_at, row.ended_at, row.problem = ledger.LABELLED, now, now, ""
+
+
+def _boxes(
+    session: Session,
+    samples: SampleStore,
+    drawn: Sequence[tuple[LabelTaskRow, Annotation]],
+    now: datetime,
+) -> list[LabelOutcome]:
+    """What people drew, joined to what the model drew; what could not be says why."""
+    labels = [
+        BoxLabelIn(
+            id=row.record_id,
+            boxes=tuple(LabelledBox(box=box.sides, label=box.label) for box in one.boxes or ()),
+            author=one.author,
+        )
+        for row, one in drawn
+        if not row.gold
+    ]
+    outcomes = take_boxes(session, samples, labels, now=now)
+    by_record = {row.record_id: row for row, _ in drawn}
+    for outcome in outcomes:
+        if outcome.status == "rejected" and outcome.id in by_record:
+            by_record[outcome.id].problem = f"{outcome.reason}: {outcome.detail}"
+    return outcomes
 
 
 def _labels(

@@ -13,16 +13,20 @@ from label_rows import NOON, task_row
 from sqlalchemy import select
 from web_client import TestClient
 
+from alerts.actions.queues.box_files import drawn
+from alerts.actions.queues.boxes import Box
 from monitor.forget import forget
 from monitor.ingest.box_labels import BoxLabelIn, LabelledBox, problem_of
+from monitor.labelling import ledger, taking
 from monitor.labelling.quality import quality_of
 from monitor.labelling.quality_boxes import BoxRecord, box_report
 from monitor.labelling.quality_values import Drawn, LabelledRecord
 from monitor.labelling.quality_words import of_boxes
 from monitor.services import Services, open_services
 from monitor.settings.schema import Service, Settings, WatchedModel
+from monitor.store import installation
 from monitor.store.samples import MemorySamples
-from monitor.store.tables import BoxLabelRow
+from monitor.store.tables import AnnotationRow, BoxLabelRow, LabelTaskRow
 from monitor.web.app import create_app
 from monitor.web.auth import create_token
 from vigil.batch import make_batch
@@ -311,3 +315,32 @@ def test_a_task_says_how_its_record_was_drawn(services: Services) -> None:
     assert (boxes.images, boxes.chosen) == (3, 1)
     north = [one for one in boxes.slices if one.slice == Slice((("site", "north"),))]
     assert all(one.basis in (Drawn.DAILY, Drawn.ARRIVED) for one in north)
+
+
+def test_boxes_that_a_queue_gives_back_close_their_task(services: Services) -> None:
+    """The first ones count, whatever comes later; the task says why where nothing was sampled."""
+    one, *_ = sampled(services)
+    out = next(f"r-{i}" for i in range(N) if f"r-{i}" not in sampled(services))
+    waits = {"state": "queued", "label": None, "labelled_at": None}
+    with services.sessions.begin() as session:
+        rows = [task_row(each, **waits) for each in (one, out)]
+        session.add_all(rows)
+        session.flush()
+        ours = installation.of(session)
+        names = [ledger.task_id(ours, row.id) for row in rows]
+    said_of = [drawn(name, (Box(sides=LEFT, label=0),), NOON, author="ann") for name in names]
+    later = drawn(names[0], (), NOON + timedelta(minutes=1), author="bo")
+    for came in (said_of, [later], said_of):
+        with services.sessions.begin() as session:
+            taking.take(session, came, now=NOON, samples=services.samples)
+    with services.sessions() as session:
+        (row,) = session.scalars(select(BoxLabelRow)).all()
+        tasks = session.scalars(select(LabelTaskRow).order_by(LabelTaskRow.id)).all()
+        said_again = session.scalars(select(AnnotationRow)).all()
+    assert (row.record_id, row.truth, row.author) == (one, [[*LEFT, 0]], "ann")
+    assert [(task.state, task.label) for task in tasks] == [("labelled", None)] * 2
+    assert [task.problem for task in tasks] == [
+        "",
+        "unknown record: no boxes to compare: it was not sampled",
+    ]
+    assert len(said_again) == 3

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.actions.picking.drawn import drawn_by_model
 from alerts.actions.picking.excess import excess_of
 from alerts.actions.picking.novelty import familiarity, scaled_embeddings
 from alerts.actions.picking.picked import Picked
@@ -102,4 +103,11 @@ class Measured:
             uri=sample.uris[row],
             excess=excess,
             gold_label=gold_label,
+            boxes=_boxes(sample, row),
         )
+
+
+def _boxes(sample: Sample, row: int) -> tuple[tuple[float, ...], ...]:
+    if sample.objects is None:
+        return ()
+    return tuple(tuple(box) for box in drawn_by_model(sample.objects, row))

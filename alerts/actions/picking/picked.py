@@ -14,7 +14,7 @@ class Picked:
     None where it was chosen for its score. ``excess``: how much of the traffic like it is there
     because of the drift; None where nothing was asked about drift. ``gold_label``: its label is
     known, and it is there to check the labellers. ``top`` holds the likeliest classes with their
-    probabilities.
+    probabilities. ``boxes``: left, top, right, bottom, score and class of each that the model drew.
     """
 
     rank: int
@@ -33,10 +33,14 @@ class Picked:
     uri: str
     excess: float | None = None
     gold_label: int | None = None
+    boxes: tuple[tuple[float, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What is written down with the task; the label of a gold item is kept apart."""
         plain = asdict(self)
         plain["top"] = [list(pair) for pair in self.top]
+        plain["boxes"] = [list(box) for box in self.boxes]
         del plain["row"], plain["gold_label"]
+        if not self.boxes:
+            del plain["boxes"]
         return plain

@@ -1,7 +1,7 @@
 """A batch in the formats that labelling tools import: COCO, and YOLO's folder of text files.
 
-vigil's records have classes, not boxes: what the model said is a box around the whole image, with
-its score. None of it is a label: people's labels come back in ``labels.jsonl``.
+What the model said is its boxes, with their scores; a class is a box around the whole image. None
+of it is a label: people's labels come back in files of other names (``files``, ``box_files``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alerts.actions.queues.boxes import Box
 from alerts.actions.queues.labels import name_of
 from alerts.actions.queues.protocol import LabelTask
 
@@ -54,16 +55,18 @@ def _coco(tasks: Sequence[tuple[LabelTask, str]], class_names: Sequence[str]) ->
                 "record_id": task.record_id,
             }
         )
-        if task.prediction >= 0:
+        for box in _said(task):
+            left, top, right, bottom = box.sides
+            wide, high = (right - left) * width, (bottom - top) * height
             annotations.append(
                 {
-                    "id": task.rank,
+                    "id": len(annotations) + 1,
                     "image_id": task.rank,
-                    "category_id": task.prediction + 1,
-                    "bbox": [0, 0, width, height],
-                    "area": width * height,
+                    "category_id": box.label + 1,
+                    "bbox": [left * width, top * height, wide, high],
+                    "area": wide * high,
                     "iscrowd": 0,
-                    "score": dict(task.top).get(task.prediction),
+                    "score": box.score,
                 }
             )
     plain = {
@@ -82,15 +85,29 @@ def _yolo(
     files = {"data.yaml": f"path: .\ntrain: images\nval: images\nnames:\n{names}".encode()}
     for task, place in tasks:
         stem = place.rpartition("/")[2].removesuffix(".png")
-        line = f"{task.prediction} 0.5 0.5 1 1\n" if task.prediction >= 0 else ""
-        files[f"labels/{stem}.txt"] = line.encode()
+        lines = "".join(f"{box.label} {_yolo_box(box)}\n" for box in _said(task))
+        files[f"labels/{stem}.txt"] = lines.encode()
     return files
+
+
+def _said(task: LabelTask) -> tuple[Box, ...]:
+    """The model's boxes; its class is one around the whole image."""
+    if task.boxes or task.prediction < 0:
+        return task.boxes
+    score = dict(task.top).get(task.prediction, 0.0)
+    return (Box(sides=(0.0, 0.0, 1.0, 1.0), label=task.prediction, score=score),)
+
+
+def _yolo_box(box: Box) -> str:
+    left, top, right, bottom = box.sides
+    return f"{(left + right) / 2:g} {(top + bottom) / 2:g} {right - left:g} {bottom - top:g}"
 
 
 def _classes(
     tasks: Sequence[tuple[LabelTask, str]], class_names: Sequence[str]
 ) -> list[tuple[int, str]]:
-    most = max([len(class_names), *(task.prediction + 1 for task, _ in tasks)])
+    drawn = (box.label + 1 for task, _ in tasks for box in task.boxes)
+    most = max([len(class_names), *(task.prediction + 1 for task, _ in tasks), *drawn])
     return [(k, name_of(k, class_names)) for k in range(most)]
 
 

@@ -6,7 +6,8 @@ whole: a batch without it is not there yet.
 
 Labels come back in ``labels.jsonl`` beside the list, one JSON object a line: ``{"record_id" (or
 "task"): ..., "label": class name, number or "none of these", "author": ..., "at": ISO time,
-"lead_time_s": ...}``; only the first two are needed.
+"lead_time_s": ...}``; only the first two are needed. Or with ``boxes`` in place of ``label``, or in
+the files of detection tools (``box_files``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import fsspec
 
+from alerts.actions.queues.box_files import COCO, YOLO, in_coco, in_yolo
 from alerts.actions.queues.exports import exported, without
 from alerts.actions.queues.label_lines import annotations_in
 from alerts.actions.queues.protocol import (
@@ -37,6 +39,7 @@ LIST = "items.jsonl"
 LABELS = "labels.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _MOST_LABEL_BYTES = 64 * 2**20
+_MOST_PROBLEMS = 20
 
 
 class FileLabelQueue:
@@ -99,18 +102,50 @@ class FileLabelQueue:
         problems: list[str] = []
         for batch in sorted({ref.batch for ref in refs}):
             place = f"{self._url}/{batch}/{LABELS}"
+            mine = [ref for ref in refs if ref.batch == batch]
             with _told(place):
                 raw = self._read(f"{batch}/{LABELS}")
+                drawn = self._drawn(batch, mine)
+            annotations += drawn.annotations
+            problems += [f"{self._url}/{batch}/{one}" for one in drawn.problems]
             if raw is None:
                 continue
             if len(raw) > _MOST_LABEL_BYTES:
                 problems.append(f"{place}: expected at most {_MOST_LABEL_BYTES} bytes")
                 continue
-            mine = [ref for ref in refs if ref.batch == batch]
             found = annotations_in(raw, mine, self._class_names, now=self._clock.now())
             annotations += found.annotations
             problems += [f"{place}: {one}" for one in found.problems]
         return Poll(annotations=tuple(annotations), problems=tuple(problems))
+
+    def _drawn(self, batch: str, refs: Sequence[TaskRef]) -> Poll:
+        """Boxes in the formats of detection tools."""
+        now = self._clock.now()
+        raw, marks = self._read(f"{batch}/{COCO}"), self._listed(f"{batch}/{YOLO}", ".txt")
+        if raw is None and not marks:
+            return Poll()
+        known = {ref.id: ref for ref in refs}
+        names = {ref.record_id: ref.id for ref in refs} | {ours: ours for ours in known}
+        images = {
+            str(line["image"]).rpartition("/")[2]: str(line["task"])
+            for line in self._lines(batch)
+            if line.get("image") and line.get("task") in known
+        }
+        found, problems = [], []
+        if raw is not None:
+            poll = in_coco(raw, names | images, self._class_names, now=now)
+            found, problems = list(poll.annotations), list(poll.problems)
+        for name in marks:
+            task = images.get(name.removesuffix(".txt") + ".png")
+            text = self._read(f"{batch}/{YOLO}/{name}") if task is not None else None
+            if task is None or text is None:
+                continue
+            try:
+                place = f"{YOLO}/{name}"
+                found.append(in_yolo(place, text, task, self._class_names, now=now))
+            except ValueError as error:
+                problems.append(str(error))
+        return Poll(annotations=tuple(found), problems=tuple(problems[:_MOST_PROBLEMS]))
 
     def _put(self, batch: str, tasks: Sequence[LabelTask]) -> None:
         lines = self._lines(batch)
@@ -154,11 +189,17 @@ class FileLabelQueue:
 
     def _images(self, batch: str) -> set[str]:
         """Those that are there, listed or not."""
+        return {f"images/{name}" for name in self._listed(f"{batch}/images", "")}
+
+    def _listed(self, folder: str, ending: str) -> list[str]:
+        """The names in a folder, in order; none where there is no such folder."""
         try:
-            found = self._files.ls(f"{self._root}/{batch}/images", detail=False)
-        except FileNotFoundError:
-            return set()
-        return {f"images/{str(one).rpartition('/')[2]}" for one in found}
+            self._files.invalidate_cache()
+            found = self._files.ls(f"{self._root}/{folder}", detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        names = (str(one).rpartition("/")[2] for one in found)
+        return sorted(name for name in names if name.endswith(ending))
 
     def _take_out(self, batch: str, image: str) -> None:
         self._remove(f"{batch}/{image}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from alerts.actions.queues.box_files import drawn
+from alerts.actions.queues.boxes import Box, box_of, few
 from alerts.actions.queues.labels import class_of
 from alerts.actions.queues.protocol import Annotation, Poll, TaskRef
 from alerts.actions.queues.times import moment
@@ -62,6 +65,12 @@ def _annotation(
         raise ValueError("author: expected at most 200 characters")
     if lead is not None and not (isinstance(lead, (int, float)) and 0 <= lead < 1e9):
         raise ValueError(f"lead_time_s: expected seconds, found {lead!r:.40}")
+    at = now if plain.get("at") is None else moment(plain["at"], "at")
+    if plain.get("boxes") is not None:
+        return replace(
+            drawn(task, _boxes(plain["boxes"], class_names), at, author=author),
+            lead_time_s=None if lead is None else float(lead),
+        )
     label = class_of(plain.get("label"), class_names)
     said = json.dumps([author, label, plain.get("at")])
     return Annotation(
@@ -69,6 +78,17 @@ def _annotation(
         external_id=hashlib.sha256(said.encode()).hexdigest()[:16],
         author=author,
         label=label,
-        at=now if plain.get("at") is None else moment(plain["at"], "at"),
+        at=at,
         lead_time_s=None if lead is None else float(lead),
     )
+
+
+def _boxes(said: Any, class_names: Sequence[str]) -> tuple[Box, ...]:
+    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        raise ValueError("boxes: expected a list of objects")
+    few(said)
+    return tuple(box_of(_sides(one.get("box")), one.get("label"), class_names) for one in said)
+
+
+def _sides(said: Any) -> Sequence[Any]:
+    return said if isinstance(said, list) else ()

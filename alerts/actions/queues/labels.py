@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alerts.actions.queues.protocol import NONE_CHOICE, NONE_OF_THESE
+NONE_OF_THESE = -1
+"""The label of an image that shows none of the model's classes."""
+
+NONE_CHOICE = "none of these"
+"""What labellers choose for it."""
 
 _MOST = 2**31
 

@@ -11,13 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from alerts.actions.queues.boxes import Box
+from alerts.actions.queues.labels import NONE_CHOICE, NONE_OF_THESE
 from vigil.errors import VigilError
 
-NONE_OF_THESE = -1
-"""The label of an image that shows none of the model's classes."""
-
-NONE_CHOICE = "none of these"
-"""What labellers choose for it."""
+__all__ = [
+    "NONE_CHOICE",
+    "NONE_OF_THESE",
+    "Annotation",
+    "LabelQueue",
+    "LabelQueueError",
+    "LabelTask",
+    "Placed",
+    "Poll",
+    "TaskRef",
+]
 
 
 class LabelQueueError(VigilError):
@@ -31,7 +39,8 @@ class LabelTask:
     ``id`` is ours and unique everywhere. ``rank`` is unique in its batch, 1 is the best.
     ``priority`` in [0, 1]: larger first. ``top`` holds the likeliest classes with their
     probabilities. ``image`` is a PNG, or None where privacy keeps no pixels; then ``uri`` leads to
-    it. Whether its label is known already is not told: labellers must not see it.
+    it. ``boxes`` are the model's. Whether its label is known already is not told: labellers must
+    not see it.
     """
 
     id: str
@@ -48,6 +57,7 @@ class LabelTask:
     uri: str = ""
     assigned_to: str = ""
     image: bytes | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +77,8 @@ class TaskRef:
 class Annotation:
     """What one person said of one task. ``task`` is our id.
 
-    ``external_id`` tells annotations of a task apart. ``label`` is a class, or ``NONE_OF_THESE``.
+    ``external_id`` tells annotations of a task apart. ``label`` is a class, or ``NONE_OF_THESE``;
+    where ``boxes`` were drawn, how many (None: it was about a class).
     ``lead_time_s``: how long it took, where the queue says so.
     """
 
@@ -77,6 +88,7 @@ class Annotation:
     label: int
     at: datetime
     lead_time_s: float | None = None
+    boxes: tuple[Box, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
