@@ -11,6 +11,7 @@ import sys
 import threading
 from io import BufferedIOBase, BufferedReader
 
+from monitor.proxy.call_clock import CallClock
 from monitor.proxy.handover import HEAD
 from monitor.proxy.mapping import own_signal
 from monitor.proxy.records import Readings, Records
@@ -31,10 +32,12 @@ def main(descriptor: int) -> None:
         os.nice(NICENESS)
     plan = Plan.from_json(sys.stdin.read())
     hardware = HardwareReader() if plan.recorded.hardware_signals else None
+    clock = CallClock()
     triton = TritonMetrics(plan.triton_metrics, plan.recorded.served_name)
     try:
         tap = Tap(
             **plan.recorded.tap,
+            clock=clock,
             signals=[
                 *(HARDWARE_SIGNALS if hardware else ()),
                 *triton.signals,
@@ -45,7 +48,10 @@ def main(descriptor: int) -> None:
         sys.exit(str(error))
     readings: list[Readings] = [triton.latest, *([hardware.latest] if hardware else [])]
     records = Records(
-        plan, tap, readings=lambda: {k: v for one in readings for k, v in one().items()}
+        plan,
+        tap,
+        clock=clock,
+        readings=lambda: {k: v for one in readings for k, v in one().items()},
     )
     with socket.socket(fileno=descriptor) as parent:
         ended = threading.Event()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from monitor.proxy import cloud_events, payload_grpc, payload_v2
+from monitor.proxy.call_clock import CallClock
 from monitor.proxy.cloud_events import Halves, Joined
 from monitor.proxy.exchange import Kind
 from monitor.proxy.mapping import arguments
@@ -31,11 +32,15 @@ class Records:
     ``other_model``, ``bad_tensors``, ``error``, and those of ``cloud_events.Halves``.
 
     Args:
+        clock: that of the tap.
         readings: signals that hold for all records of now, such as of the hardware.
     """
 
-    def __init__(self, plan: Plan, tap: Tap, *, readings: Readings = dict) -> None:
+    def __init__(
+        self, plan: Plan, tap: Tap, *, clock: CallClock, readings: Readings = dict
+    ) -> None:
         self._recorded, self._tap, self._readings = plan.recorded, tap, readings
+        self._clock = clock
         self.counts: Counter[str] = Counter()
         self.halves = Halves(self.counts, wait_s=plan.pair_wait_s)
         self.problem = ""
@@ -45,11 +50,8 @@ class Records:
     ) -> None:
         """One call, or one POST of events. Never raises."""
         try:
-            if description["kind"] == Kind.EVENT:
-                self._events(description["request_headers"], request)
-                return
-            call = _decoded(description, request, response)
-            self._record(call, description["latency_s"], description["request_headers"])
+            with self._clock.at(description["time_s"]):
+                self._take(description, request, response)
         except WireError as error:
             self._lose("malformed", error)
         except ShapeError as error:
@@ -57,6 +59,15 @@ class Records:
         except Exception as error:
             self._lose("error", error)
             log.exception("a call was not recorded")
+
+    def _take(
+        self, description: Mapping[str, Any], request: memoryview, response: memoryview
+    ) -> None:
+        if description["kind"] == Kind.EVENT:
+            self._events(description["request_headers"], request)
+            return
+        call = _decoded(description, request, response)
+        self._record(call, description["latency_s"], description["request_headers"])
 
     def expire(self) -> None:
         """Give up on halves that wait too long."""
