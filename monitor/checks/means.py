@@ -28,11 +28,12 @@ class Means:
         """Before and now; None where there is nothing to tell, as for other than scalars."""
         base = base_of(stream.signal)
         spread = base != stream.signal
-        before = now = weight = seen = 0.0
+        before = now = weight = seen = coarse = 0.0
         for sums in self._sums:
             s = sums.column.get(base)
             if s is None:
                 continue
+            coarse = max(coarse, float(sums.scale[s]) / MOMENT_UNIT)
             rows = sums.rows(stream.slice)
             n = sums.values[rows, s]
             known = np.where(sums.known[rows], n, 0.0)
@@ -48,7 +49,9 @@ class Means:
                 )
         found = before / weight if weight else None, now / seen if seen else None
         if not spread:
-            return found
+            # Moments are in fixed point: what is smaller than their step is nothing.
+            first, last = (None if one is None else one * (abs(one) >= coarse) for one in found)
+            return first, last
         return (
             None if found[0] is None else float(np.sqrt(max(found[0], 0.0))),
             None if found[1] is None else float(np.sqrt(max(found[1], 0.0))),

@@ -22,7 +22,14 @@ from dashboards.console.readmodels import (
 from monitor.store.tables import SignalPointRow, VerdictRow
 from monitor.web.console.needs import Target
 from vigil.baseline import Baseline
-from vigil.catalogue import base_of, in_order, signal_of, spread_of
+from vigil.catalogue import (
+    PREDICTED_CLASS,
+    base_of,
+    in_order,
+    is_per_box,
+    signal_of,
+    spread_of,
+)
 from vigil.summary import MOMENT_UNIT, membership
 from vigil.types import Outcome, Slice
 
@@ -190,7 +197,10 @@ def table_of(
             )
         levels = [cell.level for cell in cells if cell]
         most = max((cell.evidence or 0.0 for cell in cells if cell), default=0.0)
-        records = max((point_of(datetime.min, v).records for v in row.values()), default=0)
+        # Boxes, and the classes of several things a record, have numbers of their own.
+        plain = [v for n, v in row.items() if n != PREDICTED_CLASS.name and not is_per_box(n)]
+        values_of = plain or list(row.values())
+        records = max((point_of(datetime.min, v).records for v in values_of), default=0)
         rank = (
             float(slice_text != str(Slice())),
             float(slice_text != named),
