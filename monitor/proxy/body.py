@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 
 class Budget:
-    """How many bytes all messages together may hold; used from one event loop and one sender.
-
-    ``used`` may be off by a message for a moment: the two threads only ever add or take away.
-    """
+    """How many bytes all messages together may hold; from any thread."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.used = 0
+        self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
-        if self.used + size > self.most:
-            return False
-        self.used += size
+        """Whether there is room; then it is taken."""
+        with self._lock:
+            if self.used + size > self.most:
+                return False
+            self.used += size
         return True
 
     def give(self, size: int) -> None:
-        self.used -= size
+        """Make room again."""
+        with self._lock:
+            self.used -= size
 
 
 class Body:

@@ -23,7 +23,7 @@ from vigil.errors import ShapeError, WireError
 from vigil.tap import Tap
 
 log = logging.getLogger("vigil.proxy")
-_NO_BYTES = memoryview(b"")
+_MOST_TOLD = 200
 Readings = Callable[[], Mapping[str, float]]
 
 
@@ -107,7 +107,7 @@ class Records:
 
     def _lose(self, why: str, error: Exception) -> None:
         self.counts[why] += 1
-        self.problem = f"{why}: {error}"
+        self.problem = f"{why}: {error}"[:_MOST_TOLD]
 
 
 def _ids(name: str, n: int) -> list[str]:

@@ -8,6 +8,8 @@ import pytest
 from oip_server import OipServer
 from proxy_room import Loop, Sink, Watched
 
+from monitor.proxy.tunnel import Upstream
+
 
 @pytest.fixture(scope="session")
 def event_loop_thread() -> Iterator[Loop]:
@@ -22,14 +24,14 @@ def watched(event_loop_thread: Loop) -> Iterator[Callable[..., Watched]]:
     made: list[Watched] = []
 
     def make(
-        upstream: int | str,
+        upstream: int | str | Upstream,
         *,
         http2: bool = False,
         most_body: int = 2**20,
         most_held: int = 2**22,
     ) -> Watched:
-        port = upstream if isinstance(upstream, int) else int(upstream.rpartition(":")[2])
-        made.append(Watched(event_loop_thread, port, http2, most_body, most_held))
+        behind = int(upstream.rpartition(":")[2]) if isinstance(upstream, str) else upstream
+        made.append(Watched(event_loop_thread, behind, http2, most_body, most_held))
         return made[-1]
 
     yield make

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
@@ -43,9 +44,11 @@ class OipServer:
         self.closing = threading.Event()
 
     @contextmanager
-    def http(self) -> Iterator[str]:
+    def http(self, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         handler = type("Handler", (_Handler,), {"server_": self})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True

@@ -44,7 +44,9 @@ class Loop:
 class Watched:
     """A tunnel's listener: ``port``, what was seen in ``exchanges``, and ``counts``."""
 
-    def __init__(self, loop: Loop, upstream: int, http2: bool, most_body: int, most_held: int):
+    def __init__(
+        self, loop: Loop, upstream: int | Upstream, http2: bool, most_body: int, most_held: int
+    ):
         self.counts: Counter[str] = Counter()
         self.exchanges: list[Exchange] = []
         self.budget = Budget(most_held)
@@ -56,7 +58,11 @@ class Watched:
             now_s=time.perf_counter,
             time_s=time.time,
         )
-        behind = Upstream(host="127.0.0.1", port=upstream, connect_s=2.0)
+        behind = (
+            upstream
+            if isinstance(upstream, Upstream)
+            else Upstream(host="127.0.0.1", port=upstream, connect_s=2.0)
+        )
 
         def make() -> asyncio.Protocol:
             tunnel = Tunnel(behind, watching, speaks_http2=http2, forget=self.tunnels.discard)

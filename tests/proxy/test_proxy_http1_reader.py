@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -96,4 +98,26 @@ def test_a_body_beyond_its_bound_keeps_nothing():
     assert (large.lost, small.lost, late.lost) == ("too_large", "", "overload")
     assert (large.parts, late.parts, budget.used) == ([], [], 6)
     small.release()
+    assert budget.used == 0
+
+
+def test_what_is_held_stays_right_from_two_threads():
+    """One takes while the other gives back: nothing is lost between them."""
+    budget = Budget(10**9)
+
+    def churn() -> None:
+        for _ in range(20_000):
+            assert budget.take(3)
+            budget.give(3)
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [Thread(target=churn) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switch)
     assert budget.used == 0
