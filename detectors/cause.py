@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from detectors.direction import worse
 from detectors.hard_faults import HardFault, HardFaultKind
 from vigil.catalogue import base_of, signal_of
+from vigil.quality.kinds import DataFault
 from vigil.types import WHOLE, Cause, Effect, SignalKind, Slice
 
 _OF_THE_MODEL = (SignalKind.PREDICTION, SignalKind.EMBEDDING)
@@ -182,12 +183,7 @@ def classify_broken(
     release, and the version before kept the rule (``previous_kept``), the release is.
     """
     reasons = tuple(dict.fromkeys(fault.reason for fault in faults))
-    said_by_model = all(
-        fault.kind is HardFaultKind.MISSING
-        and (known := signal_of(fault.signal)) is not None
-        and known.kind in _OF_THE_MODEL
-        for fault in faults
-    )
+    said_by_model = all(map(_said_by_model, faults))
     if said_by_model and facts.came_with_release and previous_kept and facts.release is not None:
         return _decide(
             Cause.MODEL_REGRESSION,
@@ -196,6 +192,13 @@ def classify_broken(
             "on the same traffic",
         )
     return _decide(Cause.INPUT_FAULT, *reasons)
+
+
+def _said_by_model(fault: HardFault) -> bool:
+    if fault.kind is HardFaultKind.SCHEMA:
+        return fault.signal in (DataFault.CLASSES, DataFault.EMBEDDING_SIZE)
+    known = signal_of(fault.signal) if fault.kind is HardFaultKind.MISSING else None
+    return known is not None and known.kind in _OF_THE_MODEL
 
 
 def _after_release(facts: CauseFacts, sane: str) -> CauseDecision:

@@ -32,6 +32,8 @@ class HardFaultKind(StrEnum):
     BLANK = "blank_frames"
     FROZEN = "frozen_frames"
     SILENCE = "silence"
+    SCHEMA = "schema"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +145,7 @@ def _missing(
                 HardFault(
                     kind=HardFaultKind.MISSING,
                     signal=name,
-                    slice=_where(frame, piece, bad, judged),
+                    slice=name_bad_cells(frame, piece, bad, judged),
                     reason=f"{name} is missing or not finite in {share:.0%} of the {things}; "
                     f"in the baseline in {before:.1%}",
                 )
@@ -158,15 +160,15 @@ def _blank(frame: Frame, piece: Piece, judged: NDArray[np.bool_]) -> list[HardFa
     ruler = piece.part.baseline.ruler
     mean, _, n = _moments(piece, s)
     value = ruler.center[s] + ruler.scale[s] * mean
-    usual = float(ruler.center[s] + ruler.scale[s] * piece.reference.whole.moments[0, s])
+    usual = usual_value(frame, piece, "contrast")
     bad = judged & (n > 0) & (value < BLANK_CONTRAST)
-    if not piece.reference.has_signal[s] or usual < USUAL_CONTRAST or not bad.any():
+    if usual is None or usual < USUAL_CONTRAST or not bad.any():
         return []
     return [
         HardFault(
             kind=HardFaultKind.BLANK,
             signal="contrast",
-            slice=_where(frame, piece, bad, judged),
+            slice=name_bad_cells(frame, piece, bad, judged),
             reason=f"frames are blank: mean contrast {float(value[bad].mean()):.3f}, "
             f"in the baseline {usual:.3f}",
         )
@@ -190,10 +192,21 @@ def _frozen(frame: Frame, piece: Piece, judged: NDArray[np.bool_]) -> list[HardF
         HardFault(
             kind=HardFaultKind.FROZEN,
             signal="brightness",
-            slice=_where(frame, piece, bad, judged),
+            slice=name_bad_cells(frame, piece, bad, judged),
             reason=f"{records} frames have one and the same brightness, contrast and sharpness",
         )
     ]
+
+
+def usual_value(frame: Frame, piece: Piece, signal: str) -> float | None:
+    """The mean of a scalar in the baseline; None where it has none."""
+    if signal not in frame.signals:
+        return None
+    s = frame.signals.index(signal)
+    if not piece.reference.has_signal[s]:
+        return None
+    ruler = piece.part.baseline.ruler
+    return float(ruler.center[s] + ruler.scale[s] * piece.reference.whole.moments[0, s])
 
 
 def _moments(piece: Piece, s: int) -> tuple[Floats, Floats, Floats]:
@@ -206,7 +219,10 @@ def _moments(piece: Piece, s: int) -> tuple[Floats, Floats, Floats]:
     return mean, np.sqrt(np.maximum(square - mean**2, 0.0)), n
 
 
-def _where(frame: Frame, piece: Piece, bad: NDArray[np.bool_], judged: NDArray[np.bool_]) -> Slice:
+def name_bad_cells(
+    frame: Frame, piece: Piece, bad: NDArray[np.bool_], judged: NDArray[np.bool_]
+) -> Slice:
+    """The slice that says best which cells are at fault, of those that were judged."""
     records = piece.part.summary.records
     position = [piece.part.summary.layout.keys.index(key) for key in frame.keys]
     effects: dict[tuple[str, ...], tuple[bool, float]] = {}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from vigil import wire
+from vigil.batch import RecordBatch
 from vigil.calls import Call
 from vigil.coalesce import arguments_of, groups
 from vigil.drain import Drain
@@ -15,6 +16,8 @@ from vigil.errors import ShapeError
 from vigil.journal import Blobs, Journal, State
 from vigil.measure import Measure
 from vigil.part import Part
+from vigil.privacy.enforce import Enforcer
+from vigil.privacy.guard import NO_CONSENT
 from vigil.recorder import Recorder
 from vigil.ring.reader import Mark
 from vigil.rulers import RulerCache
@@ -72,6 +75,8 @@ class Pipeline:
         self.problem = ""
         self.leaving = False
         self.labels = WaitingLabels(before.labels, before.labels_refused)
+        self.enforcer = Enforcer(lambda: rulers.policy)
+        self._prefix = f"{drain.identity.source}.{drain.identity.boot}."
         self._boot, self._window_s = drain.identity.boot, drain.identity.window_s
         self._monotonic = monotonic
         self._order, self._label_sequence = before.order, before.label_sequence
@@ -117,7 +122,8 @@ class Pipeline:
 
     def add_labels(self, labels: list[dict[str, Any]], now_s: float) -> int:
         """Keep labels for later; how many there was no room for."""
-        return self.labels.add(labels, int(now_s // self._window_s))
+        known = self.enforcer.labels(labels, now_s, self._prefix)
+        return self.labels.add(known, int(now_s // self._window_s))
 
     def dropped(self) -> Counter[str]:
         """Records that did not reach a window, or whose window was lost, by reason."""
@@ -138,7 +144,7 @@ class Pipeline:
     def _windows_of(self, group: list[Call]) -> list[Window]:
         n = sum(len(call.ids) for call in group)
         try:
-            batch = self.measure.batch(**arguments_of(group))
+            batch = self._allowed(self.measure.batch(**arguments_of(group)))
             self.rulers.learn(batch, self.measure.own)
         except Exception as error:
             # Whatever a caller sent must end as a count, never as a dead thread, and must not
@@ -154,8 +160,16 @@ class Pipeline:
             self.problem = f"{type(error).__name__}: {error}"
             self.recorder.drop("error", n)
             return []
-        self.records += n
+        self.records += len(batch)
         return windows
+
+    def _allowed(self, batch: RecordBatch) -> RecordBatch:
+        """The batch as the service's privacy allows it, which comes with the first ruler."""
+        if not self.enforcer.knows:
+            self.rulers.get(batch.version, self._monotonic())
+        batch, dropped = self.enforcer.apply(batch)
+        self.recorder.drop(NO_CONSENT, dropped)
+        return batch
 
     def _seal(self, windows: list[Window]) -> None:
         for window in windows:

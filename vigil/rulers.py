@@ -107,6 +107,12 @@ class RulerCache:
         for one in own:
             self._declared.setdefault(one.name, one)
 
+    @property
+    def policy(self) -> str | None:
+        """What the service asks of taps, as it last said with a ruler; None where it has not."""
+        found: str | None = getattr(self._transport, "policy", None)
+        return found
+
     def refresh(self, now_s: float) -> None:
         """Ask the service for the version that is due, at most one a call."""
         for version, due_s in list(self._due_s.items()):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ class Gathered:
     """One model's share of a tick. ``late`` windows ended before the tick's own window began.
 
     ``records``: by version. ``unverified``: records of versions without a baseline, which are
-    counted and shown but not judged.
+    counted and shown but not judged. ``dropped``: inputs that became no record, by reason.
     """
 
     family: Family
@@ -40,6 +40,7 @@ class Gathered:
     late: tuple[Seen, ...]
     records: dict[str, int]
     unverified: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def main_version(self) -> str:
@@ -196,7 +197,9 @@ def line_up(
     late: dict[str, list[StoredWindow]] = defaultdict(list)
     records: dict[str, int] = defaultdict(int)
     unverified = 0
+    dropped: Counter[str] = Counter()
     for window in windows:
+        dropped.update(window.dropped_by)
         version = window.model.version
         records[version] += window.records
         baseline = baselines.get(version)
@@ -211,6 +214,7 @@ def line_up(
         late=tuple(_seen(tick, baselines, late, {})),
         records=dict(records),
         unverified=unverified,
+        dropped=dict(dropped),
     )
 
 

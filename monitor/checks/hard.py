@@ -9,13 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from detectors.cause import CauseFacts, ReleaseFact, classify_broken
+from detectors.data_faults import damaged_faults, data_faults
 from detectors.frame import Part
 from detectors.hard_faults import HardFault, value_faults
 from detectors.streams import StreamKey
 from monitor.checks.diagnose import HEALTHY_TICKS, latest_release
 from monitor.checks.diagnosis import Diagnosis, Drift
 from monitor.checks.gather import Gathered
-from monitor.checks.recent import Seen
+from monitor.checks.quiet import QuietSlice, quiet_slices
+from monitor.checks.recent import RecentTicks, Seen
 from monitor.checks.silence import Silence, silences
 from monitor.settings.schema import Settings
 from monitor.store.tables import IncidentRow, WindowRow
@@ -31,23 +33,30 @@ def hard_diagnoses(
     end: datetime,
     at: datetime,
     watch_silence: bool,
+    recent: RecentTicks,
+    tick: int,
 ) -> Iterator[Diagnosis]:
     """What the rules say of this tick.
 
     Args:
         watch_silence: whether the service has been up long enough to miss anyone.
+        recent: what the last ticks saw, this one included, whose number is ``tick``.
     """
     for model in models:
-        faults = value_faults(
-            to_parts(model.on_time),
-            missing_share=settings.checks.missing_share,
-            min_records=settings.checks.min_records,
-        )
+        parts, allowed = to_parts(model.on_time), settings.checks.missing_share
+        least = settings.checks.min_records
+        faults = [
+            *value_faults(parts, missing_share=allowed, min_records=least),
+            *data_faults(parts, allowed_share=allowed, min_records=least),
+            *damaged_faults(model.dropped, sum(model.records.values()), allowed_share=allowed),
+        ]
         if faults:
             yield _broken(session, model, faults, settings.service.window_s, at=at, end=end)
     if watch_silence:
         for silence in silences(session, settings, end=end):
             yield _silent(silence, at)
+        for quiet in quiet_slices(session, settings, recent, tick=tick, end=end):
+            yield _quiet(quiet, at)
 
 
 def _broken(
@@ -128,6 +137,20 @@ def _silent(silence: Silence, at: datetime) -> Diagnosis:
         reasons=(silence.reason,),
         drifts=(_by_rule(name, deployment, slice, "windows", silence.reason),),
         onset=silence.since,
+        at=at,
+        hard=True,
+    )
+
+
+def _quiet(quiet: QuietSlice, at: datetime) -> Diagnosis:
+    name, deployment = quiet.family
+    return Diagnosis(
+        model=ModelRef(name=name, version=quiet.version, deployment=deployment),
+        slice=quiet.slice,
+        cause=Cause.NO_DATA,
+        reasons=(quiet.reason,),
+        drifts=(_by_rule(name, deployment, quiet.slice, "windows", quiet.reason),),
+        onset=quiet.since,
         at=at,
         hard=True,
     )

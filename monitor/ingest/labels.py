@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -61,6 +61,7 @@ def take_labels(
 
     ``judged_by``: the tick that has counted them already, where one has.
     """
+    labels = _found_names(session, labels)
     usable = [label for label in labels if _problem(label) is None]
     known = known_labels(session, [label.id for label in usable])
     predictions = find_predictions(
@@ -100,6 +101,19 @@ def take_labels(
     if rows:
         session.execute(insert(session, LabelRow).on_conflict_do_nothing(), rows)
     return outcomes
+
+
+def _found_names(session: Session, labels: Sequence[LabelIn]) -> list[LabelIn]:
+    """Of a record with several names, the one that its ledger has: ids are hashed, and a salt may
+    have changed since it was recorded."""
+    several = [name for one in labels if one.also for name in (one.id, *one.also)]
+    if not several:
+        return list(labels)
+    places = find_places(session, several)
+    return [
+        replace(one, id=next((n for n in (one.id, *one.also) if n in places), one.id), also=())
+        for one in labels
+    ]
 
 
 def picked_for_its_score(session: Session, ids: Sequence[str]) -> set[str]:

@@ -22,7 +22,8 @@ class LabelIn:
     """A label for a record; with ``prediction`` it carries what was predicted itself.
 
     A label that carries its prediction also states ``model``, ``version``, ``confidence`` and,
-    where the model has keys, ``metadata``; then no ledger is needed.
+    where the model has keys, ``metadata``; then no ledger is needed. ``also``: other names that the
+    record may have left under.
     """
 
     id: str
@@ -34,6 +35,7 @@ class LabelIn:
     prediction: int | None = None
     confidence: float | None = None
     metadata: dict[str, str] | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

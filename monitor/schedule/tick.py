@@ -174,7 +174,7 @@ class FleetTick:
                     drifted += self._judging.judge(
                         session, engine, model, family, moment, late=late
                     )
-        self._plain_rules(session, models, end, now)
+        self._plain_rules(session, models, tick, end, now)
         self._drift.run(session, self._recent, self._recent.families(), apart, tick=tick, at=now)
         for model in models:
             family = by_family.get(model.family, [])
@@ -229,7 +229,12 @@ class FleetTick:
         self._left_out = families
 
     def _plain_rules(
-        self, session: Session, models: Sequence[Gathered], end: datetime, now: datetime
+        self,
+        session: Session,
+        models: Sequence[Gathered],
+        tick: int,
+        end: datetime,
+        now: datetime,
     ) -> None:
         settings = self._services.settings
         missed = settings.checks.silent_after_windows * self._window_s
@@ -244,6 +249,8 @@ class FleetTick:
             end=end,
             at=now,
             watch_silence=settled,
+            recent=self._recent,
+            tick=tick,
         ):
             family = diagnosis.model.name, diagnosis.model.deployment
             with self._apart.writing(session, family):

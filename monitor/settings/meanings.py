@@ -56,7 +56,18 @@ MEANINGS: dict[str, str] = {
     "models[].keys": "metadata that make slices, at most four, such as `site` and `camera`",
     "models[].sources": "sources that must not fall silent; others may come and go",
     "models[].class_names": "names of the classes, in the order of the model's outputs",
-    "models[].pixels": "`none` keeps no image; `thumbnails` keeps small ones with sampled records",
+    "models[].steady": "metadata keys, such as `camera`, of which no value may fall silent while "
+    "others go on",
+    "models[].pixels": "of sampled records: `none` keeps no image, `thumbnails` small ones, `full` "
+    "whole ones too; where it is said, no tap sends more",
+    "models[].privacy.metadata": "the metadata keys that may leave a tap; all where none is said",
+    "models[].privacy.hash_metadata": "keys whose values leave as hashes",
+    "models[].privacy.ids": "`hash`: ids that callers choose leave as hashes",
+    "models[].privacy.uris": "`keep`, `hash` or `drop`",
+    "models[].privacy.trace_ids": "`keep`, `hash` or `drop`",
+    "models[].privacy.consent": "metadata keys without which, or where they are false, nothing of "
+    "a record is kept",
+    "models[].privacy.without_consent": "`count` adds such a record to the sums, `drop` does not",
     "models[].latency_objective_s": "what the 99th percentile of latency is held to",
     "models[].tolerance": "signal = the drift, in units of its effect, that never pages",
     "models[].guardrails[].slice": "where it holds: `key=value`, several joined by ` & `, or "
@@ -188,6 +199,7 @@ MEANINGS: dict[str, str] = {
     "models[].relabel.queue (labelbox).token": "an API key",
     "models[].relabel.queue (labelbox).project": "its id; it has a radio question `class`",
     "models[].relabel.queue (labelbox).dataset": "the id of the dataset that takes the images",
+    "models[].relabel.labels": "what people say of an image: its class, or boxes around objects",
     "models[].relabel.poll_s": "how often the queue is asked for labels",
     "models[].relabel.annotators": "how many people must have labelled an image; most decide",
     "receivers.* (console).kind": "prints pages where the service runs",

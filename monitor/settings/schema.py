@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from monitor.settings.alerting import (
     Digest,
@@ -34,10 +34,12 @@ from monitor.settings.fields import (
 )
 from monitor.settings.gate import Gate
 from monitor.settings.labelling import Relabel
+from monitor.settings.privacy import PrivacyRules
 from monitor.settings.receivers import Receiver
 from monitor.settings.retraining import Retraining
 from monitor.settings.rollback import Replay, Rollback
 from monitor.settings.serving import Serving
+from vigil.privacy.rules import Policy, Privacy
 
 
 class Service(Section):
@@ -119,8 +121,10 @@ class WatchedModel(Section):
     upstream: str = ""
     keys: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
     sources: tuple[str, ...] = ()
+    steady: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
     class_names: tuple[str, ...] = ()
-    pixels: Literal["none", "thumbnails"] = "none"
+    pixels: Literal["none", "thumbnails", "full"] = "none"
+    privacy: PrivacyRules = PrivacyRules()
     latency_objective_s: Seconds = 0.1
     labels_every_s: Seconds | None = None
     error_cost: Positive | None = None
@@ -134,6 +138,31 @@ class WatchedModel(Section):
     retraining: Retraining = Retraining()
     gate: Gate = Gate()
     controls: Controls = Controls()
+
+    @model_validator(mode="after")
+    def _keys_may_leave(self) -> Self:
+        allowed = self.privacy.metadata
+        hidden = [key for key in self.keys if allowed is not None and key not in allowed]
+        if hidden:
+            raise ValueError(
+                f"privacy.metadata: expected the model's keys in it, found no {', '.join(hidden)}"
+            )
+        return self
+
+    @property
+    def policy(self) -> Policy:
+        """What every tap of the model must keep to, at least."""
+        rules = self.privacy
+        return Policy(
+            pixels=self.pixels if "pixels" in self.model_fields_set else "full",
+            metadata=rules.metadata,
+            hash_metadata=rules.hash_metadata,
+            ids=rules.ids,
+            uris=rules.uris,
+            trace_ids=rules.trace_ids,
+            consent=rules.consent,
+            without_consent=rules.without_consent,
+        )
 
 
 class Grafana(Section):
@@ -170,6 +199,15 @@ class Settings(Section):
     def threshold_ticks(self) -> float:
         """The evidence at which a change pages: the other tracks have their share of the budget."""
         return RESERVE * self.budget.threshold_ticks(self.service.window_s) / CHANGE_SHARE
+
+    def policy(self, model: str) -> Policy:
+        """What every tap of a model must keep to: the strictest of what its deployments say, for a
+        tap asks by the model's name."""
+        strictest = Privacy(pixels="full")
+        for one in self.models:
+            if one.name == model:
+                strictest = strictest.stricter(one.policy)
+        return strictest.as_policy
 
     def model(self, name: str, deployment: str) -> WatchedModel | None:
         for watched in self.models:

@@ -54,6 +54,19 @@ def test_label_by_a_chosen_id(services: Services) -> None:
     }
 
 
+def test_a_label_finds_its_record_under_any_of_its_names(services: Services) -> None:
+    """Ids are hashed with a salt that changes; the service does not know which one it was."""
+    services.ingest.windows([stored.window(1, ids=list("abcdefghi")).to_bytes()])
+    receipts = label(
+        services,
+        LabelIn(id="new", label=1, also=("newer", "b")),
+        LabelIn(id="c", label=1, also=("other",)),
+        LabelIn(id="x", label=1, also=("y",)),
+    )
+    assert [one.status for one in receipts] == ["accepted", "accepted", "rejected"]
+    assert set(rows(services)) == {"b", "c"}
+
+
 def test_first_label_stays(services: Services) -> None:
     """The same again is a duplicate; another class for the same record is refused."""
     services.ingest.windows([stored.window(1).to_bytes()])

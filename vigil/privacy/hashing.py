@@ -28,9 +28,10 @@ class Hasher:
         self._salts = Salts(salt)
 
     def many(self, texts: Iterable[str], *, kind: str, time_s: float) -> list[str]:
-        """Each text hashed with the salt of ``time_s``; an empty one stays empty."""
+        """Each text hashed with the salt of ``time_s``; an empty one stays empty, and so does one
+        that is such a hash already."""
         period, salt = self._salts.now(time_s)
-        return [_hashed(text, kind, period, salt) for text in texts]
+        return [text if is_hashed(text) else _hashed(text, kind, period, salt) for text in texts]
 
     def label_ids(self, ids: Sequence[str], *, time_s: float) -> list[list[str]]:
         """What each record may be called by now: the present salt first, then the former two.

@@ -100,6 +100,11 @@ class Privacy:
         """Whether records must pass through this process's memory to be made ready."""
         return bool(self.hooks) or self.pixels == "full" or bool(self.consent)
 
+    @property
+    def as_policy(self) -> Policy:
+        """The same, as it is asked of others."""
+        return Policy(**{name: getattr(self, name) for name in _ASKED})
+
     def stricter(self, policy: Policy) -> Privacy:
         """This, and what the service asks for: of each the stricter, never the looser."""
         keys = self.metadata

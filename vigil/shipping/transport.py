@@ -22,6 +22,8 @@ MAX_REPLY_BYTES = 64 * 2**20
 MAX_RETRY_AFTER_S = 600.0
 RULER_TIMEOUT_S = 3.0
 WHOLE_TIMES = 6
+RULERS = "/v1/rulers/"
+POLICY_HEADER = "Vigil-Privacy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,8 @@ class HttpTransport:
         self._host, self._port = parts.hostname, parts.port
         self._base, self._timeout_s = parts.path.rstrip("/"), timeout_s
         self._headers = {"User-Agent": "vigil-tap"}
+        self.policy: str | None = None
+        """What the service asks of taps, as JSON, with the last ruler; None: not heard of yet."""
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
@@ -94,7 +98,7 @@ class HttpTransport:
         return _json(self._ask("POST", "/v1/labels", body, "application/json"))
 
     def ruler(self, model: str, version: str) -> bytes | None:
-        path = f"/v1/rulers/{quote(model, safe='')}/{quote(version, safe='')}"
+        path = f"{RULERS}{quote(model, safe='')}/{quote(version, safe='')}"
         try:
             return self._ask("GET", path, None, None, min(RULER_TIMEOUT_S, self._timeout_s))
         except _NotThereError:
@@ -122,6 +126,8 @@ class HttpTransport:
                 response = connection.getresponse()
                 reply = response.read(MAX_REPLY_BYTES + 1)
                 status, wait = response.status, response.getheader("Retry-After")
+                if path.startswith(RULERS) and status in (200, 404):
+                    self.policy = response.getheader(POLICY_HEADER, "{}")
         except (OSError, http.client.HTTPException) as error:
             raise TransportError(f"{where}: {type(error).__name__}: {error}") from None
         finally:
@@ -215,6 +221,7 @@ class MemoryTransport:
         self.rulers = dict(rulers or {})
         self.windows: dict[tuple[str, str, int], bytes] = {}
         self.labels: list[dict[str, Any]] = []
+        self.policy: str | None = None
         self.failures: list[TransportError] = []
 
     def send(self, blobs: Sequence[bytes]) -> list[Receipt]:

@@ -25,7 +25,8 @@ class Box(BaseModel):
 
 class Label(BaseModel):
     """A label by record id; with ``prediction`` it needs no ledger, but model and version. Or
-    ``boxes``, all objects on the image (none: an empty list), for a record that was sampled."""
+    ``boxes``, all objects on the image (none: an empty list), for a record that was sampled.
+    ``also``: other names that the record may have been sent under."""
 
     model_config = ConfigDict(extra="forbid")
     id: str
@@ -38,6 +39,7 @@ class Label(BaseModel):
     prediction: int | None = None
     confidence: float | None = None
     metadata: dict[str, str] | None = None
+    also: Annotated[tuple[str, ...], Field(max_length=4)] = ()
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Label:

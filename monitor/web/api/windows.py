@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from monitor.store.tables import WindowRow
 from monitor.web.api.answers import ReceiptOut, ReceiptsOut, WindowOut
 from monitor.web.auth import Reader, RulerReader, Sender, services_of
 from vigil import wire
+from vigil.shipping.transport import POLICY_HEADER
 
 router = APIRouter(prefix="/v1", tags=["collectors"])
 _BINARY: dict[str, Any] = {"content": {"application/octet-stream": {}}}
@@ -48,14 +50,18 @@ async def send_windows(request: Request, actor: Sender) -> ReceiptsOut:
 
 @router.get("/rulers/{model}/{version:path}", responses={200: _BINARY, 404: {}})
 def get_ruler(request: Request, actor: RulerReader, model: str, version: str) -> Response:
-    """The ruler of a version's active baseline; 404: the version has no baseline."""
-    with services_of(request).sessions() as session:
+    """The ruler of a version's active baseline; 404: the version has no baseline.
+
+    The header ``Vigil-Privacy`` says what a tap of the model must keep to, either way.
+    """
+    services = services_of(request)
+    headers = {POLICY_HEADER: json.dumps(services.settings.policy(model).to_json())}
+    with services.sessions() as session:
         ruler = baselines.active_ruler(session, model, version)
     if ruler is None:
-        raise HTTPException(404, f"{model}@{version}: it has no baseline")
-    return Response(
-        ruler.to_bytes(), media_type="application/octet-stream", headers={"ETag": f'"{ruler.id}"'}
-    )
+        raise HTTPException(404, f"{model}@{version}: it has no baseline", headers=headers)
+    headers["ETag"] = f'"{ruler.id}"'
+    return Response(ruler.to_bytes(), media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/windows", tags=["reading"])
