@@ -32,7 +32,9 @@ def write(path: Path, *, page: Path = PAGE) -> None:
     for part, section in SECTIONS.items():
         if part in found:
             text = section(found[part], found)
-            sections.append(f"{text}\nMeasured {found[part]['at']} on {found[part]['machine']}.\n")
+            note = f"{found[part]['note']}\n\n" if "note" in found[part] else ""
+            made = f"Measured {found[part]['at']} on {found[part]['machine']}.\n"
+            sections.append(f"{text}\n{note}{made}")
     drawings = plots(found)
     for name in drawings:
         sections.append(f"![{name}](../bench/results/{name})\n")
@@ -118,8 +120,6 @@ def _delay(part: dict[str, Any], _: dict[str, Any]) -> str:
         "threshold is the largest value of each signal in two healthy weeks: over ten times\n"
         "our budget.\n"
     )
-    if "note" in part:
-        text.append(f"{part['note']}\n")
     for weather, one in part["weathers"].items():
         head = ["Fault", "Where", "Found", "Median", "90 %", "Paged", "Median to page"]
         head += ["Best window: w", "found", "median"]
