@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.store.samples import SampleStore
+from vigil import files
 from vigil.sample import Sample
 
 PIXELS, EMBEDDING = "pixels", "embedding"
@@ -21,12 +22,13 @@ PIXELS, EMBEDDING = "pixels", "embedding"
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Pictures:
-    """n records: ``ids``, ``thumbnails`` (n, h, w, c) with h = 0 where privacy keeps none, and
-    ``embedding`` (n, d)."""
+    """n records: ``ids``, ``thumbnails`` (n, h, w, c) with h = 0 where privacy keeps none,
+    ``embedding`` (n, d), and ``files``: whole pictures as PNG, () where none are kept."""
 
     ids: tuple[str, ...]
     thumbnails: NDArray[np.uint8]
     embedding: NDArray[np.float16]
+    files: tuple[bytes, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -38,9 +40,12 @@ class Pictures:
         return self.thumbnails.ndim == 4 and self.thumbnails.shape[1] > 0
 
     def png(self, record_id: str) -> bytes | None:
-        """The thumbnail; None where there is none."""
+        """The whole picture where it is kept, else the thumbnail; None where there is none."""
         if not self.has_pixels or record_id not in self.ids:
             return None
+        whole = self.files[self.ids.index(record_id)] if self.files else b""
+        if whole:
+            return whole
         from PIL import Image
 
         pixels = self.thumbnails[self.ids.index(record_id)]
@@ -52,7 +57,12 @@ class Pictures:
 
 def keep(samples: SampleStore, batch: str, picked: Sample) -> Pictures:
     """Keep what a batch's records look like; the same batch again replaces it."""
-    pictures = Pictures(ids=picked.ids, thumbnails=picked.thumbnails, embedding=picked.embedding)
+    pictures = Pictures(
+        ids=picked.ids,
+        thumbnails=picked.thumbnails,
+        embedding=picked.embedding,
+        files=picked.pictures,
+    )
     write(samples, batch, pictures)
     return pictures
 
@@ -67,6 +77,7 @@ def of(samples: SampleStore, batch: str) -> Pictures | None:
             ids=tuple(str(one) for one in arrays["ids"]),
             thumbnails=arrays["thumbnails"],
             embedding=arrays["embedding"],
+            files=files.from_arrays(arrays, "pictures", len(arrays["ids"])),
         )
 
 
@@ -80,6 +91,7 @@ def strike(samples: SampleStore, batch: str, record_ids: Sequence[str]) -> None:
         ids=tuple(pictures.ids[i] for i in rows),
         thumbnails=pictures.thumbnails[rows],
         embedding=pictures.embedding[rows],
+        files=files.some(pictures.files, rows),
     )
     write(samples, batch, left)
 
@@ -97,6 +109,7 @@ def write(samples: SampleStore, batch: str, pictures: Pictures) -> None:
         ids=np.array(pictures.ids, dtype=np.str_),
         thumbnails=pictures.thumbnails,
         embedding=pictures.embedding,
+        **files.to_arrays(pictures.files, "pictures"),
     )
     samples.keep(_name(batch), out.getvalue())
 

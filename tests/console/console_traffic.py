@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -34,10 +35,19 @@ from monitor.store.tables import (
 from monitor.store.windows import pack_summary
 from vigil.baseline import Baseline
 from vigil.catalogue import SCALAR_NAMES
+from vigil.quality.counts import Quality
 from vigil.sample import Sample
 from vigil.summarise import sample_of, summarise
 from vigil.types import ModelRef
 from vigil.window import Window
+
+
+def _faults(cells: Sequence[tuple[str, ...]]) -> Quality:
+    """Of one cell some frames are black; all lack a key."""
+    return Quality(
+        counts={"black_frame": {cells[0]: 3}, "key_missing": dict.fromkeys(cells, 5)},
+        examples={"key_missing": "expected the key lane, found none"},
+    )
 
 
 def releases(session: Session) -> None:
@@ -103,7 +113,7 @@ def traffic(session: Session, fleet: Fleet, baseline: Baseline) -> None:
                 verified=True,
                 records=total.total_records,
                 sample_part=part,
-                blob=pack_summary(total, {}),
+                blob=pack_summary(total, {"truncated": 2}, _faults(total.cells)),
             )
         )
     for source, silent in (("edge-1", False), ("edge-2", False), ("edge-3", True)):

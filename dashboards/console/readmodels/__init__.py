@@ -22,6 +22,7 @@ from dashboards.console.readmodels.incident import (
 )
 from dashboards.console.readmodels.model import (
     BaselineLine,
+    DataFaultLine,
     FindableLine,
     ModelView,
     ReleaseLine,
@@ -49,6 +50,7 @@ __all__ = [
     "BaselineLine",
     "Chrome",
     "ClassShares",
+    "DataFaultLine",
     "DecisionLine",
     "DeliveryView",
     "Distribution",

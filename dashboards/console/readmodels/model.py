@@ -57,6 +57,18 @@ class FindableLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DataFaultLine:
+    """One kind of faulty data in a span: how many records, where, and an example."""
+
+    kind: str
+    words: str
+    records: int
+    share: float
+    where: str = ""
+    example: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelView:
     model: str
     deployment: str
@@ -87,3 +99,5 @@ class ModelView:
     threshold: float
     findable: tuple[FindableLine, ...] = ()
     findable_windows: int = 0
+    faults: tuple[DataFaultLine, ...] = ()
+    has_schema: bool = False

@@ -24,6 +24,7 @@ from monitor.store import baselines
 from monitor.store.tables import BaselineRow, ReleaseRow
 from monitor.web.console import queries_fleet, queries_incidents, queries_windows
 from monitor.web.console.needs import ConsoleServices, Target, target_of
+from monitor.web.console.queries_faults import data_faults
 from monitor.web.console.queries_points import (
     Points,
     drifted_streams,
@@ -156,6 +157,8 @@ def model_page(
             if one.slice == slice_text
         ),
         findable_windows=coverage.WITHIN_WINDOWS,
+        faults=data_faults(traffic),
+        has_schema=baseline is not None and baseline.ruler.schema is not None,
     )
 
 
