@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -15,7 +17,15 @@ _MEGABYTE = 2**20
 
 
 def proxy(
-    model: Annotated[str, typer.Option("--model", help="The model's name in vigil.")],
+    model: Annotated[
+        str, typer.Option("--model", help="The model's name in vigil; or --models.")
+    ] = "",
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            "--models", help="A file with several models, a table each; other options hold for all."
+        ),
+    ] = None,
     upstream: Annotated[
         str | None,
         typer.Option("--upstream", help="The server's HTTP address, http(s)://host:port."),
@@ -122,17 +132,30 @@ def proxy(
     import logging
 
     from monitor.proxy.addresses import listen_of, upstream_of
+    from monitor.proxy.model_options import ModelOptions, read_models
     from monitor.proxy.run import Doors, Proxy, serve
-    from monitor.proxy.spec import Plan, Recorded
-    from monitor.proxy.tensor_use import TensorUse
+    from monitor.proxy.spec import Plan
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        uses = tuple(TensorUse.parse(one) for one in tensor or ())
-    except ValueError as error:
-        raise _wrong("--tensor", "ROLE=NAME[:OPTION...]", str(error)) from None
-    if task not in TASKS:
-        raise _wrong("--task", f"one of {', '.join(TASKS)}", task)
+    if bool(model) == (models is not None):
+        raise _wrong("--model", "either --model or --models", "both" if model else "neither")
+    options = ModelOptions(
+        model=model,
+        served_as=served_as or "",
+        tensors=tuple(tensor or ()),
+        headers=tuple(header or ()),
+        parameters=tuple(parameter or ()),
+        keys=tuple(key or ()),
+        version=version,
+        version_name=version_name,
+        own_ids=own_ids,
+        task=task,
+        outputs_are=outputs_are,
+        thumbnails=thumbnails,
+        preprocessing=preprocessing,
+        hardware=hardware,
+        schema=schema,
+    )
     doors = Doors(
         http=None
         if upstream is None
@@ -152,32 +175,21 @@ def proxy(
     )
     if doors.http is None and doors.grpc is None and doors.own is None:
         raise _wrong("--upstream", "something to listen for", "nothing")
-    tap = {
-        "model": model,
-        "version": version,
+    shared = {
         "service": service,
         "deployment": deployment,
         "source": source,
-        "keys": key or [],
         "window_s": window_s,
-        "spool": spool,
-        "task": task,
-        "outputs_are": outputs_are,
-        "thumbnails": thumbnails,
-        "preprocessing": preprocessing,
-        "hardware": hardware,
-        "schema": schema,
     }
+    several = [options] if models is None else read_models(models, options)
     plan = Plan(
-        recorded=Recorded(
-            served_name=served_as or model,
-            tensors=uses,
-            version_name=version_name,
-            headers=dict(_pair(one) for one in header or ()),
-            parameters=tuple(parameter or ()),
-            own_ids=own_ids,
-            hardware_signals=hardware_signals,
-            tap=tap,
+        recorded=tuple(
+            one.recorded(
+                {**shared, "spool": _spool(spool, one.served_name, len(several))},
+                hardware_signals=hardware_signals,
+                where="command line" if models is None else f"{models}: {one.model}",
+            )
+            for one in several
         ),
         triton_metrics=triton_metrics,
         pair_wait_s=pair_wait_s,
@@ -193,9 +205,11 @@ def proxy(
     asyncio.run(serve(doors, plan, ready=ready))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, _, key = text.partition("=")
-    return name.lower(), key or name.lower()
+def _spool(folder: str | None, served_name: str, models: int) -> str | None:
+    """Each of several models has a folder of its own in it."""
+    if folder is None or models == 1:
+        return folder
+    return str(Path(folder) / quote(served_name, safe=""))
 
 
 def _wrong(option: str, expected: str, found: str) -> ConfigError:

@@ -9,13 +9,14 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from io import BufferedIOBase, BufferedReader
 
 from monitor.proxy.call_clock import CallClock
 from monitor.proxy.handover import HEAD
 from monitor.proxy.mapping import own_signal
-from monitor.proxy.records import Readings, Records
-from monitor.proxy.spec import Plan
+from monitor.proxy.records import Lane, Readings, Records
+from monitor.proxy.spec import Plan, Recorded
 from monitor.proxy.triton_metrics import TritonMetrics
 from vigil.hardware.reader import HardwareReader
 from vigil.hardware.signals import HARDWARE_SIGNALS
@@ -31,39 +32,50 @@ def main(descriptor: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     plan = Plan.from_json(sys.stdin.read())
-    hardware = HardwareReader() if plan.recorded.hardware_signals else None
     clock = CallClock()
-    triton = TritonMetrics(plan.triton_metrics, plan.recorded.served_name)
+    hardware = HardwareReader()
+    triton = {
+        one.served_name: TritonMetrics(plan.triton_metrics, one.served_name)
+        for one in plan.recorded
+    }
     try:
-        tap = Tap(
-            **plan.recorded.tap,
-            clock=clock,
-            signals=[
-                *(HARDWARE_SIGNALS if hardware else ()),
-                *triton.signals,
-                *(own_signal(use) for use in plan.recorded.tensors if use.role == "signal"),
-            ],
-        )
+        lanes = {
+            one.served_name: _lane(one, clock, hardware, triton[one.served_name])
+            for one in plan.recorded
+        }
     except ValueError as error:
         sys.exit(str(error))
-    readings: list[Readings] = [triton.latest, *([hardware.latest] if hardware else [])]
-    records = Records(
-        plan,
-        tap,
-        clock=clock,
-        readings=lambda: {k: v for one in readings for k, v in one().items()},
-    )
+    records = Records(lanes, clock=clock, pair_wait_s=plan.pair_wait_s)
     with socket.socket(fileno=descriptor) as parent:
         ended = threading.Event()
         says = threading.Thread(
-            target=_say, args=(parent, records, tap, triton, ended), daemon=True
+            target=_say, args=(parent, records, lanes, triton, ended), daemon=True
         )
         says.start()
         with BufferedReader(parent.makefile("rb", buffering=0), 2**20) as stream:
             _take_all(stream, records)
         ended.set()
         says.join(SAYS_EVERY_S)
-    tap.close()
+    for lane in lanes.values():
+        lane.tap.close()
+
+
+def _lane(one: Recorded, clock: CallClock, hardware: HardwareReader, triton: TritonMetrics) -> Lane:
+    """Raises:
+    ValueError: a tap that can't be.
+    """
+    readings: list[Readings] = [triton.latest]
+    signals = [own_signal(use) for use in one.tensors if use.role == "signal"]
+    signals += triton.signals
+    if one.hardware_signals:
+        readings.append(hardware.latest)
+        signals += HARDWARE_SIGNALS
+    tap = Tap(**one.tap, clock=clock, signals=signals)
+    return Lane(
+        recorded=one,
+        tap=tap,
+        readings=lambda: {name: value for read in readings for name, value in read().items()},
+    )
 
 
 def _take_all(stream: BufferedIOBase, records: Records) -> None:
@@ -80,7 +92,11 @@ def _take_all(stream: BufferedIOBase, records: Records) -> None:
 
 
 def _say(
-    parent: socket.socket, records: Records, tap: Tap, triton: TritonMetrics, ended: threading.Event
+    parent: socket.socket,
+    records: Records,
+    lanes: Mapping[str, Lane],
+    triton: Mapping[str, TritonMetrics],
+    ended: threading.Event,
 ) -> None:
     """Tell the proxy once a second how things stand."""
     while True:
@@ -89,8 +105,9 @@ def _say(
             "counts": dict(records.counts),
             "waiting_halves": len(records.halves),
             "problem": records.problem,
-            "tap": tap.stats(),
-            "triton": triton.gauges(),
+            "recorded": dict(records.recorded),
+            "taps": {name: lane.tap.stats() for name, lane in lanes.items()},
+            "triton": {name: one.gauges() for name, one in triton.items()},
         }
         try:
             parent.sendall(json.dumps(said, default=str).encode() + b"\n")

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from monitor.proxy.call_clock import CallClock
 from monitor.proxy.cloud_events import Halves, Joined
 from monitor.proxy.exchange import Kind
 from monitor.proxy.mapping import arguments
-from monitor.proxy.spec import Plan
+from monitor.proxy.spec import Recorded
 from monitor.proxy.tensors import Call
 from vigil.adapters.tracing import trace_id_of
 from vigil.errors import ShapeError, WireError
@@ -27,22 +28,33 @@ _MOST_TOLD = 200
 Readings = Callable[[], Mapping[str, float]]
 
 
-class Records:
-    """Counts by what became of each call: ``recorded`` (records, not calls), ``malformed``,
-    ``other_model``, ``bad_tensors``, ``error``, and those of ``cloud_events.Halves``.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One model: how its calls are read, and where they go.
 
-    Args:
-        clock: that of the tap.
-        readings: signals that hold for all records of now, such as of the hardware.
+    ``readings``: signals that hold for all records of now, such as of the hardware.
     """
 
-    def __init__(
-        self, plan: Plan, tap: Tap, *, clock: CallClock, readings: Readings = dict
-    ) -> None:
-        self._recorded, self._tap, self._readings = plan.recorded, tap, readings
-        self._clock = clock
+    recorded: Recorded
+    tap: Tap
+    readings: Readings = dict
+
+
+class Records:
+    """Counts by what became of each call: ``recorded`` (records, not calls), ``malformed``,
+    ``other_model``, ``bad_tensors``, ``error``, and those of ``cloud_events.Halves``; ``recorded``
+    also by model.
+
+    Args:
+        lanes: the models, by their names in the server.
+        clock: that of the taps.
+    """
+
+    def __init__(self, lanes: Mapping[str, Lane], *, clock: CallClock, pair_wait_s: float) -> None:
+        self._lanes, self._clock = lanes, clock
         self.counts: Counter[str] = Counter()
-        self.halves = Halves(self.counts, wait_s=plan.pair_wait_s)
+        self.recorded: Counter[str] = Counter()
+        self.halves = Halves(self.counts, wait_s=pair_wait_s)
         self.problem = ""
 
     def take(
@@ -83,19 +95,20 @@ class Records:
         self._record(_from_events(joined), joined.latency_s, joined.request.headers)
 
     def _record(self, call: Call, latency_s: float | None, headers: Mapping[str, str]) -> None:
-        how = self._recorded
-        if call.model != how.served_name:
+        lane = self._lanes.get(call.model)
+        if lane is None:
             self.counts["other_model"] += 1
             return
+        how = lane.recorded
         n, given = arguments(call, how.tensors)
-        readings = self._readings()
+        readings = lane.readings()
         if readings:
             given["signals"] = {**readings, **given.get("signals", {})}
         metadata = {key: headers[name] for name, key in how.headers.items() if name in headers}
         metadata |= {k: str(call.parameters[k]) for k in how.parameters if k in call.parameters}
         trace = trace_id_of(headers.get("traceparent", ""))
         ids = None if how.own_ids or not call.id else _ids(call.id, n)
-        self._tap.record(
+        lane.tap.record(
             **given,
             latency_s=np.full(n, np.nan if latency_s is None else latency_s),
             metadata=metadata or None,
@@ -104,6 +117,7 @@ class Records:
             version=how.version_name.replace("{version}", call.version) if call.version else None,
         )
         self.counts["recorded"] += n
+        self.recorded[how.served_name] += n
 
     def _lose(self, why: str, error: Exception) -> None:
         self.counts[why] += 1

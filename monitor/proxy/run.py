@@ -114,9 +114,7 @@ class Proxy:
             "held_bytes": float(self._budget.used),
             "waiting": float(self.handover.waiting),
         }
-        return exposition(
-            self._plan.recorded.served_name, self.counts, gauges, self.handover.stats()
-        )
+        return exposition(self.counts, gauges, self.handover.stats())
 
     async def stop(self, timeout_s: float = 5.0) -> None:
         """Take no more connections, let those that are open finish as far as the time allows."""

@@ -37,11 +37,12 @@ class Recorded:
 class Plan:
     """All that the recording process needs.
 
+    ``recorded``: the models, each by a name of its own in the server.
     ``triton_metrics``: the URL of the server's own metrics, "" where there are none to fold in.
     ``pair_wait_s``: how long a CloudEvent waits for its other half.
     """
 
-    recorded: Recorded
+    recorded: tuple[Recorded, ...]
     triton_metrics: str = ""
     pair_wait_s: float = 30.0
 
@@ -51,7 +52,11 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> Plan:
         plain = json.loads(text)
-        recorded = plain.pop("recorded")
-        tensors = tuple(TensorUse(**one) for one in recorded.pop("tensors"))
-        recorded["parameters"] = tuple(recorded["parameters"])
-        return cls(recorded=Recorded(tensors=tensors, **recorded), **plain)
+        recorded = tuple(_recorded(one) for one in plain.pop("recorded"))
+        return cls(recorded=recorded, **plain)
+
+
+def _recorded(plain: dict[str, Any]) -> Recorded:
+    tensors = tuple(TensorUse(**one) for one in plain.pop("tensors"))
+    parameters = tuple(plain.pop("parameters"))
+    return Recorded(tensors=tensors, parameters=parameters, **plain)

@@ -193,9 +193,10 @@ def a_proxy(
     http: str = "",
     grpc: str = "",
     plan: dict[str, Any] | None = None,
+    more: tuple[Recorded, ...] = (),
     **recorded: Any,
 ) -> Iterator[Running]:
-    """A proxy in front of these servers."""
+    """A proxy in front of these servers; ``more`` models beside the reader."""
 
     def door(address: str) -> Any:
         if not address:
@@ -209,7 +210,7 @@ def a_proxy(
     proxy = Proxy(
         Doors(http=door(http), grpc=door(grpc), own=("127.0.0.1", 0), most_body=2**24),
         Plan(
-            recorded=Recorded(served_name="reader", tap=tap, **recorded),
+            recorded=(Recorded(served_name="reader", tap=tap, **recorded), *more),
             **(plan or {}),
         ),
     )

@@ -118,8 +118,8 @@ def test_what_can_not_be_read_is_counted_and_told(event_loop_thread: Loop, serve
         health = httpx.get(f"{proxy.own}/healthz").json()
         assert httpx.get(f"{proxy.own}/nothing").status_code == 404
         assert httpx.post(f"{proxy.own}/metrics").status_code == 405
-    assert 'vigil_proxy_not_recorded_total{model="reader",reason="malformed"} 1.0' in page
-    assert 'vigil_proxy_not_recorded_total{model="reader",reason="refused"} 1.0' in page
+    assert 'vigil_proxy_not_recorded_total{reason="malformed"} 1.0' in page
+    assert 'vigil_proxy_not_recorded_total{reason="refused"} 1.0' in page
     assert 'vigil_proxy_recorded_total{model="reader"} 2.0' in page
     told = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     assert told <= set(HELP)
