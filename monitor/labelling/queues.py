@@ -35,6 +35,7 @@ def open_queue(watched: WatchedModel, *, url: str) -> LabelQueue | None:
     """The queue of one model; None where it has none. ``url`` is where this service is reached."""
     rules, key = watched.relabel.waits_in, f"models.{watched.name}.relabel.queue"
     title = f"vigil {watched.name} {watched.deployment}"
+    boxes = watched.relabel.labels == "boxes"
     if isinstance(rules, labelling.FilesQueue):
         return FileLabelQueue(rules.url, class_names=watched.class_names, formats=rules.formats)
     if isinstance(rules, labelling.LabelStudioQueue):
@@ -46,6 +47,7 @@ def open_queue(watched: WatchedModel, *, url: str) -> LabelQueue | None:
             project=rules.project,
             annotators=watched.relabel.annotators,
             webhook=_webhook(rules, key, url),
+            boxes=boxes,
         )
     if isinstance(rules, labelling.CvatQueue):
         return CvatQueue(
@@ -54,6 +56,7 @@ def open_queue(watched: WatchedModel, *, url: str) -> LabelQueue | None:
             class_names=watched.class_names,
             title=title,
             project=rules.project,
+            boxes=boxes,
         )
     if isinstance(rules, labelling.LabelboxQueue):
         return LabelboxQueue(

@@ -40,7 +40,14 @@ def labelling_problems(
             expected="an https address (http only to this machine), because a token is sent",
             found=repr(queue.url),
         )
-    if len(class_names) < 2 or len(set(class_names)) < len(class_names):
+    if rules.labels == "boxes" and queue.kind == "labelbox":
+        yield Problem(
+            path=(*path, "labels"),
+            expected='"classes", because boxes come from files, label-studio and cvat only',
+            found='"boxes"',
+        )
+    least = 1 if rules.labels == "boxes" else 2
+    if len(class_names) < least or len(set(class_names)) < len(class_names):
         yield Problem(
             path=(*path[:-1], "class_names"),
             expected=f"the name of each class, once, because labels come from {queue.kind}",

@@ -87,6 +87,7 @@ class Relabel(Section):
     gold_share: Share = 0.0
     quotas: tuple[Quota, ...] = ()
     assign: tuple[Assignment, ...] = ()
+    labels: Literal["classes", "boxes"] = "classes"
     annotators: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
     poll_s: Seconds = 60.0
     expire_days: Days = 14.0

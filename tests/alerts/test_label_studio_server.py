@@ -16,6 +16,7 @@ from stub_queues.label_studio import LabelStudioStub
 from stub_queues.rigs import NAMES
 from stub_receivers.server import ReceiverServer, Trouble
 
+from alerts.actions.queues.boxes import Box
 from alerts.actions.queues.label_studio import LabelStudioQueue
 from alerts.actions.queues.protocol import NONE_OF_THESE, LabelQueueError
 
@@ -212,3 +213,38 @@ def test_the_stub_refuses_what_the_server_refuses(server: str, stack: ExitStack)
 
 
 ALL = '{"filters":{"conjunction":"and","items":[]}}'
+
+
+def test_boxes_go_in_as_predictions_and_come_back_as_people_drew_them(
+    server: str, stack: ExitStack
+) -> None:
+    """As the editor sends them: percent of the image, and the size of what was seen."""
+    queue, person = queue_on(server, stack, "boxes", boxes=True), Person(server)
+    tasks = some_tasks(
+        3, prediction=-1, boxes=(Box(sides=(0.1, 0.2, 0.5, 0.6), label=0, score=0.7),)
+    )
+    placed = queue.put(tasks)
+    shown = person.ask("GET", f"/tasks/{placed.ids['here-1']}").json()
+    (box,) = shown["predictions"][0]["result"]
+    assert box["value"]["rectanglelabels"] == [NAMES[0]]
+    value = {"x": 25.0, "y": 50.0, "width": 50.0, "height": 50.0, "rotation": 0}
+    drawn = {
+        "id": "r1",
+        "from_name": "boxes",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        "original_width": 200,
+        "original_height": 100,
+        "value": {**value, "rectanglelabels": [NAMES[1]]},
+    }
+    for name, result in (("here-1", [drawn]), ("here-2", [])):
+        answer = person.ask(
+            "POST", f"/tasks/{placed.ids[name]}/annotations/", {"result": result, "lead_time": 2.0}
+        )
+        assert answer.status_code == 201, answer.text
+    poll = queue.poll(refs_of(tasks, placed), since=None)
+    assert poll.problems == ()
+    assert {one.task: one.boxes for one in poll.annotations} == {
+        "here-1": (Box(sides=(0.25, 0.5, 0.75, 1.0), label=1),),
+        "here-2": (),
+    }

@@ -89,6 +89,18 @@ def test_each_kind_of_queue_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path:
     ]
 
 
+def test_boxes_come_from_queues_that_can_hold_them() -> None:
+    """One class is enough for boxes; Labelbox answers a question about classes."""
+    boxes = 'labels = "boxes"'
+    with pytest.raises(SettingsError, match='labels: expected "classes", because boxes come'):
+        parse_settings(model(f"queue = {{ {LABELBOX} }}\n{boxes}"), FILE)
+    one_class = model(f"queue = {{ {CVAT} }}\n{boxes}", 'class_names = ["cat"]')
+    (watched,) = parse_settings(one_class, FILE).models
+    assert watched.relabel.labels == "boxes"
+    with pytest.raises(SettingsError, match="the name of each class"):
+        parse_settings(model(f"queue = {{ {CVAT} }}", 'class_names = ["cat"]'), FILE)
+
+
 def test_a_token_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LS_TOKEN", raising=False)
     with pytest.raises(ConfigError, match=r"relabel.queue.token: expected the secret .*LS_TOKEN"):

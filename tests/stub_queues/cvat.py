@@ -51,6 +51,27 @@ class CvatStub:
             task["state"] = "completed"
             self.now += timedelta(seconds=1)
 
+    def draw(self, name: str, *boxes: tuple[float, float, float, float, str]) -> None:
+        """A person replaces what the model drew (corners in pixels, class); the job stays open."""
+        (number, frame) = self.held(name)[0]
+        task = self.tasks[number]
+        known = {one["name"]: one["id"] for one in self.labels if one["type"] == "rectangle"}
+        task["shapes"] = [one for one in task["shapes"] if one["frame"] != frame] + [
+            {
+                "id": self._next(),
+                "type": "rectangle",
+                "frame": frame,
+                "label_id": known[kind],
+                "points": list(sides),
+                "rotation": 0.0,
+                "source": "manual",
+            }
+            for *sides, kind in boxes
+        ]
+
+    def complete(self, name: str) -> None:
+        self.tasks[self.held(name)[0][0]]["state"] = "completed"
+
     def settle(self) -> None:
         for task in self.tasks.values():
             task["frames"] = task["frames"] or task["uploaded"]
@@ -92,7 +113,8 @@ class CvatStub:
                 if body["project_id"] not in self.projects:
                     raise RefusedError(400, "project_id: Invalid pk")
                 number = self._next()
-                fresh = {"frames": [], "uploaded": [], "deleted": [], "tags": [], "state": "new"}
+                fresh = {"frames": [], "uploaded": [], "deleted": [], "state": "new"}
+                fresh |= {"tags": [], "shapes": []}
                 self.tasks[number] = {**body, **fresh}
                 return as_json({"id": number, "name": body["name"]}, 201)
             case ("GET", "/jobs"):
@@ -132,22 +154,30 @@ class CvatStub:
                     self.settle()
                 return as_json({"rq_id": f"action=create&target=task&id={number}"}, 202)
             case ("GET", "/data/meta"):
-                frames = [{"name": name, "width": 1, "height": 1} for name in task["frames"]]
+                frames = [{"name": name, "width": 200, "height": 100} for name in task["frames"]]
                 return as_json({"frames": frames, "deleted_frames": task["deleted"]})
             case ("PATCH", "/data/meta"):
                 task["deleted"] = json.loads(request.body)["deleted_frames"]
                 return as_json({"deleted_frames": task["deleted"]})
             case ("GET", "/annotations"):
-                return as_json({"version": 0, "tags": task["tags"], "shapes": [], "tracks": []})
+                said = {"tags": task["tags"], "shapes": task["shapes"]}
+                return as_json({"version": 0, **said, "tracks": []})
             case ("PUT", "/annotations"):
                 plain = json.loads(request.body)
-                known = {one["id"] for one in self.labels}
-                for tag in plain["tags"]:
-                    if tag["label_id"] not in known or tag["frame"] >= len(task["frames"]):
-                        raise RefusedError(400, "annotations: Invalid label or frame")
+                self._check(task, plain)
                 task["tags"] = [{**tag, "id": self._next()} for tag in plain["tags"]]
+                task["shapes"] = [{**one, "id": self._next()} for one in plain["shapes"]]
                 return as_json(plain)
         raise RefusedError(405, "Method not allowed.")
+
+    def _check(self, task: dict[str, Any], plain: dict[str, Any]) -> None:
+        known = {one["id"] for one in self.labels}
+        for one in (*plain["tags"], *plain["shapes"]):
+            if one["label_id"] not in known or one["frame"] >= len(task["frames"]):
+                raise RefusedError(400, "annotations: Invalid label or frame")
+        for shape in plain["shapes"]:
+            if shape["type"] != "rectangle" or len(shape["points"]) != 4:
+                raise RefusedError(400, "annotations: Invalid points")
 
     def _create_project(self, body: dict[str, Any]) -> Reply:
         names = [label["name"] for label in body["labels"]]

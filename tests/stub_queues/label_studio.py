@@ -112,7 +112,7 @@ class LabelStudioStub:
         self.projects[number] = {
             **body,
             "id": number,
-            "parsed_label_config": {"class": {"labels": self._labels(body["label_config"])}},
+            "parsed_label_config": self._parsed(body["label_config"]),
         }
         return as_json(self.projects[number], 201)
 
@@ -123,7 +123,8 @@ class LabelStudioStub:
                 raise RefusedError(400, f'Error at item {position}: "image" key is expected')
             for prediction in task.get("predictions", ()):
                 for item in prediction["result"]:
-                    if item["value"]["choices"][0] not in known:
+                    kind = item["type"]
+                    if item["value"][kind][0] not in known:
                         raise RefusedError(400, "Validation error: unknown choice")
         numbers = []
         for task in tasks:
@@ -177,7 +178,44 @@ class LabelStudioStub:
             tree = ElementTree.fromstring(config)
         except ElementTree.ParseError as error:
             raise RefusedError(400, f"label_config: {error}") from None
-        return [choice.attrib["value"] for choice in tree.iter("Choice")]
+        return [
+            choice.attrib["value"] for kind in ("Choice", "Label") for choice in tree.iter(kind)
+        ]
+
+    @classmethod
+    def _parsed(cls, config: str) -> dict[str, Any]:
+        labels = cls._labels(config)
+        controls = ("Choices", "RectangleLabels")
+        found = [one for kind in controls for one in ElementTree.fromstring(config).iter(kind)]
+        return {one.attrib["name"]: {"type": one.tag, "labels": labels} for one in found}
+
+    def draw(self, task: int, *boxes: tuple[float, float, float, float, str]) -> None:
+        """A person draws boxes: left, top, width, height in percent, and the class."""
+        known = self._labels(self.projects[self.tasks[task]["project"]]["label_config"])
+        number = self.annotate(task, None)
+        (said,) = [one for one in self.tasks[task]["annotations"] if one["id"] == number]
+        assert all(box[4] in known for box in boxes)
+        said["was_cancelled"] = False
+        said["result"] = [
+            {
+                "id": f"b{k}",
+                "from_name": "boxes",
+                "to_name": "image",
+                "type": "rectanglelabels",
+                "original_width": 200,
+                "original_height": 100,
+                "image_rotation": 0,
+                "value": {
+                    "x": box[0],
+                    "y": box[1],
+                    "width": box[2],
+                    "height": box[3],
+                    "rotation": 0,
+                    "rectanglelabels": [box[4]],
+                },
+            }
+            for k, box in enumerate(boxes)
+        ]
 
     def _next(self) -> int:
         self._number += 1

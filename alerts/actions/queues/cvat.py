@@ -6,7 +6,7 @@ deleted. An upload is worked on in the background: until it is done, frames are 
 ``put`` asks to be called again. The model's prediction is a tag of source ``auto``.
 
 What counts is a *completed* job: then a frame's one tag is its label, whether a person set it or
-left the model's. CVAT tells no author of a tag: it is the job's assignee.
+left the model's; or its rectangles are its boxes. CVAT tells no author: it is the job's assignee.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from alerts.actions.queues.box_files import drawn
 from alerts.actions.queues.cvat_api import CvatApi
+from alerts.actions.queues.cvat_boxes import boxes_in, shapes_of
 from alerts.actions.queues.labels import class_of, name_of
 from alerts.actions.queues.protocol import (
     NONE_CHOICE,
@@ -38,6 +40,7 @@ class CvatQueue:
     class_names: labels of type tag that the project has.
     project: its number; None: the one of this title, which is made where there is none.
     title: of a project of ours.
+    boxes: whether people draw boxes; else a frame has a tag.
     """
 
     def __init__(
@@ -48,9 +51,12 @@ class CvatQueue:
         class_names: Sequence[str],
         title: str,
         project: int | None = None,
+        boxes: bool = False,
         timeout_s: float = 10.0,
     ) -> None:
         self._api = CvatApi(url, token, timeout_s=timeout_s)
+        self._boxes = boxes
+        self._kind, self._said = ("rectangle", "shapes") if boxes else ("tag", "tags")
         self._class_names = tuple(class_names)
         self._title = title
         self._given = project
@@ -94,17 +100,20 @@ class CvatQueue:
             meta = self._api.meta(number)
             if meta is None:
                 continue
-            tags = [tag for tag in self._api.tags(number) if tag.get("frame") not in meta.deleted]
+            said = self._api.said(number, self._said)
+            left = [one for one in said if one.get("frame") not in meta.deleted]
             for job in self._api.jobs(number):
                 if job.get("state") != "completed":
                     continue
                 for frame in range(int(job["start_frame"]), int(job["stop_frame"]) + 1):
                     ours = by_frame.get(f"{number}:{frame}")
-                    mine = [tag for tag in tags if tag.get("frame") == frame]
-                    if ours is None or not mine:
+                    mine = [one for one in left if one.get("frame") == frame]
+                    # No tag is no answer; a frame of a finished job without a box has no object.
+                    if ours is None or not (mine or self._boxes) or frame in meta.deleted:
                         continue
+                    size = meta.sizes[frame] if frame < len(meta.sizes) else (0.0, 0.0)
                     try:
-                        found.append(_annotation(ours, mine, job, names, self._class_names))
+                        found.append(self._annotation(ours, mine, job, names, size))
                     except ValueError as error:
                         problems.append(f"task {number}, frame {frame}: {error}")
         return Poll(annotations=tuple(found), problems=tuple(problems))
@@ -173,37 +182,64 @@ class CvatQueue:
         self, tasks: Sequence[LabelTask], there: Mapping[str, str], labels: Mapping[str, int]
     ) -> None:
         """What the model said, where nobody has begun and nothing is said yet."""
-        by_number: dict[int, list[dict[str, Any]]] = {}
+        by_number: dict[int, list[tuple[int, LabelTask]]] = {}
         for task in tasks:
             place, _, frame = there[task.id].partition(":")
-            if 0 <= task.prediction < len(self._class_names):
-                by_number.setdefault(int(place), []).append(
-                    {
-                        "frame": int(frame),
-                        "label_id": labels[name_of(task.prediction, self._class_names)],
-                        "source": "auto",
-                        "attributes": [],
-                    }
-                )
-        for number, tags in by_number.items():
+            by_number.setdefault(int(place), []).append((int(frame), task))
+        for number, frames in by_number.items():
+            meta = self._api.meta(number) if self._boxes else None
+            sizes = dict(enumerate(meta.sizes)) if meta is not None else {}
+            said = [
+                one
+                for frame, task in frames
+                for one in self._predicted(frame, task, labels, sizes.get(frame, (0.0, 0.0)))
+            ]
             is_new = all(job.get("state") == "new" for job in self._api.jobs(number))
-            if is_new and not self._api.tags(number):
-                self._api.set_tags(number, tags)
+            if said and is_new and not self._api.said(number, self._said):
+                self._api.say(number, self._said, said)
+
+    def _predicted(
+        self, frame: int, task: LabelTask, labels: Mapping[str, int], size: tuple[float, float]
+    ) -> list[dict[str, Any]]:
+        if self._boxes:
+            return shapes_of(frame, task.boxes, labels, self._class_names, size)
+        if not 0 <= task.prediction < len(self._class_names):
+            return []
+        label = labels[name_of(task.prediction, self._class_names)]
+        return [{"frame": frame, "label_id": label, "source": "auto", "attributes": []}]
+
+    def _annotation(
+        self,
+        ours: str,
+        said: Sequence[Mapping[str, Any]],
+        job: Mapping[str, Any],
+        names: Mapping[int, str],
+        size: tuple[float, float],
+    ) -> Annotation:
+        if not self._boxes:
+            return _annotation(ours, said, job, names, self._class_names)
+        return drawn(
+            ours,
+            boxes_in(said, names, self._class_names, size),
+            moment(job.get("updated_date"), "updated_date"),
+            author=_assignee(job),
+            external_id=f"job-{job.get('id')}",
+        )
 
     def _project(self) -> tuple[int, dict[str, int]]:
         if self._ready is None:
             number = self._given
             if number is None:
-                names = (*self._class_names, NONE_CHOICE)
+                names = (*self._class_names, *(() if self._boxes else (NONE_CHOICE,)))
                 number = self._api.project_named(self._title) or self._api.create_project(
-                    self._title, names
+                    self._title, names, self._kind
                 )
-            labels = self._api.labels(number)
+            labels = self._api.labels(number, self._kind)
             missing = [name for name in self._class_names if name not in labels]
             if missing:
                 raise LabelQueueError(
-                    f"CVAT: project {number}: expected tags for all {len(self._class_names)} "
-                    f"classes, missing {', '.join(missing[:5])}"
+                    f"CVAT: project {number}: expected labels of type {self._kind} for all "
+                    f"{len(self._class_names)} classes, missing {', '.join(missing[:5])}"
                 )
             self._ready = (number, labels)
         return self._ready
@@ -218,14 +254,18 @@ def _annotation(
 ) -> Annotation:
     if len(tags) != 1:
         raise ValueError(f"expected one tag, found {len(tags)}")
-    assignee = job.get("assignee")
     return Annotation(
         task=ours,
         external_id=f"job-{job.get('id')}",
-        author=str(assignee.get("username", "")) if isinstance(assignee, dict) else "",
+        author=_assignee(job),
         label=class_of(names.get(int(tags[0].get("label_id", -1))), class_names),
         at=moment(job.get("updated_date"), "updated_date"),
     )
+
+
+def _assignee(job: Mapping[str, Any]) -> str:
+    assignee = job.get("assignee")
+    return str(assignee.get("username", "")) if isinstance(assignee, dict) else ""
 
 
 def _by_task(refs: Sequence[TaskRef]) -> dict[int, list[int]]:

@@ -20,10 +20,12 @@ _UPLOAD_WAITS_S = (0.2, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meta:
-    """A task's frames by name, in order, and those that were struck out."""
+    """A task's frames by name, in order, with their widths and heights in pixels, and those that
+    were struck out."""
 
     names: tuple[str, ...]
     deleted: tuple[int, ...]
+    sizes: tuple[tuple[float, float], ...] = ()
 
 
 class CvatApi:
@@ -53,20 +55,21 @@ class CvatApi:
         found = self._list("/projects", {"filter": _equal("name", title)})
         return min((int(one["id"]) for one in found if one.get("name") == title), default=None)
 
-    def create_project(self, title: str, names: Sequence[str]) -> int:
-        labels = [{"name": name, "type": "tag", "attributes": []} for name in names]
+    def create_project(self, title: str, names: Sequence[str], kind: str) -> int:
+        """``kind`` of its labels: tag, rectangle."""
+        labels = [{"name": name, "type": kind, "attributes": []} for name in names]
         self._made("/projects", {"name": title, "labels": labels})
         number = self.project_named(title)
         if number is None:
             raise self._api.strange("/projects")
         return number
 
-    def labels(self, project: int) -> dict[str, int]:
-        """Labels that can be tags, by name."""
+    def labels(self, project: int, kind: str) -> dict[str, int]:
+        """Labels of this kind, by name."""
         return {
             str(one.get("name")): int(one["id"])
             for one in self._list("/labels", {"project_id": str(project)})
-            if one.get("type") in ("tag", "any")
+            if one.get("type") in (kind, "any")
         }
 
     def tasks_named(self, project: int, name: str) -> list[tuple[int, int]]:
@@ -121,7 +124,12 @@ class CvatApi:
         if not isinstance(frames, list) or not isinstance(deleted, list):
             raise self._api.strange("data/meta")
         return Meta(
-            names=tuple(str(frame.get("name", "")) for frame in frames), deleted=tuple(deleted)
+            names=tuple(str(frame.get("name", "")) for frame in frames),
+            deleted=tuple(deleted),
+            sizes=tuple(
+                (float(frame.get("width") or 0), float(frame.get("height") or 0))
+                for frame in frames
+            ),
         )
 
     def strike(self, number: int, frames: Sequence[int]) -> None:
@@ -134,18 +142,19 @@ class CvatApi:
         if answer.status not in (204, 404):
             raise self._api.strange("tasks")
 
-    def tags(self, number: int) -> list[dict[str, Any]]:
-        """None are left of a task that is gone."""
+    def said(self, number: int, kind: str) -> list[dict[str, Any]]:
+        """The ``tags`` or ``shapes`` of a task; none are left of one that is gone."""
         answer = self._api.ask("GET", f"/tasks/{number}/annotations", accept=(404,))
         if answer.status == 404:
             return []
-        tags = answer.object().get("tags")
-        if not isinstance(tags, list):
+        found = answer.object().get(kind)
+        if not isinstance(found, list):
             raise self._api.strange("annotations")
-        return [tag for tag in tags if isinstance(tag, dict)]
+        return [one for one in found if isinstance(one, dict)]
 
-    def set_tags(self, number: int, tags: Sequence[Mapping[str, Any]]) -> None:
-        plain = {"version": 0, "tags": list(tags), "shapes": [], "tracks": []}
+    def say(self, number: int, kind: str, said: Sequence[Mapping[str, Any]]) -> None:
+        """Set the ``tags`` or ``shapes`` of a task."""
+        plain = {"version": 0, "tags": [], "shapes": [], "tracks": [], kind: list(said)}
         self._api.object("PUT", f"/tasks/{number}/annotations", plain)
 
     def jobs(self, number: int) -> list[dict[str, Any]]:

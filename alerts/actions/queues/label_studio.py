@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 from alerts.actions.queues.label_studio_answers import CHOICES, Users, annotations_of
+from alerts.actions.queues.label_studio_boxes import drawn_by_model
 from alerts.actions.queues.label_studio_project import LabelStudioProject
 from alerts.actions.queues.labels import name_of
 from alerts.actions.queues.protocol import (
@@ -43,6 +44,7 @@ class LabelStudioQueue:
     project: its number; None: the one of this title, which is made where there is none.
     title: of a project of ours.
     annotators: how many label each image.
+    boxes: whether people draw boxes; else they choose a class.
     webhook: a URL of ours, with headers, that a project of ours calls when something was labelled.
     """
 
@@ -56,6 +58,7 @@ class LabelStudioQueue:
         project: int | None = None,
         annotators: int = 1,
         webhook: tuple[str, Mapping[str, str]] | None = None,
+        boxes: bool = False,
         timeout_s: float = 10.0,
     ) -> None:
         self._api = LabelService(
@@ -73,7 +76,9 @@ class LabelStudioQueue:
             number=project,
             annotators=annotators,
             webhook=webhook,
+            boxes=boxes,
         )
+        self._boxes = boxes
         self._name = f"label-studio {self._api.host} {project or title}"
 
     def close(self) -> None:
@@ -120,7 +125,7 @@ class LabelStudioQueue:
             ours = _our_id(task)
             if ours not in known:
                 continue
-            found = annotations_of(task, ours, self._class_names, users)
+            found = annotations_of(task, ours, self._class_names, users, boxes=self._boxes)
             annotations += found.annotations
             problems += found.problems
         return Poll(annotations=tuple(annotations), problems=tuple(problems))
@@ -163,7 +168,9 @@ class LabelStudioQueue:
             },
             "meta": {"vigil_task": task.id},
         }
-        if task.prediction >= 0:
+        if self._boxes:
+            plain["predictions"] = drawn_by_model(task, self._class_names)
+        elif task.prediction >= 0:
             plain["predictions"] = [
                 {
                     "model_version": task.version,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alerts.actions.queues.label_studio_boxes import BOXES, boxes_in
 from alerts.actions.queues.labels import class_of
 from alerts.actions.queues.protocol import Annotation, LabelQueueError, Poll
 from alerts.actions.queues.service import LabelService
 from alerts.actions.queues.times import moment
+
+__all__ = ["BOXES", "CHOICES", "CONTROL", "Users", "annotations_of"]
 
 CONTROL = "class"
 CHOICES = {"from_name": CONTROL, "to_name": "image", "type": "choices"}
@@ -43,7 +46,12 @@ class Users:
 
 
 def annotations_of(
-    task: Mapping[str, Any], ours: str, class_names: Sequence[str], users: Users
+    task: Mapping[str, Any],
+    ours: str,
+    class_names: Sequence[str],
+    users: Users,
+    *,
+    boxes: bool = False,
 ) -> Poll:
     """The annotations of a task; skipped ones say nothing."""
     found: list[Annotation] = []
@@ -53,24 +61,26 @@ def annotations_of(
         if not isinstance(one, dict) or one.get("was_cancelled"):
             continue
         try:
-            found.append(_annotation(one, ours, class_names, users))
+            found.append(_annotation(one, ours, class_names, users, boxes))
         except ValueError as error:
             problems.append(f"task {task.get('id')}: {error}")
     return Poll(annotations=tuple(found), problems=tuple(problems))
 
 
 def _annotation(
-    one: Mapping[str, Any], ours: str, class_names: Sequence[str], users: Users
+    one: Mapping[str, Any], ours: str, class_names: Sequence[str], users: Users, boxes: bool
 ) -> Annotation:
     lead = one.get("lead_time")
     is_time = isinstance(lead, (int, float)) and not isinstance(lead, bool) and 0 <= lead < 1e9
+    drawn = boxes_in(one.get("result"), class_names) if boxes else None
     return Annotation(
         task=ours,
         external_id=str(one.get("id", "")),
         author=users.name(one.get("completed_by")),
-        label=class_of(_choice(one.get("result")), class_names),
+        label=class_of(_choice(one.get("result")), class_names) if drawn is None else len(drawn),
         at=moment(one.get("updated_at") or one.get("created_at"), "updated_at"),
         lead_time_s=float(lead) if is_time and lead is not None else None,
+        boxes=drawn,
     )
 
 

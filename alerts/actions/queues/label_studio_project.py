@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from alerts.actions.queues.label_studio_answers import CONTROL
+from alerts.actions.queues.label_studio_answers import BOXES, CONTROL
 from alerts.actions.queues.protocol import NONE_CHOICE, LabelQueueError
 from alerts.actions.queues.service import LabelService
 
@@ -26,6 +26,7 @@ class LabelStudioProject:
         number: int | None,
         annotators: int,
         webhook: tuple[str, Mapping[str, str]] | None,
+        boxes: bool,
     ) -> None:
         self._api = api
         self._class_names = tuple(class_names)
@@ -33,6 +34,7 @@ class LabelStudioProject:
         self._given = number
         self._annotators = annotators
         self._webhook = webhook
+        self._boxes = boxes
         self._ready: int | None = None
 
     def ready(self) -> int:
@@ -68,7 +70,7 @@ class LabelStudioProject:
                 {
                     "title": self._title,
                     "description": "Images that vigil picked; it takes the labels back.",
-                    "label_config": interface(self._class_names),
+                    "label_config": interface(self._class_names, boxes=self._boxes),
                     "maximum_annotations": self._annotators,
                     "show_collab_predictions": True,
                 },
@@ -89,12 +91,13 @@ class LabelStudioProject:
 
     def _check(self, project: Mapping[str, Any]) -> None:
         config = project.get("parsed_label_config")
-        control = config.get(CONTROL) if isinstance(config, dict) else None
+        name, kind = (BOXES, "RectangleLabels") if self._boxes else (CONTROL, "Choices")
+        control = config.get(name) if isinstance(config, dict) else None
         labels = control.get("labels") if isinstance(control, dict) else None
         missing = [name for name in self._class_names if name not in (labels or [])]
         if missing or "id" not in project:
             raise LabelQueueError(
-                f"Label Studio: project {project.get('id')}: expected Choices named {CONTROL!r} "
+                f"Label Studio: project {project.get('id')}: expected {kind} named {name!r} "
                 f"with all {len(self._class_names)} classes, missing {', '.join(missing[:5])}"
             )
 
@@ -120,8 +123,15 @@ class LabelStudioProject:
             )
 
 
-def interface(class_names: Sequence[str]) -> str:
-    """What a labeller sees: the image, what it is about, the classes and "none of these"."""
+def interface(class_names: Sequence[str], *, boxes: bool = False) -> str:
+    """What a labeller sees: the image, what it is about, the classes and "none of these"; or the
+    classes of boxes, where an image without any has no such object."""
+    if boxes:
+        kinds = "".join(f"<Label value={quoteattr(name)}/>" for name in class_names)
+        return (
+            '<View><Text name="about" value="$about"/><Image name="image" value="$image"/>'
+            f'<RectangleLabels name="{BOXES}" toName="image">{kinds}</RectangleLabels></View>'
+        )
     choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in (*class_names, NONE_CHOICE))
     return (
         '<View><Image name="image" value="$image"/><Text name="about" value="$about"/>'
