@@ -68,6 +68,7 @@ def _lane(one: Recorded, clock: CallClock, hardware: HardwareReader, triton: Tri
     signals = [own_signal(use) for use in one.tensors if use.role == "signal"]
     signals += triton.signals
     if one.hardware_signals:
+        hardware.latest()  # so that there are readings when the first call comes
         readings.append(hardware.latest)
         signals += HARDWARE_SIGNALS
     tap = Tap(**one.tap, clock=clock, signals=signals)

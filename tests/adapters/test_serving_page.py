@@ -81,7 +81,8 @@ def test_commands_of_the_proxy_are_whole_and_their_tensors_are_understood():
     assert [role for role in ROLES if f"`{role}" not in PAGE] == []
 
 
-def test_what_is_measured_of_triton_is_on_the_page():
+def test_every_metric_of_the_proxy_is_on_the_page():
+    assert [one for one in HELP if "triton" not in one and f"`{one}`" not in PAGE] == []
     totals = re.search(r"vigil_proxy_triton_\{(.*?)\}_total", PAGE)
     assert totals is not None
     named = {f"vigil_proxy_triton_{one}_total" for one in totals[1].split(",")}

@@ -41,6 +41,7 @@ def running(event_loop_thread: Loop) -> Iterator[tuple[Running, Sink]]:
             version_name="v{version}",
             headers={"x-camera": "camera"},
             parameters=("site",),
+            hardware_signals=True,
             plan={"pair_wait_s": 60.0},
             tap={"preprocessing": "resize-8", "hardware": "cpu", "schema": "2"},
         ) as proxy,
@@ -99,6 +100,7 @@ def test_calls_of_all_three_kinds_become_the_same_record(running):
         assert records[name]["trace_id"] == TRACE
         assert records[name]["metadata"] == {"camera": "c1", "site": "north"}
         assert 0 < records[name]["signals"]["latency_s"] < 5
+        assert "host_memory" in records[name]["signals"]
 
 
 def test_what_can_not_be_read_is_counted_and_told(event_loop_thread: Loop, server, sink: Sink):
