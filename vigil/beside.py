@@ -23,7 +23,8 @@ NO_RING = "no_ring"
 class Beside:
     """One boot of a tap that leaves the work to a sidecar.
 
-    The ring is made with the first record. While it can't be made (no room, no permission) records
+    The ring is made at the start, and in a child of a fork with its first record. While it can't be
+    made (no room, no permission) records
     are counted as ``no_ring``, and it is tried again every five seconds.
 
     Args:
@@ -53,6 +54,10 @@ class Beside:
         self._settling: threading.Thread | None = None
         self._arrived = threading.Event()
         self._closed = False
+
+    def start(self) -> None:
+        """Make the ring now, so that the sidecar knows of this process before its first record."""
+        self._opened()
 
     def put(self, arguments: dict[str, Any], metadata: Any, n: int, *rest: Any) -> None:
         """As ``Intake.put``."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vigil.objects import Objects
-from vigil.ring.reader import Mark
+from vigil.ring.mark import NOWHERE, Mark
 
-NOWHERE = Mark(0, 0)
 FIELDS = ("outputs", "embeddings", "images", "masks")
 
 

@@ -11,8 +11,9 @@ from vigil.errors import WireError
 from vigil.ring import layout
 from vigil.ring.decode import Decoder
 from vigil.ring.identity import Identity
+from vigil.ring.mark import Mark
 from vigil.ring.memory import Memory
-from vigil.ring.reader import Mark, Reader
+from vigil.ring.reader import Reader
 
 
 class Drain:

@@ -19,7 +19,7 @@ from vigil.part import Part
 from vigil.privacy.enforce import Enforcer
 from vigil.privacy.guard import NO_CONSENT
 from vigil.recorder import Recorder
-from vigil.ring.reader import Mark
+from vigil.ring.mark import Mark
 from vigil.rulers import RulerCache
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper

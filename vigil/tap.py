@@ -5,36 +5,29 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import secrets
 import socket
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from vigil import beside, library
 from vigil.adapters.tracing import traced
-from vigil.arguments import keys_of, name_of, seconds_of, usable_name, whole_of
-from vigil.build import Build
+from vigil.arguments import usable_name
 from vigil.calls import rows_of
 from vigil.clock import Clock, SystemClock
 from vigil.ids import Ids
-from vigil.measure import Measure
-from vigil.on_device import DeviceOption, device_option
-from vigil.privacy.guard import NO_CONSENT, Guard, privacy_of, told
-from vigil.privacy.pictures import Pictures
-from vigil.privacy.rules import Privacy
-from vigil.ring.identity import Identity
-from vigil.shipping.transport import HttpTransport, Transport
-from vigil.signals.declare import Declared
-from vigil.signals.predictions import OutputsAre
-from vigil.types import Signal
 
 if TYPE_CHECKING:
     from vigil.inference import Inference
+    from vigil.on_device import DeviceOption
+    from vigil.privacy.rules import Privacy
+    from vigil.shipping.transport import Transport
+    from vigil.signals.declare import Declared
+    from vigil.signals.predictions import OutputsAre
+    from vigil.types import Signal
     from vigil.watching import Watched
 
 DEFAULT_SERVICE = "http://127.0.0.1:8080"
@@ -122,85 +115,32 @@ class Tap:
         hardware: str = "",
         schema: str = "",
     ) -> None:
-        privacy = privacy_of(privacy, thumbnails=thumbnails, keys=keys_of(keys))
-        thumbnails = privacy.pixels != "none"
-        self._guard = Guard(privacy) if privacy.changes_records else None
-        self._pictures = Pictures(privacy)
-        self._measure = Measure(
-            task=cast(Any, task),
-            outputs_are=outputs_are,
-            thumbnails=thumbnails,
-            signals=signals,
-            plugins=plugins,
-            keys=keys_of(keys),
-            pictures=privacy.pixels == "full",
-        )
-        self.model, self.deployment = name_of("model", model), name_of("deployment", deployment)
-        self.version = name_of("version", version)
-        self._given_source = None if source is None else name_of("source", source)
-        self.build = Build.of(preprocessing=preprocessing, hardware=hardware, schema=schema)
-        self._given: dict[str, Any] = {
-            "model": self.model,
-            "version": self.version,
-            "deployment": self.deployment,
-            "keys": keys_of(keys),
-            "window_s": seconds_of("window_s", window_s),
-            "sample_size": whole_of("sample_size", sample_size, least=0),
-            "thumbnails": thumbnails,
-            "picture_bytes": privacy.picture_bytes if privacy.pixels == "full" else 0,
-            "outputs_are": outputs_are,
-            "task": task,
-            "signals": self._measure.own,
-            "plugins": tuple(plugins),
-            "build": self.build,
-        }
-        self._device = device_option(device)
-        if privacy.keeps_from_devices:
-            self._device = False
-        self._spool = None if spool is None else Path(spool)
-        self._sidecar = None if sidecar is None else Path(sidecar)
-        default = library.DEFAULT_BYTES if sidecar is None else beside.DEFAULT_BYTES
-        self._bounds = {
-            "max_records": whole_of("queue_records", queue_records, least=1),
-            "max_bytes": whole_of("queue_bytes", queue_bytes or default, least=1),
-        }
+        given = dict(locals())  # every argument under its name
+        from vigil.given import Given
+
+        self._given = Given.of(model, version, given)
+        own = self._given.identity
+        self.model, self.version, self.deployment = own.model, own.version, own.deployment
+        self.build = own.build
+        self._measure, self._guard = self._given.measure, self._given.guard
         self._time: Callable[[], float] = time.time
         if clock is not None and not isinstance(clock, SystemClock):
             self._time = lambda: clock.now().timestamp()
-        self._transport = transport or HttpTransport(
-            service, token or os.environ.get("VIGIL_TOKEN")
-        )
         self.enabled = os.environ.get(OFF, "") in ("", "0")
         self._closed = False
         self._begin()
         _LIVE.add(self)
-        if isinstance(self._home, library.Library):
-            self._home.start()
+        self._home.start()
 
     def _begin(self) -> None:
         """A new boot: everything that threads share is made anew."""
-        self.source = self._given_source or f"{socket.gethostname()}-{os.getpid()}"
-        self.boot = secrets.token_hex(6)
+        self.source = self._given.source or f"{socket.gethostname()}-{os.getpid()}"
+        self.boot = os.urandom(6).hex()
         self._prefix = f"{self.source}.{self.boot}."
         self._counting = threading.Lock()
         self._next = self._off = 0
-        identity = Identity(source=self.source, boot=self.boot, **self._given)
-        self._home: library.Library | beside.Beside
-        if self._sidecar is not None:
-            self._home = beside.Beside(
-                identity, folder=self._sidecar, pictures=self._pictures, **self._bounds
-            )
-        else:
-            self._home = library.Library(
-                identity,
-                spool=self._spool,
-                transport=self._transport,
-                measure=self._measure,
-                now_s=self._now_s,
-                device=self._device,
-                pictures=self._pictures,
-                **self._bounds,
-            )
+        identity = replace(self._given.identity, source=self.source, boot=self.boot)
+        self._home = self._given.home(identity, self._now_s)
 
     def record(
         self,
@@ -246,7 +186,7 @@ class Tap:
         names: Sequence[str] = []
         try:
             n = rows_of(arguments, ids)
-            if n <= 0 or n > self._bounds["max_records"]:
+            if n <= 0 or n > self._given.max_records:
                 return self._refused(n)
             with self._counting:
                 first, self._next = self._next, self._next + n
@@ -271,7 +211,7 @@ class Tap:
                     arguments, metadata, names = cleaned.arguments, cleaned.metadata, cleaned.told
                     n, given = len(cleaned.ids), cleaned.ids if cleaned.chosen else None
                     if cleaned.dropped:
-                        self._home.lose(NO_CONSENT, cleaned.dropped)
+                        self._home.lose("no_consent", cleaned.dropped)
                     if not n:
                         return names
                 known = usable_name(str(version)) if version else self.version
@@ -290,7 +230,7 @@ class Tap:
 
     def _refused(self, n: int) -> Sequence[str]:
         if n:
-            most = self._bounds["max_records"]
+            most = self._given.max_records
             self._home.lose("queue_full" if n > 0 else "bad_shape", max(1, min(n, most)))
         return []
 
@@ -376,6 +316,8 @@ class Tap:
 
     def stats(self) -> dict[str, Any]:
         """What the tap did since this boot: for a health endpoint or a log line."""
+        from vigil.privacy.guard import told
+
         return {
             "source": self.source,
             "boot": self.boot,
@@ -383,7 +325,7 @@ class Tap:
             "off": self._off,
             "dropped": self.dropped,
             "signals_refused": dict(self._measure.refused),
-            "privacy": told(self._guard, self._pictures),
+            "privacy": told(self._guard, self._given.pictures),
             **self._home.stats(),
         }
 

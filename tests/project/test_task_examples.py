@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vigil import tap as taps
+from vigil import given
 from vigil.own_signals import signal as declare
 from vigil.shipping.transport import Receipt
 from vigil.signals.declare import DECLARED, MEASURED
@@ -47,7 +47,7 @@ KEPT: list[Kept] = []
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert callable(declare)
-    monkeypatch.setattr(taps, "HttpTransport", Kept)
+    monkeypatch.setattr(given, "HttpTransport", Kept)
     KEPT.clear()
     before, measured = dict(DECLARED), dict(MEASURED)
     yield

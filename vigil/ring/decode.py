@@ -15,8 +15,9 @@ from vigil.errors import WireError
 from vigil.ids import Ids
 from vigil.objects import Objects
 from vigil.ring import layout
+from vigil.ring.mark import Mark
 from vigil.ring.memory import Memory
-from vigil.ring.reader import Mark, Slot
+from vigil.ring.reader import Slot
 from vigil.signals.strips import Strips
 
 

@@ -6,15 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from vigil.ring import layout
+from vigil.ring.mark import Mark
 from vigil.ring.memory import Memory
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a ring was read: a position, and the records before it."""
-
-    position: int
-    records: int
 
 
 @dataclass(frozen=True, slots=True)
