@@ -29,7 +29,7 @@ def boxes_of(columns: Mapping[str, Any], where: str, n: int) -> dict[str, Any]:
         found = found.reshape(0, 4) if found.size == 0 else found
         if found.ndim != 2 or found.shape[1] != 4:
             raise BaselineError(f"{where}: boxes of row {row + 1}: expected four corners each")
-        there = ~np.isnan(found).all(axis=1)
+        there = np.asarray(~np.isnan(found).all(axis=1), bool)
         boxes.append(found[there])
         kept.append(there)
     out: dict[str, Any] = {
