@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from alerts.actions.picking.drawn import drawn_by_model
 from monitor.ingest.cleaning import Refusal
-from monitor.ingest.labels import LabelOutcome, find_places
+from monitor.ingest.labels import LabelOutcome, find_places, found_names
 from monitor.store.database import insert
 from monitor.store.samples import Kind, SampleStore
 from monitor.store.tables import BoxLabelRow, WindowRow
@@ -42,11 +42,13 @@ class LabelledBox:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BoxLabelIn:
-    """All objects on the image of a record; none, where there is none."""
+    """All objects on the image of a record; none, where there is none. ``also``: other names that
+    the record may have left under."""
 
     id: str
     boxes: tuple[LabelledBox, ...]
     author: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +65,8 @@ def take_boxes(
     session: Session, samples: SampleStore, labels: Sequence[BoxLabelIn], *, now: datetime
 ) -> list[LabelOutcome]:
     """Store boxes beside the model's; one outcome for each, in order."""
+    names = found_names(session, [(one.id, *one.also) for one in labels])
+    labels = [replace(one, id=name, also=()) for one, name in zip(labels, names, strict=True)]
     usable = [label for label in labels if problem_of(label) is None]
     known = _known(session, [label.id for label in usable])
     sampled = _sampled(session, samples, [one.id for one in usable if one.id not in known])

@@ -104,16 +104,16 @@ def take_labels(
 
 
 def _found_names(session: Session, labels: Sequence[LabelIn]) -> list[LabelIn]:
-    """Of a record with several names, the one that its ledger has: ids are hashed, and a salt may
-    have changed since it was recorded."""
-    several = [name for one in labels if one.also for name in (one.id, *one.also)]
-    if not several:
-        return list(labels)
-    places = find_places(session, several)
-    return [
-        replace(one, id=next((n for n in (one.id, *one.also) if n in places), one.id), also=())
-        for one in labels
-    ]
+    found = found_names(session, [(one.id, *one.also) for one in labels])
+    return [replace(one, id=name, also=()) for one, name in zip(labels, found, strict=True)]
+
+
+def found_names(session: Session, names: Sequence[tuple[str, ...]]) -> list[str]:
+    """Of each record with several names, the one that its ledger has: ids are hashed, and a salt
+    may have changed since it was recorded. The first, where none or only one is known."""
+    several = [name for each in names if len(each) > 1 for name in each]
+    places = find_places(session, several) if several else {}
+    return [next((name for name in each if name in places), each[0]) for each in names]
 
 
 def picked_for_its_score(session: Session, ids: Sequence[str]) -> set[str]:

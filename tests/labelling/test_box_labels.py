@@ -177,6 +177,14 @@ def test_the_first_boxes_of_a_record_stay(services: Services) -> None:
     assert (other.status, "the 1 boxes of before" in other.reason) == ("rejected", True)
 
 
+def test_a_record_is_found_under_another_of_its_names(services: Services) -> None:
+    """Ids leave as hashes, and the salt has changed since."""
+    one = sampled(services)[0]
+    renamed = replace(said("hashed-anew", (LEFT, 0)), also=("hashed-once", one))
+    (receipt,) = services.ingest.boxes([renamed])
+    assert (receipt.id, receipt.status) == (one, "accepted")
+
+
 def test_who_is_forgotten_leaves_no_box(services: Services) -> None:
     one = sampled(services)[0]
     services.ingest.boxes([said(one, (LEFT, 0))])

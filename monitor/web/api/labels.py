@@ -67,7 +67,7 @@ def send_labels(request: Request, actor: Sender, body: Labels) -> LabelReceiptsO
             classes.append(LabelIn(**{**said, "author": author}))
         else:
             boxes = tuple(LabelledBox(box=one.box, label=one.label) for one in label.boxes)
-            drawn.append(BoxLabelIn(id=label.id, boxes=boxes, author=author))
+            drawn.append(BoxLabelIn(id=label.id, boxes=boxes, author=author, also=label.also))
     of_classes, of_boxes = iter(ingest.labels(classes)), iter(ingest.boxes(drawn))
     receipts = [next(of_classes if one.boxes is None else of_boxes) for one in body.labels]
     return LabelReceiptsOut(
