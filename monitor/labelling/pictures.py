@@ -109,6 +109,7 @@ def write(samples: SampleStore, batch: str, pictures: Pictures) -> None:
         ids=np.array(pictures.ids, dtype=np.str_),
         thumbnails=pictures.thumbnails,
         embedding=pictures.embedding,
+        allow_pickle=False,
         **files.to_arrays(pictures.files, "pictures"),
     )
     samples.keep(_name(batch), out.getvalue())
