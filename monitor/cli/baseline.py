@@ -96,7 +96,7 @@ def build(
                     version=version,
                     keys=watched.keys,
                     outputs_are=outputs_are,
-                    thumbnails=watched.pixels == "thumbnails",
+                    thumbnails=watched.pixels != "none",
                     task=task,
                     signals=own,
                     plugins=plugins or (),
