@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,18 @@ def to_float32(array: NDArray[Any]) -> NDArray[np.float32]:
     """As float32; what is too large for it becomes infinite, which counts as missing."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(array, np.float32)
+
+
+def embeddings_of(value: Any, n: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """The main embedding, and the others by name.
+
+    Raises:
+        ShapeError: as ``as_rows``.
+    """
+    if value is None:
+        return np.zeros((n, 0), np.float32), {}
+    if not isinstance(value, Mapping):
+        return as_rows(value, "embeddings", n), {}
+    rows = {str(name): as_rows(one, f"embeddings[{name!r}]", n) for name, one in value.items()}
+    main = rows.pop("main" if "main" in rows else next(iter(rows), ""), None)
+    return np.zeros((n, 0), np.float32) if main is None else main, rows

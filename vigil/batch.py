@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil import files
-from vigil.arrays import as_column, as_rows
+from vigil.arrays import as_column, embeddings_of
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
 from vigil.objects import Objects
@@ -215,7 +215,7 @@ def make_batch(
         raise ShapeError("counter", expected=f"({n},)", found=str(np.shape(counter)))
     refused = Counter() if refused is None else refused
     rows = as_metadata(metadata, n)
-    embedding, others = _embeddings(embeddings, n)
+    embedding, others = embeddings_of(embeddings, n)
     given: dict[str, Any] = {"embedding": embedding if embedding.shape[1] else None}
     small = np.zeros((n, 0, 0, 1), np.uint8)
     form, span = None, np.full((n, 2), np.nan, np.float32)
@@ -292,14 +292,3 @@ def _read(texts: Sequence[str], n: int) -> list[str]:
     if isinstance(texts, str) or len(texts) != n:
         raise ShapeError("texts", expected=f"{n} texts", found=type(texts).__name__)
     return [str(text) for text in texts]
-
-
-def _embeddings(value: Any, n: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-    """The main embedding, and the others by name."""
-    if value is None:
-        return np.zeros((n, 0), np.float32), {}
-    if not isinstance(value, Mapping):
-        return as_rows(value, "embeddings", n), {}
-    rows = {str(name): as_rows(one, f"embeddings[{name!r}]", n) for name, one in value.items()}
-    main = rows.pop("main" if "main" in rows else next(iter(rows), ""), None)
-    return np.zeros((n, 0), np.float32) if main is None else main, rows
