@@ -62,20 +62,20 @@ class Measure:
         self._frames = Frames((*keys, *CAMERA_KEYS))
 
     def batch(self, **arguments: Any) -> RecordBatch:
-        """The batch of some calls; arguments as ``vigil.batch.make_batch`` takes them.
+        """The batch of some calls; arguments as ``vigil.batch.make_batch`` takes them. What it was
+        made with may be given anew.
 
         Raises:
             ShapeError: as ``make_batch``.
         """
+        made = {"outputs_are": self._outputs_are, "thumbnails": self._thumbnails}
         return make_batch(
             task=self.task,
-            outputs_are=self._outputs_are,
-            thumbnails=self._thumbnails,
             pictures=self._pictures,
             own=self.own,
             follower=self._follower,
             stream_keys=self._keys,
             refused=self.refused,
             frames=self._frames,
-            **arguments,
+            **(made | arguments),
         )

@@ -101,10 +101,8 @@ class Watch:
             return list(session.scalars(select(IncidentRow)))
 
 
-HEAVY = [pytest.param(task, marks=pytest.mark.servers) for task in TASKS if task != "multilabel"]
-
-
-@pytest.mark.parametrize("task", ["multilabel", *HEAVY])
+@pytest.mark.servers
+@pytest.mark.parametrize("task", TASKS)
 def test_quiet_traffic_pages_nobody_and_a_fault_is_named_by_its_signal(
     task: Task, sqlite_url: str
 ) -> None:
