@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from alerts.actions.interlock import Interlock, InterlockOutcome, judge
 from alerts.actions.plan import RollbackPlan
@@ -21,7 +23,7 @@ from monitor.response.counterfactual import MOST_IMAGES, judge_outputs
 from monitor.response.rollback_interlock import labels_of, sampled, versions_of
 from monitor.response.side_by_side import shadows_of
 from monitor.services import Services
-from monitor.store.tables import ActionRow
+from monitor.store.tables import ActionRow, WindowRow
 from vigil.sample import Sample
 from vigil.split import SHADOW
 
@@ -45,6 +47,14 @@ class ShadowPairs:
             versions = versions_of(session, self._references, plan)
             if versions is None:
                 return judge(None, None, why_unavailable="a version has no baseline")
+            # Images are read only where a shadow of the target ran at all.
+            deployments = [
+                one
+                for one in shadows_of(plan.deployment)
+                if self._ran(session, plan, incident, one)
+            ]
+            if not deployments:
+                return judge(None, None, why_unavailable=_none(plan))
             serving = sampled(
                 session,
                 self._services,
@@ -52,7 +62,7 @@ class ShadowPairs:
                 deployment=plan.deployment,
                 version=plan.from_version,
             )
-            for deployment in shadows_of(plan.deployment):
+            for deployment in deployments:
                 shadow = sampled(
                     session,
                     self._services,
@@ -82,8 +92,18 @@ class ShadowPairs:
                 if one.outcome is not InterlockOutcome.UNAVAILABLE:
                     return one
                 found.append(one)
-        why = f"no shadow of {plan.to_version} answered the incident's records"
-        return found[0] if found else judge(None, None, why_unavailable=why)
+        return found[0] if found else judge(None, None, why_unavailable=_none(plan))
+
+    @staticmethod
+    def _ran(session: Session, plan: RollbackPlan, incident: Incident, deployment: str) -> bool:
+        windows = select(WindowRow.id).where(
+            WindowRow.model == plan.model,
+            WindowRow.deployment == deployment,
+            WindowRow.version == plan.to_version,
+            WindowRow.end_at > (incident.onset_at or incident.detected_at),
+            WindowRow.sample_part.is_not(None),
+        )
+        return session.scalar(windows.limit(1)) is not None
 
 
 def paired(serving: Sample, shadow: Sample) -> tuple[Sequence[int], Sequence[int]]:
@@ -106,6 +126,10 @@ def paired(serving: Sample, shadow: Sample) -> tuple[Sequence[int], Sequence[int
 def _alone(sample: Sample) -> dict[str, int]:
     count = Counter(sample.uris)
     return {uri: row for row, uri in enumerate(sample.uris) if count[uri] == 1}
+
+
+def _none(plan: RollbackPlan) -> str:
+    return f"no shadow of {plan.to_version} answered the incident's records"
 
 
 def _too_few(plan: RollbackPlan, pairs: int) -> list[Interlock]:

@@ -10,7 +10,7 @@ import logging
 from datetime import timedelta
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from monitor.response import attempts, relabel, rollback_proposal
 from monitor.response.fence import Fence, unfenced
@@ -52,11 +52,13 @@ class ActionWorker:
             relabel.KIND: relabelling,
         }
 
-    def run_due(self, fence: Fence = unfenced) -> int:
+    def run_due(self, fence: Fence = unfenced, *, kind: str | None = None) -> int:
         """One step of each action that is due; returns how many were looked at.
 
         Args:
             fence: refuses to commit where another process took over.
+            kind: only of this kind: a label queue may take its time, and a rollback may not wait
+                for it.
         """
         now = self._services.clock.now()
         patience = now - timedelta(seconds=PATIENCE_S)
@@ -67,11 +69,12 @@ class ActionWorker:
                     (ActionRow.state.in_(("proposed", "executing")))
                     | ((ActionRow.state == "waiting") & (ActionRow.updated_at < patience))
                 )
+                .where(ActionRow.kind == kind if kind is not None else true())
                 .order_by(ActionRow.id)
             ).all()
         due = [one for one in open_ones if attempts.is_due(one.decision, attempts.FAILURES, now)]
-        for action_id, kind, decision in due:
-            hand = self._hands.get(kind)
+        for action_id, its_kind, decision in due:
+            hand = self._hands.get(its_kind)
             if hand is not None:
                 before = attempts.count(decision, attempts.FAILURES)
                 self._step(hand, action_id, before, fence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, timedelta
+from functools import partial
 from threading import Lock
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from monitor import leases
 from monitor.labelling import quality_gauges
 from monitor.marks import job as marks
-from monitor.response import digest, reminders
+from monitor.response import digest, relabel, reminders, rollback_proposal
 from monitor.retention import sweep
 from monitor.retraining import job as retraining
 from monitor.schedule.wiring import Works
@@ -96,7 +97,9 @@ def start(services: Services, works: Works, leader: Leader) -> BackgroundSchedul
         OutboxRow, lambda rows: works.outbox.kick({row.receiver for row in rows})
     )
     every(reminders.EVERY_S, "reminders", works.reminders.run_due)
-    every(min(poll, 1.0), "actions", lambda: works.actions.run_due(leader.check))
+    # Two jobs: a label queue may take its time, and a rollback may not wait for it.
+    for job, kind in (("actions", rollback_proposal.KIND), ("label batches", relabel.KIND)):
+        every(min(poll, 1.0), job, partial(works.actions.run_due, leader.check, kind=kind))
     every(min(poll, 1.0), "escalations", lambda: works.escalations.run_due(leader.check))
     every(min(poll, 2.0), "held notices", lambda: works.held.run_due(leader.check))
     every(min(poll, 2.0), "plots", works.plots.run_due)

@@ -17,7 +17,7 @@ from alerts.actions.queues.memory import MemoryLabelQueue
 from alerts.actions.queues.protocol import LabelQueueError
 from alerts.actions.targets.protocol import TargetState
 from monitor import leases
-from monitor.response import attempts, people
+from monitor.response import attempts, people, relabel, rollback_proposal
 from monitor.response.worker import MOST_FAILURES
 from monitor.schedule.jobs import Leader
 from vigil.errors import ConflictError
@@ -48,6 +48,23 @@ def test_an_action_that_breaks_does_not_hold_up_the_next_one(lone_stage: Stage) 
     assert queue.tries == 1
     assert lone_stage.action(bad).state == "proposed"
     assert lone_stage.action(later).state != "proposed"
+
+
+def test_a_label_queue_that_hangs_does_not_hold_up_a_rollback(lone_stage: Stage) -> None:
+    """They are moved on by jobs of their own: this is the one of rollbacks."""
+    queue = BadQueue(AssertionError("it was asked"))
+    lone_stage.queues[FAMILY] = queue
+    lone_stage.wire()
+    lone_stage.baselines()
+    lone_stage.traffic(replace(fleet.HEALTHY, version="v2"))
+    lone_stage.to_label()
+    _, later = lone_stage.bad_release()
+    lone_stage.clock.advance(30)
+    assert lone_stage.worker.run_due(kind=rollback_proposal.KIND) == 1
+    assert queue.tries == 0
+    assert lone_stage.action(later).state != "proposed"
+    assert lone_stage.worker.run_due(kind=relabel.KIND) == 1
+    assert queue.tries == 1
 
 
 @pytest.mark.parametrize(
@@ -204,7 +221,7 @@ def test_without_a_replay_endpoint_no_image_is_read(lone_stage: Stage, monkeypat
     lone_stage.worker.run_due()
     row = lone_stage.action(action)
     assert row.state == "waiting"
-    assert "no replay endpoint" in row.decision["interlock"]["text"]
+    assert "neither an endpoint nor a function" in row.decision["interlock"]["text"]
 
 
 def test_a_process_that_lost_the_lease_decides_nothing(stage: Stage) -> None:

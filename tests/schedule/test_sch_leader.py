@@ -34,7 +34,7 @@ class Process:
         works = Works(
             ticks=SimpleNamespace(run_due=lambda: self._did("ticks")),
             outbox=SimpleNamespace(deliver_due=lambda *_: self._did("deliveries")),
-            actions=SimpleNamespace(run_due=lambda *_: self._did("actions")),
+            actions=SimpleNamespace(run_due=lambda *_, **__: self._did("actions")),
             exact_checks=SimpleNamespace(run_due=lambda *_: self._did("exact")),
             job_log=JobLog(),
         )
