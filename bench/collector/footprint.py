@@ -1,4 +1,6 @@
-"""What ``from vigil import Tap`` costs over numpy alone: time, and memory that stays."""
+"""What ``from vigil import Tap`` costs over numpy alone: time, and memory that stays. And a tap
+that was made, which loads the rest.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,12 @@ print(took * 1e3, kib / 1024)
 
 def footprint() -> dict[str, Any]:
     """Medians over fresh processes, taken in turns."""
-    found: dict[str, list[tuple[float, float]]] = {"numpy": [], "tap": []}
-    whats = {"numpy": "import numpy", "tap": "import numpy\nfrom vigil import Tap"}
+    whats = {
+        "numpy": "import numpy",
+        "tap": "import numpy\nfrom vigil import Tap",
+        "made": "import numpy\nfrom vigil import Tap\ntap = Tap('reader', 'v1')",
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in whats}
     for _ in range(ROUNDS):
         for name, what in whats.items():
             said = subprocess.run(
@@ -44,4 +50,6 @@ def footprint() -> dict[str, Any]:
         "import_ms": round(middle["tap"][0], 1),
         "import_over_numpy_ms": round(middle["tap"][0] - middle["numpy"][0], 1),
         "resident_over_numpy_mib": round(middle["tap"][1] - middle["numpy"][1], 1),
+        "made_over_numpy_ms": round(middle["made"][0] - middle["numpy"][0], 1),
+        "made_resident_over_numpy_mib": round(middle["made"][1] - middle["numpy"][1], 1),
     }
