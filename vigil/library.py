@@ -80,6 +80,7 @@ class Library:
             rulers=self.pipeline.rulers,
             lose=self.intake.writer.lose,
             wake=self._wake.set,
+            barred=lambda: self.pipeline.enforcer.asks,
         )
         self.pipeline.parts = self.device.parts
 

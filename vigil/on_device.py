@@ -51,6 +51,7 @@ class OnDevice:
         recorder, rulers: of the pipeline; only the collector's thread uses them.
         lose: counts records that were not taken, by reason.
         wake: called when there is something to collect.
+        barred: whether calls go the host's way, because the service asks for privacy there.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class OnDevice:
         rulers: RulerCache,
         lose: Callable[[str, int], None],
         wake: Callable[[], None],
+        barred: Callable[[], bool],
     ) -> None:
+        self._barred = barred
         self._option, self._identity, self._measure = option, identity, measure
         self._recorder, self._rulers = recorder, rulers
         self._lose, self._wake = lose, wake
@@ -85,7 +88,7 @@ class OnDevice:
         version: str,
     ) -> bool:
         """As ``Intake.put``; False where the call is to go the host's way."""
-        if not self._usable or not self._is_for_it(arguments):
+        if not self._usable or not self._is_for_it(arguments) or self._barred():
             return False
         from vigil.device.call import DeviceCall
 

@@ -95,7 +95,7 @@ class Pipeline:
         labels = self.labels.calls  # those that come later may be of records that come later
         grace_s = min(GRACE_S, self._window_s / 10)
         for version, time_s, part in self.parts(now_s - grace_s, everything):
-            self._seal(self.recorder.add_summary(version, time_s, part))
+            self._seal(self.recorder.add_summary(version, time_s, self.enforcer.part(part)))
             self.records += len(part.ids)
         calls = iter(lambda: self.drain.take(writer_lives=writer_lives), None)
         for group in groups(calls):

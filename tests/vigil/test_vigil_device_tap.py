@@ -13,6 +13,7 @@ import torch
 from vigil_records import CLASSES, DIMENSION, a_ruler
 
 from vigil.privacy import Privacy
+from vigil.privacy.hashing import is_hashed
 from vigil.shipping.transport import MemoryTransport
 from vigil.tap import Tap
 from vigil.types import Harm, Signal, SignalForm, SignalKind
@@ -258,3 +259,19 @@ def test_threads_that_bring_the_first_tensors_at_once_share_one_way():
             thread.join()
         windows = windows_of(tap, transport)
     assert sum(window.summary.total_records for window in windows) == 20
+
+
+def test_what_the_service_asks_for_holds_on_a_device_too():
+    """Of calls before its answer came only sums leave; later calls go the host's way."""
+    transport = MemoryTransport({("reader", "v1"): a_ruler().to_bytes()})
+    with a_tap(transport, window_s=3600.0, thumbnails=True) as tap:
+        tap.record(**tensors(40), ids=[f"early{i}" for i in range(40)])
+        transport.policy = '{"pixels": "none", "ids": "hash"}'
+        tap.record(**tensors(24, 1), ids=[f"later{i}" for i in range(24)])
+        windows = windows_of(tap, transport)
+    assert sum(one.summary.total_records for one in windows) == 64
+    sampled = [name for one in windows for name in one.sample.ids]
+    assert len(sampled) == 24
+    assert all(map(is_hashed, sampled))
+    assert not any(one.sample.has_thumbnails for one in windows)
+    assert not any(b"early" in blob or b"later" in blob for blob in transport.windows.values())

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from vigil.batch import RecordBatch
+from vigil.part import Part
 from vigil.privacy.guard import Guard
 from vigil.privacy.rules import NO_POLICY, STRICTEST, Policy, Privacy
 from vigil.privacy.salt import Salt
+from vigil.quality.counts import NO_FAULTS
+from vigil.sample import Sample
 
 SECRET = "VIGIL_SALT"
 """The environment variable that replicas share their secret in, for a policy that hashes."""
@@ -39,6 +42,25 @@ class Enforcer:
     def knows(self) -> bool:
         """Whether the service has said anything."""
         return self._told() is not None
+
+    @property
+    def asks(self) -> bool:
+        """Whether the service is known to ask for anything."""
+        return self._told() not in (None, "", "{}")
+
+    def part(self, part: Part) -> Part:
+        """What a device measured before it was known what the service asks: its sums alone, without
+        a record that could be told from others. Later calls don't go to a device."""
+        if not self.asks:
+            return part
+        return replace(
+            part,
+            sample=Sample.empty(),
+            informative=Sample.empty(),
+            ids=("",) * len(part.ids),
+            custom_ids=True,
+            quality=NO_FAULTS,
+        )
 
     def apply(self, batch: RecordBatch) -> tuple[RecordBatch, int]:
         """The batch as the policy allows it, and how many records were dropped from it."""
