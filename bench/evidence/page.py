@@ -290,7 +290,7 @@ def plots(found: dict[str, Any]) -> dict[str, str]:
                 entry = one["faults"].get(f"shift {shift:g} sigma", {}).get(place)
                 if entry is not None:
                     points.append((shift, entry["found_median"]))
-            if points:
+            if any(median is not None for _, median in points):
                 series[f"{weather}, {place}"] = points
     if series:
         title = "Median delay in windows against the shift in sigma (both logarithmic)"
