@@ -33,12 +33,12 @@ def canaries_of(services: Services) -> Canaries:
     return Canaries(services, bridge)
 
 
-def released(services: Services, version: str = "v1") -> None:
+def released(services: Services, version: str = "v1", deployment: str = DEPLOYMENT) -> None:
     with services.sessions.begin() as session:
         session.add(
             ReleaseRow(
                 model=MODEL,
-                deployment=DEPLOYMENT,
+                deployment=deployment,
                 version=version,
                 started_at=START - timedelta(days=2),
                 origin="announced",

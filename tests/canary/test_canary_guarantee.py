@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from canary_fleet import canaries_of, label, outcomes, started, window
+from canary_fleet import canaries_of, label, outcomes, released, started, window
 from sqlalchemy import select
 
 from monitor.services import Services
@@ -34,6 +34,7 @@ def play(
     names = [f"d{k}" for k in range(trials)]
     for k, name in enumerate(names):
         values = {"deployment": name, "control": "v1", "share": share}
+        released(services, deployment=name)
         started(services, **values, margin=margin, alpha=0.05)
         window(services, "v2", 1.0 + k / 1000, deployment=name)
     job = canaries_of(services)
