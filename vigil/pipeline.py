@@ -4,7 +4,7 @@ service. No threads here; a tap's two threads, or a sidecar's, call ``collect`` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from vigil import wire
@@ -75,8 +75,8 @@ class Pipeline:
         self.problem = ""
         self.leaving = False
         self.labels = WaitingLabels(before.labels, before.labels_refused)
-        self.enforcer = Enforcer(lambda: rulers.policy)
         self._prefix = f"{drain.identity.source}.{drain.identity.boot}."
+        self.enforcer = Enforcer(lambda: rulers.policy, self._prefix)
         self._boot, self._window_s = drain.identity.boot, drain.identity.window_s
         self._monotonic = monotonic
         self._order, self._label_sequence = before.order, before.label_sequence
@@ -97,8 +97,7 @@ class Pipeline:
         for version, time_s, part in self.parts(now_s - grace_s, everything):
             self._seal(self.recorder.add_summary(version, time_s, self.enforcer.part(part)))
             self.records += len(part.ids)
-        calls = iter(lambda: self.drain.take(writer_lives=writer_lives), None)
-        for group in groups(calls):
+        for group in groups(self._calls(writer_lives)):
             self._seal(self._windows_of(group))
             self._passed(group[-1].mark)
         if self._journal is not None:
@@ -137,6 +136,15 @@ class Pipeline:
         """Windows and labels that are in memory and, with one, in the journal."""
         held = self.spool.unsaved() if isinstance(self.spool, SafeSpool) else []
         return len(self._sealed) + sum(entry.boot == self._boot for entry, _ in held)
+
+    def _calls(self, writer_lives: bool) -> Iterator[Call]:
+        """What is in the ring by now: who writes on meanwhile must not keep us here."""
+        end = self.drain.reader.head
+        while self.drain.mark.position < end:
+            call = self.drain.take(writer_lives=writer_lives)
+            if call is None:
+                return
+            yield call
 
     def _take_labels(self, labels: list[dict[str, Any]]) -> None:
         self.labels.refuse(self.add_labels(labels, self._now_s))

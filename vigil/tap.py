@@ -197,7 +197,7 @@ class Tap:
                 names = given = [str(one) for one in islice(ids, n)]
             if self._closed or not self.enabled:
                 self._idle(n)
-            elif given is not None and (len(given) != n or len(ids or ()) != n):
+            elif ids is not None and (len(names) != n or len(ids) != n):
                 self._home.lose("bad_shape", n)
             else:
                 if self._guard is not None:
@@ -207,6 +207,7 @@ class Tap:
                         arguments=arguments,
                         metadata=metadata,
                         time_s=self._time(),
+                        prefix=self._prefix,
                     )
                     arguments, metadata, names = cleaned.arguments, cleaned.metadata, cleaned.told
                     n, given = len(cleaned.ids), cleaned.ids if cleaned.chosen else None

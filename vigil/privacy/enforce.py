@@ -13,6 +13,7 @@ import numpy as np
 from vigil.batch import RecordBatch
 from vigil.part import Part
 from vigil.privacy.guard import Guard
+from vigil.privacy.hashing import Hasher
 from vigil.privacy.rules import NO_POLICY, STRICTEST, Policy, Privacy
 from vigil.privacy.salt import Salt
 from vigil.quality.counts import NO_FAULTS
@@ -29,10 +30,11 @@ class Enforcer:
 
     Args:
         told: the policy as JSON; None where the service was not reached yet.
+        prefix: of the names that the tap makes itself.
     """
 
-    def __init__(self, told: Callable[[], str | None]) -> None:
-        self._told = told
+    def __init__(self, told: Callable[[], str | None], prefix: str = "") -> None:
+        self._told, self._prefix = told, prefix
         self._text: str | None = None
         self._policy = NO_POLICY
         self._guard: Guard | None = None
@@ -70,7 +72,7 @@ class Enforcer:
             return batch, 0
         dropped = 0
         if self._guard is not None:
-            batch, dropped = _cleaned(batch, self._guard)
+            batch, dropped = _cleaned(batch, self._guard, self._prefix)
         if policy.pixels == "none":
             batch = replace(batch, thumbnails=batch.thumbnails[:, :0, :0], whole=())
         elif policy.pixels == "thumbnails":
@@ -93,19 +95,29 @@ class Enforcer:
             self._policy = Policy.from_json(json.loads(text or "{}"))
         except (ValueError, TypeError) as error:
             self._policy, self.problem = STRICTEST, f"policy: {error}"
-        salt = Salt(env=SECRET) if os.environ.get(SECRET) else Salt()
-        privacy = Privacy(pixels="full", salt=salt).stricter(self._policy)
-        hasher = None if self._guard is None else self._guard.hasher
+        privacy = Privacy(pixels="full").stricter(self._policy)
+        hasher = self._hasher() if self._guard is None else self._guard.hasher
         self._guard = Guard(privacy, hasher) if privacy.changes_records else None
 
+    def _hasher(self) -> Hasher:
+        """With the secret of the replicas; where that can't be used, with one of this process: what
+        is asked for holds, and labels must be given here."""
+        if os.environ.get(SECRET):
+            try:
+                return Hasher(Salt(env=SECRET))
+            except ValueError as error:
+                self.problem = self.problem or str(error)
+        return Hasher(Salt())
 
-def _cleaned(batch: RecordBatch, guard: Guard) -> tuple[RecordBatch, int]:
+
+def _cleaned(batch: RecordBatch, guard: Guard, prefix: str) -> tuple[RecordBatch, int]:
     found = guard.clean(
         ids=list(batch.ids),
         chosen=batch.custom_ids,
         arguments={"uris": batch.uris, "trace_ids": batch.trace_ids},
         metadata=batch.metadata,
         time_s=float(batch.time_s[0]) if len(batch) else 0.0,
+        prefix=prefix,
     )
     if found.dropped:
         batch = batch.take(np.flatnonzero([bool(one) for one in found.told]))

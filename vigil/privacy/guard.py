@@ -64,6 +64,7 @@ class Guard:
         arguments: Mapping[str, Any],
         metadata: Plain,
         time_s: float,
+        prefix: str = "",
     ) -> Cleaned:
         """A call of n records without what may not leave.
 
@@ -72,6 +73,7 @@ class Guard:
             arguments: arrays and lists by name, ``uris`` and ``trace_ids`` among them, and
             metadata: as ``Tap.record`` takes them.
             time_s: now; it chooses the salt.
+            prefix: of the names that the tap makes itself, as in ``label_ids``; "" for none.
 
         Raises:
             ValueError, TypeError: values that do not fit n records. Nothing of the call may leave.
@@ -101,7 +103,7 @@ class Guard:
         ):
             found[name] = self._treated(found.get(name), kind, how, time_s)
         return Cleaned(
-            ids=self._hashed(ids, "id", time_s) if chosen and self.privacy.ids == "hash" else ids,
+            ids=self._names(ids, time_s, prefix) if chosen and self.privacy.ids == "hash" else ids,
             chosen=chosen,
             told=told,
             arguments=found,
@@ -152,6 +154,14 @@ class Guard:
 
     def _hashed(self, texts: list[str], kind: str, time_s: float) -> list[str]:
         return self.hasher.many(texts, kind=kind, time_s=time_s)
+
+    def _names(self, ids: list[str], time_s: float, prefix: str) -> list[str]:
+        found = self._hashed(ids, "id", time_s)
+        if not prefix:
+            return found
+        return [
+            own if own.startswith(prefix) else name for own, name in zip(ids, found, strict=True)
+        ]
 
     def _refuse(self, key: str, times: int) -> None:
         with self._lock:

@@ -56,7 +56,7 @@ def only(metadata: Plain, allowed: frozenset[str], refused: Callable[[str, int],
                 refused(str(key), 1)
         return {key: value for key, value in metadata.items() if str(key) in allowed}
     rows, known = [], dict[int, dict[Any, Any]]()
-    for row in metadata:
+    for row in list(metadata):  # all at once: rows are told apart by where they are
         kept = known.get(id(row))
         if kept is None:
             kept = known[id(row)] = {k: v for k, v in row.items() if str(k) in allowed}

@@ -55,6 +55,9 @@ class Reader:
         An open slot is waited for while its writer lives, and passed over and counted when not.
         """
         while self.mark.position < self._words[layout.HEAD]:
+            if self._is_lost:
+                self._give_up()
+                return None
             at = layout.HEADER_BYTES + self.mark.position % self.memory.capacity
             word = at >> 3
             state = self._words[word + layout.COMMIT]
@@ -96,6 +99,11 @@ class Reader:
     @sequence.setter
     def sequence(self, number: int) -> None:
         self._words[layout.WINDOWS] = max(number, self.sequence)
+
+    @property
+    def head(self) -> int:
+        """The position behind all that was written so far."""
+        return int(self._words[layout.HEAD])
 
     @property
     def is_empty(self) -> bool:
@@ -144,10 +152,21 @@ class Reader:
         at = layout.HEADER_BYTES + place
         word = at >> 3
         size = int(self._words[word + layout.SIZE])
-        if size < layout.SLOT_HEADER or size % layout.ALIGN or place + size > self.memory.capacity:
-            self.torn += 1
-            self.mark = Mark(int(self._words[layout.HEAD]), int(self._words[layout.RECORDS_IN]))
-            return None
         n = int(self._words[word + layout.RECORDS])
+        fits = layout.SLOT_HEADER <= size <= self.memory.capacity - place
+        if not fits or size % layout.ALIGN or n > self.memory.capacity:
+            self._give_up()
+            return None
         self.mark = Mark(position + size, records + n)
         return Slot(int(self._words[word + layout.KIND]), at, n)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether no slot can be here: more waits than there is room for, or between two slots."""
+        position = self.mark.position
+        waits = self._words[layout.HEAD] - position
+        return bool(waits > self.memory.capacity or position % layout.ALIGN)
+
+    def _give_up(self) -> None:
+        self.torn += 1
+        self.mark = Mark(self.head, int(self._words[layout.RECORDS_IN]))
