@@ -136,8 +136,12 @@ class Intake:
         if at is None:
             return False
         start = at + layout.SLOT_HEADER
-        self.memory.bytes[start : start + len(blob)] = blob
-        self.memory.words[(at >> 3) + layout.LENGTHS] = len(blob) << 32
+        try:
+            self.memory.bytes[start : start + len(blob)] = blob
+            self.memory.words[(at >> 3) + layout.LENGTHS] = len(blob) << 32
+        except BaseException:
+            self.writer.abandon(at)
+            raise
         self.writer.commit(at)
         return True
 

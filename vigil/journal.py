@@ -20,7 +20,7 @@ import numpy as np
 
 from vigil import wire
 from vigil.errors import WireError
-from vigil.shipping.spool import Entry
+from vigil.shipping.spool import Entry, for_us
 
 SUFFIX = ".journal"
 LIMIT_BYTES = 2**30
@@ -87,7 +87,9 @@ class Journal:
         }
         temporary = self._path.with_suffix(".writing")
         try:
-            temporary.write_bytes(wire.pack(header, blobs, level=0))
+            # Samples are in it: for this user's eyes, as the ring is.
+            with open(temporary, "wb", opener=for_us) as file:
+                file.write(wire.pack(header, blobs, level=0))
             os.replace(temporary, self._path)
         except OSError:
             self.failures += 1
@@ -108,17 +110,21 @@ class Journal:
                 version=header["version"],
                 forgotten=list(map(int, header["forgotten"])),
                 labels=[(int(number), list(rows)) for number, rows in header["labels"]],
-                dropped=header["dropped"],
-                totals=header["totals"],
+                dropped=_counts(header["dropped"]),
+                totals=_counts(header["totals"]),
                 sealed=_pairs("sealed", header, arrays),
                 open=_pairs("open", header, arrays),
             )
-        except (OSError, WireError, KeyError, TypeError, ValueError):
+        except (OSError, WireError, KeyError, TypeError, ValueError, AttributeError):
             return None
 
     def remove(self) -> None:
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+
+def _counts(plain: Mapping[str, Any]) -> dict[str, int]:
+    return {str(reason): int(n) for reason, n in plain.items()}
 
 
 def _pairs(kind: str, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> Blobs:

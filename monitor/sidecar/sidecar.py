@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from monitor.sidecar.line import Line, label_of
-from vigil.errors import VigilError
 from vigil.journal import SUFFIX as JOURNAL
 from vigil.journal import Journal
 from vigil.ring.memory import SUFFIX as RING
@@ -82,9 +81,7 @@ class Sidecar:
                 read += line.step(self._now_s())
             except Exception as error:
                 # One ring must not stop the others.
-                self.failures += 1
-                self.problem = f"{name}: {type(error).__name__}: {error}"
-                log.exception("%s", name)
+                self._failed(name, error)
             if line.finished:
                 self._retire(name, line)
         self.stepped_s = self._monotonic()
@@ -110,8 +107,11 @@ class Sidecar:
                 break
             if not read:
                 pause(0.05)
-        for line in self.lines.values():
-            line.seal(self._now_s())
+        for name, line in self.lines.items():
+            try:
+                line.seal(self._now_s())
+            except Exception as error:
+                self._failed(name, error)
         self.spool.save()
         while self.spool.entries() and self._monotonic() - started < seconds:
             self.shipper.next_s = min(self.shipper.next_s, self._monotonic() + 0.5)
@@ -133,7 +133,10 @@ class Sidecar:
             path = self.folder / name
             if path.suffix == RING and name not in self.lines and name not in self.unreadable:
                 self._begin(path)
-            elif path.suffix == JOURNAL and path.with_suffix(RING).name not in names:
+            elif path.suffix == JOURNAL and path.with_suffix(RING).name not in (
+                *names,
+                *self.lines,
+            ):
                 self._adopt(Journal(path))
             elif path.suffix in (".new", ".writing"):
                 _remove_old(path, self._now_s())
@@ -150,7 +153,7 @@ class Sidecar:
                 transport=self._transport,
                 rulers=self._rulers,
             )
-        except (VigilError, ValueError, OSError) as error:
+        except Exception as error:  # whatever lies in this folder
             self.unreadable[path.name] = f"{type(error).__name__}: {error}"
             log.warning("%s is not read: %s", path.name, error)
             return
@@ -158,11 +161,22 @@ class Sidecar:
             self.lines[path.name] = line
         log.info("reads %s of %s", line.identity.model, line.identity.source)
 
+    def _failed(self, name: str, error: Exception) -> None:
+        self.failures += 1
+        problem = f"{name}: {type(error).__name__}: {error}"
+        if problem != self.problem:  # said once, though it may come back at every step
+            log.exception("%s", name)
+        self.problem = problem
+
     def _retire(self, name: str, line: Line) -> None:
         with self._lock:
             del self.lines[name]
             self._add(line, self.records, self.windows, self.dropped)
-        line.remove()
+        try:
+            line.remove()
+        except OSError as error:
+            self._failed(name, error)
+            self.unreadable[name] = f"read, and can't be removed: {error}"
         log.info("done with %s of %s", line.identity.model, line.identity.source)
 
     def totals(

@@ -155,7 +155,9 @@ def test_a_journal_that_can_not_be_written_costs_safety_and_no_records(rings: Pa
     """The ring's own folder is full: windows end early instead of being written down."""
     rig = Rig(rings)
     tap, sidecar = rig.tap(), rig.sidecar()
-    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(
+        "vigil.journal.for_us", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+    )
     for _ in range(3):
         record(tap, 4)
         for line in sidecar.lines.values():

@@ -39,7 +39,7 @@ class Decoder:
         """
         try:
             return self._call(slot, mark)
-        except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
+        except Exception as error:  # whatever another process wrote
             raise WireError(f"a slot that can't be read: {error!r}") from None
 
     def labels(self, slot: Slot) -> list[dict[str, Any]]:
@@ -47,10 +47,12 @@ class Decoder:
         WireError: not rows of labels.
         """
         try:
-            rows: list[dict[str, Any]] = json.loads(self._head(slot))
-        except ValueError as error:
+            return [
+                {"id": str(row["id"]), **{k: row[k] for k in row if k != "id"}}
+                for row in json.loads(self._head(slot))
+            ]
+        except Exception as error:
             raise WireError(f"labels that can't be read: {error!r}") from None
-        return rows
 
     def _head(self, slot: Slot) -> bytes:
         length = self._words(slot)[layout.LENGTHS] >> 32
@@ -69,6 +71,8 @@ class Decoder:
                 self._heads.clear()
             described = self._heads[head] = json.loads(head)
         first, n = int(words[layout.FIRST]), slot.records
+        if n > words[layout.SIZE]:
+            raise ValueError(f"{n} records in {words[layout.SIZE]} bytes")
         time_s = float(self._memory.times[(slot.at >> 3) + layout.TIME])
         arguments = self._arguments(slot, described, words[layout.LENGTHS] & 0xFFFFFFFF)
         given = arguments.pop("ids", None)
@@ -115,9 +119,11 @@ class Decoder:
         return _finished(out)
 
     def _array(self, slot: Slot, dtype: str, shape: list[int], at: int) -> NDArray[Any]:
-        there: NDArray[Any] = np.ndarray(
-            tuple(shape), np.dtype(dtype), self._memory.bytes, slot.at + at
-        )
+        kind = np.dtype(dtype)
+        if kind.kind not in "buif":
+            # Of objects the bytes would be taken for addresses.
+            raise ValueError(f"an array of {kind}")
+        there: NDArray[Any] = np.ndarray(tuple(shape), kind, self._memory.bytes, slot.at + at)
         return there.copy()
 
 

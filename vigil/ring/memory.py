@@ -111,7 +111,9 @@ class Memory:
             raise FormatVersionError("ring", found=found[layout.FORMAT_AT], supported=layout.FORMAT)
         capacity, length = found[layout.CAPACITY_AT], found[layout.IDENTITY_BYTES_AT]
         room = layout.HEADER_BYTES - layout.IDENTITY_AT
-        if capacity % layout.ALIGN or size != layout.HEADER_BYTES + capacity or length > room:
+        if capacity < layout.LEAST_CAPACITY or capacity % layout.ALIGN:
+            raise WireError(f"{path.name}: a ring of another size than it may have")
+        if size != layout.HEADER_BYTES + capacity or length > room:
             raise WireError(f"{path.name}: a ring of another size than it says")
         at = layout.IDENTITY_AT
         identity = Identity.from_bytes(mapped[at : at + length])
@@ -124,8 +126,10 @@ class Memory:
             return True
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:
+            return True  # who can't look must not take the ring away
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -133,6 +137,13 @@ class Memory:
         finally:
             os.close(descriptor)
         return False
+
+    def __del__(self) -> None:
+        # A tap that nobody closed must not seem to live on, nor keep its file.
+        lock = getattr(self, "_lock", None)
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                os.close(lock)
 
     def let_go(self) -> None:
         """Give the lock and the mapping back. What others still look at stays mapped."""

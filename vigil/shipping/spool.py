@@ -168,7 +168,7 @@ class DiskSpool:
             self._make_room(len(blob))
             temporary = self._directory / f"{entry.name}.tmp"
             try:
-                with open(temporary, "wb") as file:
+                with open(temporary, "wb", opener=for_us) as file:
                     file.write(blob)
                     file.flush()
                     self._sync(file.fileno())
@@ -241,3 +241,8 @@ class DiskSpool:
             self._sync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def for_us(path: str, flags: int) -> int:
+    """An opener of files that hold records: no other user may read them."""
+    return os.open(path, flags, 0o600)
