@@ -91,3 +91,20 @@ def test_a_decoder_that_says_nothing_or_raises_means_corrupt():
     assert losses.counts == {"corrupt": 1}
     assert decode_checked(b"something", lambda raw: None) is None
     assert decode_checked(b"unknown but readable", lambda raw: 5) == 5
+
+
+@pytest.mark.parametrize("raw", [None, "text", object(), memoryview(b"\xff\xd8\xff")])
+def test_what_is_no_bytes_is_a_count_and_no_exception(raw):
+    lost = []
+
+    class Losses:
+        def lose(self, reason, n=1):
+            lost.append((reason, n))
+
+    assert decode_checked(raw, lambda _: 1 / 0, Losses()) is None
+    assert len(lost) == 1
+
+
+def test_a_view_of_whole_bytes_is_decoded():
+    whole = memoryview(bytearray(b"GIF89a;"))
+    assert decode_checked(whole, len) == 7

@@ -57,7 +57,10 @@ def decode_checked(
         decode: your decoder: bytes in, an image out; None or an exception where it can't.
         losses: the tap, which then reports ``truncated`` or ``corrupt`` in its next window.
     """
-    found = check_encoded(raw)
+    try:
+        found = check_encoded(bytes(raw))
+    except Exception:  # not bytes at all
+        found = Encoded.CORRUPT
     if found in (Encoded.WHOLE, Encoded.UNKNOWN):
         image: Any = None
         try:
