@@ -231,15 +231,19 @@ _COLUMNS = ("row", "boxes", "scores", "classes")
 
 def _rows(value: Mapping[str, Any], n: int, m: int) -> NDArray[np.int32]:
     if "row" in value:
-        return _whole(value["row"], "detections.row").astype(np.int32)
+        row = _whole(value["row"], "detections.row")
+        return np.clip(row, -1, n).astype(np.int32)  # either is no record's
     if "counts" not in value:
         if n == 1:
             return np.zeros(m, np.int32)
         raise ShapeError("detections", expected="row or counts", found=", ".join(map(str, value)))
     counts = _whole(value["counts"], "detections.counts")
-    if counts.shape != (n,) or (counts < 0).any() or int(counts.sum()) != m:
+    # Each is held to M first: a sum that wrapped round could fit.
+    if counts.shape != (n,) or ((counts < 0) | (counts > m)).any() or int(counts.sum()) != m:
         raise ShapeError(
-            "detections.counts", expected=f"{n} counts, {m} together", found=str(counts.tolist())
+            "detections.counts",
+            expected=f"{n} counts, {m} together",
+            found=f"{counts.tolist()!s:.80}",
         )
     return np.repeat(np.arange(n, dtype=np.int32), counts)
 
@@ -250,6 +254,8 @@ def _whole(value: Any, what: str) -> NDArray[np.int64]:
         return np.zeros(0, np.int64)
     if array.ndim != 1 or not np.isfinite(array).all() or (array != np.floor(array)).any():
         raise ShapeError(what, expected="whole numbers, one a box", found=str(array.shape))
+    if array.dtype.kind == "f" and (np.abs(array) >= 2.0**63).any():
+        raise ShapeError(what, expected="numbers of 64 bits", found="larger ones")
     return array.astype(np.int64)
 
 

@@ -5,6 +5,7 @@ It only looks on: what it misreads is not recorded, and never forwarded otherwis
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ from monitor.proxy.body import Body
 
 HEAD_LIMIT = 64 * 1024
 _LINE_LIMIT = 1024
+
+
+_DECIMAL = re.compile(r"[0-9]{1,18}")
+_HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
+"""Digits alone: a size below zero would never be used up."""
 
 
 class UnreadableError(Exception):
@@ -130,10 +136,7 @@ class MessageReader:
         elif "chunked" in headers.get("transfer-encoding", "").lower():
             self._step = self._chunk_line
         elif length is not None:
-            try:
-                self._left = int(length.partition(",")[0])
-            except ValueError:
-                raise UnreadableError("a length that is no number") from None
+            self._left = _length(length)
             self._step = self._sized
             if self._left == 0:
                 self._finish()
@@ -177,10 +180,10 @@ class MessageReader:
         line, rest = self._line(view)
         if line is None:
             return rest
-        try:
-            self._left = int(line.partition(b";")[0], 16)
-        except ValueError:
-            raise UnreadableError("a chunk without a size") from None
+        size = line.partition(b";")[0].strip()
+        if not _HEX.fullmatch(size):
+            raise UnreadableError("a chunk without a size")
+        self._left = int(size, 16)
         self._step = self._chunk if self._left else self._trailer
         return rest
 
@@ -211,3 +214,11 @@ class MessageReader:
         assert message is not None
         message.ended_s = self._now_s
         self._done(message)
+
+
+def _length(text: str) -> int:
+    """Of a header that may have come twice, with one and the same value (RFC 9112, 6.3)."""
+    found = {one.strip() for one in text.split(",")}
+    if len(found) > 1 or not all(map(_DECIMAL.fullmatch, found)):
+        raise UnreadableError("a length that is no number")
+    return int(found.pop())

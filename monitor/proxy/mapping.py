@@ -21,9 +21,19 @@ def arguments(call: Call, uses: tuple[TensorUse, ...]) -> tuple[int, dict[str, A
     """How many records the call holds, and the arguments of ``Tap.record``.
 
     Raises:
-        ShapeError: a tensor that is configured is not there, or is of another shape.
+        ShapeError: a tensor that is configured is not there, or is of another shape or type.
     """
+    try:
+        return _arguments(call, uses)
+    except (TypeError, ValueError) as error:  # numpy's: it can't be what it is said to be
+        raise ShapeError("tensors", expected="what --tensor says", found=str(error)) from None
+
+
+def _arguments(call: Call, uses: tuple[TensorUse, ...]) -> tuple[int, dict[str, Any]]:
     found = {use: _batched(use, _tensor(call, use)) for use in uses}
+    for use, array in found.items():
+        if use.role != "texts" and array.dtype.kind not in "biuf":
+            raise ShapeError(use.tensor, expected="numbers", found=f"type {array.dtype}")
     given: dict[str, Any] = {}
     n = _records(found)
     boxes: dict[str, tuple[TensorUse, Array]] = {}
@@ -101,7 +111,9 @@ def as_detections(boxes: Mapping[str, tuple[TensorUse, Array]], n: int) -> dict[
     if "boxes" not in boxes:
         raise ShapeError("boxes", expected="a tensor", found="none")
     use, corners = boxes["boxes"]
-    corners = corners.reshape(n, -1, 4).astype(np.float32)
+    if corners.shape[-1:] != (4,):
+        raise ShapeError("boxes", expected="four numbers a box", found=str(corners.shape))
+    corners = corners.reshape(n, corners.size // (4 * max(n, 1)), 4).astype(np.float32)
     most = corners.shape[1]
     real = np.ones((n, most), bool)
     columns: dict[str, Array] = {}
@@ -166,6 +178,8 @@ def _records(found: Mapping[TensorUse, Array]) -> int:
         if use.role in ("images", "embeddings", "outputs", "masks")
     }
     if not sizes:
+        if any(use.role == "boxes" and array.ndim == 2 for use, array in found.items()):
+            return 1  # (M, 4): all boxes of one image
         sizes = {use.tensor: len(a) for use, a in found.items() if a.ndim > (use.role == "boxes")}
     if len(set(sizes.values())) > 1:
         text = ", ".join(f"{name}: {size}" for name, size in sizes.items())

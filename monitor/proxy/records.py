@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -78,7 +79,7 @@ class Records:
         if description["kind"] == Kind.EVENT:
             self._events(description["request_headers"], request)
             return
-        call = _decoded(description, request, response)
+        call = _read(lambda: _decoded(description, request, response))
         self._record(call, description["latency_s"], description["request_headers"])
 
     def expire(self) -> None:
@@ -92,7 +93,7 @@ class Records:
                 self._joined(joined)
 
     def _joined(self, joined: Joined) -> None:
-        self._record(_from_events(joined), joined.latency_s, joined.request.headers)
+        self._record(_read(lambda: _from_events(joined)), joined.latency_s, joined.request.headers)
 
     def _record(self, call: Call, latency_s: float | None, headers: Mapping[str, str]) -> None:
         lane = self._lanes.get(call.model)
@@ -127,6 +128,16 @@ class Records:
 def _ids(name: str, n: int) -> list[str]:
     """A request's id names its record, or with a number each of its records."""
     return [name] if n == 1 else [f"{name}.{i}" for i in range(n)]
+
+
+def _read(decode: Callable[[], Call]) -> Call:
+    """Raises:
+    WireError: whatever a decoder stumbles over lies in bytes that anyone may send.
+    """
+    try:
+        return decode()
+    except (RecursionError, TypeError, ValueError, struct.error) as error:
+        raise WireError(f"can't be read: {error}") from None
 
 
 def _decoded(description: Mapping[str, Any], request: memoryview, response: memoryview) -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -89,19 +90,15 @@ def _with(use: TensorUse, option: str, text: str) -> TensorUse:
         if key in ("mean", "std") and equals:
             return replace(use, **{key: _numbers(value, text)})  # type: ignore[arg-type]
         if key == "max" and equals:
-            (most,) = _numbers(value, text)
-            if most > 0:
-                return replace(use, most=most)
+            return replace(use, most=_size(value, text))
     if use.role == "boxes":
         if option in get_args(BoxForm):
             return replace(use, form=option)  # type: ignore[arg-type]
         if key == "pixels" and equals:
             width, _, height = value.partition("x")
-            return replace(
-                use, width=_numbers(width, text)[0], height=_numbers(height or width, text)[0]
-            )
+            return replace(use, width=_size(width, text), height=_size(height or width, text))
     if use.role == "scores" and key == "min" and equals:
-        return replace(use, least=_numbers(value, text)[0])
+        return replace(use, least=_number(value, text))
     if use.role == "signal" and key == "range" and value.count(",") == 1:
         low, high = _numbers(value, text)
         if low < high:
@@ -117,6 +114,23 @@ def _with(use: TensorUse, option: str, text: str) -> TensorUse:
 
 def _numbers(value: str, text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(one) for one in value.split(","))
+        numbers = tuple(float(one) for one in value.split(","))
     except ValueError:
         raise ValueError(f"{text!r}: expected numbers, found {value!r}") from None
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{text!r}: expected finite numbers, found {value!r}")
+    return numbers
+
+
+def _number(value: str, text: str) -> float:
+    numbers = _numbers(value, text)
+    if len(numbers) > 1:
+        raise ValueError(f"{text!r}: expected one number, found {value!r}")
+    return numbers[0]
+
+
+def _size(value: str, text: str) -> float:
+    number = _number(value, text)
+    if number <= 0.0:
+        raise ValueError(f"{text!r}: expected a number above 0, found {value!r}")
+    return number

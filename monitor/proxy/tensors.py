@@ -78,8 +78,9 @@ def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any) -
     dtype = np.dtype("<f4" if datatype == "BF16" else DTYPES[datatype])
     try:
         array = np.array(values, dtype)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise WireError(f"tensor {name}: {error}") from None
+    except (ValueError, TypeError, OverflowError):
+        # What numpy says has the values in it; /healthz shows the reason to anyone.
+        raise WireError(f"tensor {name}: values that are no {datatype}") from None
     return _shaped(name, array, shape)
 
 

@@ -121,3 +121,20 @@ def test_what_is_held_stays_right_from_two_threads():
     finally:
         sys.setswitchinterval(switch)
     assert budget.used == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\nbody",
+        b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 4\r\n\r\nhello",
+        b"POST / HTTP/1.1\r\nContent-Length: +4\r\n\r\nbody",
+        b"POST / HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n0123456789",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n",
+    ],
+)
+def test_a_size_is_digits_alone(data):
+    """One below zero would never be used up, and the reader would turn round for ever."""
+    with pytest.raises(UnreadableError):
+        read(data, [], is_request=True)

@@ -126,7 +126,7 @@ def test_tensors_of_different_batches_are_refused():
         ("images=", "the name of a tensor"),
         ("images=x:chw", "options of images: nchw"),
         ("images=x:std=a", "expected numbers"),
-        ("images=x:max=0", "options of images"),
+        ("images=x:max=0", "above 0"),
         ("signal.a=x:range=2,1", "options of signal: range"),
         ("outputs=x:logits", "options of outputs: none"),
         ("boxes=x:pixels=1xb", "expected numbers"),
@@ -134,4 +134,52 @@ def test_tensors_of_different_batches_are_refused():
 )
 def test_a_use_that_is_misspelt_is_explained(text, why):
     with pytest.raises(ValueError, match=why):
+        TensorUse.parse(text)
+
+
+@pytest.mark.parametrize("boxes", [3, 0])
+def test_boxes_without_a_batch_are_all_of_one_image(boxes):
+    """As detectors without a batch dimension answer: (M, 4), (M,) and (M,)."""
+    outputs = {
+        "b": np.full((boxes, 4), 0.5, np.float32),
+        "s": np.full(boxes, 0.9, np.float32),
+        "c": np.zeros(boxes, np.int64),
+    }
+    n, given = mapped(None, outputs, "boxes=b", "scores=s", "classes=c")
+    assert (n, len(Objects.of(given["detections"], n))) == (1, boxes)
+
+
+@pytest.mark.parametrize(
+    ("array", "use"),
+    [
+        (np.zeros((2, 3, 5)), "boxes=t"),
+        (np.zeros(()), "boxes=t"),
+        (np.array([["secret"]], object), "scores=t"),
+        (np.array(["secret"]), "signal.q=t"),
+        (np.zeros(()), "embeddings=t"),
+        (np.zeros((2, 3, 4, 4)), "images=t:nchw:std=1,2"),
+    ],
+)
+def test_a_tensor_of_another_shape_or_type_is_the_tensors_fault(array, use):
+    """And what it holds is in no message: reasons are shown to anyone who may ask."""
+    with pytest.raises(ShapeError) as refused:
+        mapped({"t": array}, None, use)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "boxes=b:pixels=0x0",
+        "boxes=b:pixels=-5x640",
+        "boxes=b:pixels=nan",
+        "boxes=b:pixels=1,2x3",
+        "scores=s:min=0.1,0.2",
+        "images=x:max=inf",
+        "images=x:max=1,2",
+        "signal.q=t:range=0,inf",
+    ],
+)
+def test_a_size_that_no_image_has_is_refused(text):
+    with pytest.raises(ValueError, match="expected"):
         TensorUse.parse(text)

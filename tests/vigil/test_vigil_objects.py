@@ -160,3 +160,27 @@ def test_calls_are_joined_whatever_they_were_given() -> None:
     assert two.objects.records == 10
     assert len(two.others["text"]) == 10
     assert a_ruler().layout.classes == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"row": None, "counts": [2**62, 2**62, 2**63 - 1]},
+        {"row": None, "counts": np.array([2**62] * 3 + [2**62 + 3])},
+        {"row": [0, 2, 2**32]},
+        {"row": np.array([0.0, 2.0, 1e300])},
+        {"classes": np.array([1.0, 0.0, 1e300])},
+    ],
+)
+def test_numbers_too_large_to_count_with_are_refused(changes: dict[str, Any]) -> None:
+    """A sum of counts, or a row, that wraps round could fit by chance."""
+    given = {"boxes": BOXES, "classes": [1, 0, 2], "row": [0, 2, 2], **changes}
+    n = len(given["counts"]) if "counts" in given else 3
+    with pytest.raises(ShapeError):
+        Objects.of({name: value for name, value in given.items() if value is not None}, n)
+
+
+def test_a_refusal_does_not_recite_all_counts() -> None:
+    with pytest.raises(ShapeError) as refused:
+        Objects.of({"boxes": BOXES, "counts": np.ones(10_000, np.int64)}, 10_000)
+    assert len(str(refused.value)) < 300
