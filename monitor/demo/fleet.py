@@ -104,7 +104,9 @@ class Fleet:
     def _label_some(self, ids: Sequence[str], truth: NDArray[np.int64]) -> None:
         chosen = np.flatnonzero(self._rng.random(len(ids)) < LABEL_SHARE)
         now = time.monotonic()
-        self._waiting.append((now, [ids[i] for i in chosen.tolist()], [int(truth[i]) for i in chosen]))
+        self._waiting.append(
+            (now, [ids[i] for i in chosen.tolist()], [int(truth[i]) for i in chosen])
+        )
         while self._waiting and now - self._waiting[0][0] >= LABEL_DELAY_S:
             _, ready, labels = self._waiting.popleft()
             if ready:
