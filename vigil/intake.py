@@ -15,7 +15,7 @@ from vigil.errors import ShapeError
 from vigil.picks import Make, Picker
 from vigil.privacy.pictures import Pictures
 from vigil.ring import layout
-from vigil.ring.encode import Encoder, RemoteError
+from vigil.ring.encode import Encoder, RemoteError, is_remote
 from vigil.ring.identity import Identity
 from vigil.ring.memory import Memory
 from vigil.ring.writer import Writer
@@ -164,7 +164,10 @@ class Intake:
         time_s: float,
         version: str,
     ) -> bool:
-        if arguments.get("images") is not None and (self._picker or self._pictures):
+        images = arguments.get("images")
+        if images is not None and (self._picker or self._pictures):
+            if is_remote(images):
+                raise RemoteError
             key = version, int(self.memory.words[layout.READER])
             arguments = self._pictured(arguments, metadata, n, first, ids, time_s, key)
         form, load = self._encoder.read(version, arguments, metadata, ids)

@@ -13,7 +13,7 @@ from vigil.quality.check import check
 from vigil.quality.counts import NO_FAULTS, Quality
 from vigil.ruler import Ruler
 from vigil.sample import Sample
-from vigil.summarise import MAX_CELLS, hashes_of, sample_of, summarise
+from vigil.summarise import MAX_CELLS, sample_of, sampling_hashes, summarise
 from vigil.summary import Summary
 from vigil.window import EMPTY_LEDGER, Ledger
 
@@ -91,7 +91,7 @@ class OpenWindow:
         self._sample(batch, shape)
 
     def _sample(self, batch: RecordBatch, shape: Shape) -> None:
-        hashes = hashes_of(batch)
+        hashes = sampling_hashes(batch.ids)
         new = [
             sample_of(
                 batch, k=k, weighted=weighted, keep_thumbnails=self._keep_thumbnails, hashes=hashes

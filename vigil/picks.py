@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from vigil.arrays import as_numpy
 from vigil.ids import Ids
-from vigil.sample import unit_hashes
 from vigil.signals.images import as_images, make_thumbnails
 from vigil.signals.strips import cut_of, rows_axis
-from vigil.summarise import LEAST_WEIGHT
+from vigil.summarise import LEAST_WEIGHT, sampling_hashes
 
 MOST_WINDOWS = 8
 
@@ -53,9 +52,7 @@ class Picker:
             time_s: when they were made.
             key: what has windows of its own: version and reader.
         """
-        hashes = unit_hashes(ids)
-        if "" in ids:  # withheld: in no sample
-            hashes[[not one for one in ids]] = np.inf
+        hashes = sampling_hashes(ids)
         window = (*key, int(time_s // self._window_s))
         with self._lock:
             before = self._smallest.get(window, np.zeros(0))

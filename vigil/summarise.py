@@ -150,10 +150,13 @@ def _sums(values: Ints, rows: NDArray[np.int64], cells: int) -> Ints:
     return out
 
 
-def hashes_of(batch: RecordBatch) -> NDArray[np.float64]:
-    """``unit_hash`` of every id, (n,). A shadow's record has that of its input, so that both
-    versions sample the same inputs."""
-    return unit_hashes(one.removeprefix(SHADOW) for one in batch.ids)
+def sampling_hashes(ids: Sequence[str]) -> NDArray[np.float64]:
+    """``unit_hash`` of every id, (n,), by which records are sampled. A shadow's record has that of
+    its input, so that both versions sample the same inputs; without an id it is in no sample."""
+    hashes = unit_hashes(one.removeprefix(SHADOW) for one in ids)
+    if "" in ids:
+        hashes[[not one for one in ids]] = np.inf
+    return hashes
 
 
 def sample_of(
@@ -174,11 +177,11 @@ def sample_of(
             are several), else what the highest score or the characters' confidence lack of 1; 0
             where missing.
         keep_thumbnails: whether the sample holds the batch's thumbnails.
-        hashes: ``hashes_of(batch)`` where it is known already.
+        hashes: ``sampling_hashes`` of its ids where it is known already.
 
     More than 1000 classes are not kept: then the sample has no probabilities.
     """
-    unit = hashes_of(batch) if hashes is None else hashes
+    unit = sampling_hashes(batch.ids) if hashes is None else hashes
     weight = np.ones(len(batch))
     if weighted:
         weight = LEAST_WEIGHT + _doubt(batch)

@@ -15,6 +15,7 @@ from vigil_records import CLASSES, DIMENSION, a_ruler
 from vigil.privacy import Privacy
 from vigil.privacy.hashing import is_hashed
 from vigil.shipping.transport import MemoryTransport
+from vigil.split import SHADOW
 from vigil.tap import Tap
 from vigil.types import Harm, Signal, SignalForm, SignalKind
 from vigil.window import Window
@@ -275,3 +276,16 @@ def test_what_the_service_asks_for_holds_on_a_device_too():
     assert all(map(is_hashed, sampled))
     assert not any(one.sample.has_thumbnails for one in windows)
     assert not any(b"early" in blob or b"later" in blob for blob in transport.windows.values())
+
+
+def test_a_shadow_on_a_device_samples_the_inputs_that_the_serving_version_samples():
+    names = [f"r{i}" for i in range(200)]
+    sampled = []
+    for prefix in ("", SHADOW):
+        transport = MemoryTransport({("reader", "v1"): a_ruler().to_bytes()})
+        with a_tap(transport, window_s=3600.0) as tap:
+            tap.record(**tensors(200), ids=[prefix + one for one in names])
+            windows = windows_of(tap, transport)
+        (window,) = [one for one in windows if one.summary.total_records]
+        sampled.append(sorted(one.removeprefix(SHADOW) for one in window.sample.ids))
+    assert sampled[0] == sampled[1]

@@ -23,8 +23,8 @@ from vigil.device.staging import Staging
 from vigil.part import Part
 from vigil.quality.frames import CAMERA_KEYS, Frames
 from vigil.ruler import Ruler
-from vigil.sample import unit_hashes
 from vigil.signals.predictions import OutputsAre
+from vigil.summarise import sampling_hashes
 
 PATIENCE_S = 2.0
 ARRAYS = ("images", "embeddings", "outputs")
@@ -180,9 +180,7 @@ class DevicePath:
     def _segments(
         self, lane: Lane, batch: RecordBatch, rows: Rows, ruler_of: RulerOf
     ) -> list[Segment]:
-        hashes = unit_hashes(batch.ids)
-        if "" in batch.ids:  # withheld: in no sample
-            hashes[[not one for one in batch.ids]] = np.inf
+        hashes = sampling_hashes(batch.ids)
         index = np.floor(batch.time_s / self._window_s).astype(np.int64)
         segments = []
         for value in np.unique(index).tolist():
