@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
@@ -136,8 +135,7 @@ async def serve(doors: Doors, plan: Plan, *, ready: Callable[[Proxy], None]) -> 
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(one, ended.set)
+        loop.add_signal_handler(one, ended.set)
     try:
         await proxy.start()
         # What is alive now lives on: no collection has to look at it.

@@ -5,6 +5,7 @@ Blurring can be undone in part by who tries hard; ``Fill`` can't.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,7 +24,7 @@ WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Boxes:
+class _Boxes(ABC):
     """Hides boxes of each picture.
 
     Args:
@@ -70,8 +71,8 @@ class _Boxes:
         # A box of which the class is not known may be one of them.
         return record.boxes[np.isin(record.classes, (-1, *self.classes))]
 
-    def _hide(self, patch: Images) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _hide(self, patch: Images) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
