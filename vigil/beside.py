@@ -32,6 +32,9 @@ class Beside:
         max_records, max_bytes: bounds of what waits to be read.
         folder: where the sidecar looks for rings.
         pictures: what is kept of whole images.
+
+    Raises:
+        ValueError: names and signals that are too long for a ring.
     """
 
     def __init__(
@@ -43,6 +46,13 @@ class Beside:
         folder: Path,
         pictures: Pictures | None = None,
     ) -> None:
+        size = len(identity.to_bytes())
+        if size > layout.MOST_IDENTITY_BYTES:
+            raise ValueError(
+                f"names and signals of a tap beside a sidecar come to {size} bytes, and its ring "
+                f"has room for {layout.MOST_IDENTITY_BYTES}: declare fewer signals, or shorten "
+                "their descriptions"
+            )
         self._identity, self._folder, self._pictures = identity, folder, pictures
         self._bounds = {"max_records": max_records, "max_bytes": max_bytes}
         self._lock = threading.Lock()

@@ -59,7 +59,7 @@ class Intake:
         pictures: Pictures | None = None,
     ) -> None:
         if folder is None:
-            memory = Memory.private(max_bytes, identity)
+            memory = Memory.private(max_bytes)
         else:
             memory = Memory.create(folder, max_bytes, identity)
         self.memory = memory

@@ -20,7 +20,7 @@ WHO = Identity(model="reader", version="v1", deployment="production", source="he
 
 
 def a_ring(**bounds) -> tuple[Writer, Memory]:
-    memory = Memory.private(CAPACITY, WHO)
+    memory = Memory.private(CAPACITY)
     return Writer(memory, **{"max_records": 10**6, "max_bytes": CAPACITY, **bounds}), memory
 
 

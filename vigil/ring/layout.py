@@ -22,6 +22,7 @@ WORD = 8
 ALIGN = 64
 HEADER_BYTES = 16 * 1024
 IDENTITY_AT = 1024
+MOST_IDENTITY_BYTES = HEADER_BYTES - IDENTITY_AT
 LEAST_CAPACITY = 64 * 1024
 
 # Words of the header: what never changes, what the writer counts, what the reader counts.

@@ -32,7 +32,7 @@ class Memory:
         self.capacity = int(self.words[layout.CAPACITY_AT])
 
     @classmethod
-    def private(cls, capacity: int, identity: Identity) -> Memory:
+    def private(cls, capacity: int) -> Memory:
         """Memory without a file. Pages that are never written cost nothing.
 
         It is mapped as shared so that after a fork no page has to be copied; the child does not
@@ -40,7 +40,7 @@ class Memory:
         """
         capacity = rounded(capacity)
         mapped = mmap.mmap(-1, layout.HEADER_BYTES + capacity)
-        _write_header(mapped, capacity, identity)
+        _write_header(mapped, capacity, b"")  # nobody else asks whose it is
         return cls(mapped, path=None, lock=None)
 
     @classmethod
@@ -52,6 +52,7 @@ class Memory:
 
         Raises:
             OSError: no such folder can be made, no room, no permission.
+            ValueError: an identity that is too long.
         """
         capacity = rounded(capacity)
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,12 +63,12 @@ class Memory:
         try:
             os.posix_fallocate(descriptor, 0, layout.HEADER_BYTES + capacity)
             mapped = mmap.mmap(descriptor, layout.HEADER_BYTES + capacity)
-            _write_header(mapped, capacity, identity)
+            _write_header(mapped, capacity, identity.to_bytes())
             # A description of its own: the one that is mapped can't always be closed after a fork.
             lock = os.open(unfinished, os.O_RDWR | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.rename(unfinished, path)
-        except OSError:
+        except (OSError, ValueError):
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
             if lock is not None:
@@ -163,10 +164,9 @@ def rounded(capacity: int) -> int:
     return layout.aligned(max(capacity, layout.LEAST_CAPACITY))
 
 
-def _write_header(mapped: mmap.mmap, capacity: int, identity: Identity) -> None:
-    blob = identity.to_bytes()
-    if len(blob) > layout.HEADER_BYTES - layout.IDENTITY_AT:
-        raise OSError(f"a ring holds names of {layout.HEADER_BYTES - layout.IDENTITY_AT} bytes")
+def _write_header(mapped: mmap.mmap, capacity: int, blob: bytes) -> None:
+    if len(blob) > layout.MOST_IDENTITY_BYTES:
+        raise ValueError(f"a ring holds names of {layout.MOST_IDENTITY_BYTES} bytes")
     mapped[layout.IDENTITY_AT : layout.IDENTITY_AT + len(blob)] = blob
     for at, value in (
         (layout.CAPACITY_AT, capacity),
