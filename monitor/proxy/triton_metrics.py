@@ -10,7 +10,8 @@ import time
 import urllib.request
 from collections.abc import Mapping
 
-from vigil.types import Harm, Signal, SignalForm, SignalKind
+from vigil.hardware.signals import reading
+from vigil.types import Signal
 
 EVERY_S = 5.0
 STALE_S = 30.0
@@ -28,25 +29,23 @@ GAUGES: Mapping[str, tuple[str, float]] = {
 """What we call it -> what the server does, and the factor from its unit to ours."""
 
 
-def _signal(name: str, unit: str, high: float, text: str) -> Signal:
-    return Signal(
-        name=name,
-        kind=SignalKind.SERVICE,
-        form=SignalForm.SCALAR,
-        unit=unit,
-        low=0.0,
-        high=high,
-        harm=Harm.HIGHER,
-        tolerance=0.15,
-        description=text,
-    )
-
+_TOLERANCE = 0.15
 
 TRITON_SIGNALS: tuple[Signal, ...] = (
-    _signal("triton_queue_s", "seconds", 60.0, "mean time in Triton's queue, of its last seconds"),
-    _signal("triton_compute_s", "seconds", 60.0, "mean time that Triton computed, likewise"),
-    _signal("triton_batch_size", "inferences", 1024.0, "inferences that Triton ran at once"),
-    _signal("triton_pending", "requests", 10_000.0, "requests that wait in Triton"),
+    reading(
+        "triton_queue_s",
+        "seconds",
+        60.0,
+        _TOLERANCE,
+        "mean time in Triton's queue, of its last seconds",
+    ),
+    reading(
+        "triton_compute_s", "seconds", 60.0, _TOLERANCE, "mean time that Triton computed, likewise"
+    ),
+    reading(
+        "triton_batch_size", "inferences", 1024.0, _TOLERANCE, "inferences that Triton ran at once"
+    ),
+    reading("triton_pending", "requests", 10_000.0, _TOLERANCE, "requests that wait in Triton"),
 )
 
 
