@@ -20,19 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 
 
-class Host:
-    """An inference process; ``said``: what it printed last."""
+class _Program:
+    """A process that prints lines; ``said``: those that it printed so far."""
 
-    def __init__(self, folder: Path, *, version: str = "v1", batch: int = 5, **more: float) -> None:
-        pause_s, window_s = more.get("pause_s", 0.005), more.get("window_s", 1.0)
-        given = [folder, version, batch, pause_s, window_s]
+    def __init__(self, command: list[Any], **options: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, HERE / "host_program.py", *map(str, given)],
+            command,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            **options,
         )
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -43,6 +41,17 @@ class Host:
         with self.process.stdout as lines:
             for line in lines:
                 self.said.append(line)
+
+
+class Host(_Program):
+    """An inference process."""
+
+    def __init__(self, folder: Path, *, version: str = "v1", batch: int = 5, **more: float) -> None:
+        pause_s, window_s = more.get("pause_s", 0.005), more.get("window_s", 1.0)
+        given = [folder, version, batch, pause_s, window_s]
+        super().__init__(
+            [sys.executable, HERE / "host_program.py", *map(str, given)], stdin=subprocess.PIPE
+        )
 
     @property
     def handed(self) -> int:
@@ -69,30 +78,17 @@ class Host:
         self._reader.join(5)
 
 
-class SidecarProcess:
+class SidecarProcess(_Program):
     """``vigil sidecar``; ``port``: of its health and metrics."""
 
     def __init__(self, folder: Path, service: str, spool: Path, *more: str) -> None:
-        self.process = subprocess.Popen(
+        super().__init__(
             [
                 *(sys.executable, "-m", "monitor.cli", "sidecar", str(folder)),
                 *("--service", service, "--spool", str(spool), "--listen", "127.0.0.1:0", *more),
             ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
-        self.said: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self.said.append(line)
 
     @property
     def port(self) -> int:
