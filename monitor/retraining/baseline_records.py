@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,16 +82,7 @@ def evaluation(
             made = replays.replay(row.released_version, part.thumbnails)
         except ReplayError as error:
             return Records(batches=[], what=what, why_not=str(error))
-        batch = make_batch(
-            ids=part.ids,
-            counter=np.arange(len(part), dtype=np.uint64),
-            custom_ids=True,
-            time_s=part.time_s,
-            version=row.released_version,
-            outputs=made.probabilities,
-            embeddings=made.embeddings if made.embeddings.size else None,
-            metadata=part.metadata,
-        )
+        batch = _answered(part, row.released_version, made.probabilities, made.embeddings)
         # A thumbnail's sharpness is not the image's: the tap measured that in production.
         images = {one.name for one in CATALOGUE.values() if one.kind is SignalKind.IMAGE}
         batches.append(
@@ -140,20 +132,28 @@ def production(
     if len(sample) < LEAST_SERVED:
         why = f"{len(sample)} sampled records since the release, {LEAST_SERVED} needed"
         return Records(batches=[], what=what, why_not=why)
-    batch = make_batch(
-        ids=sample.ids,
-        counter=np.arange(len(sample), dtype=np.uint64),
-        custom_ids=True,
-        time_s=sample.time_s,
-        version=row.released_version,
-        outputs=sample.probabilities.astype(np.float32) if sample.probabilities.size else None,
-        embeddings=sample.embedding.astype(np.float32) if sample.embedding.size else None,
-        metadata=sample.metadata,
-    )
+    batch = _answered(sample, row.released_version, sample.probabilities, sample.embedding)
     measured = set(sample.signal_names) - {"embedding_distance"}  # the fit measures it anew
     batch = replace(_with_signals(batch, sample, measured), prediction=sample.prediction)
     known = np.array([labels.get(one, -1) for one in sample.ids], np.int64)
     return Records(batches=[(batch, known)], what=what)
+
+
+def _answered(
+    sample: Sample, version: str, probabilities: NDArray[Any], embeddings: NDArray[Any]
+) -> RecordBatch:
+    """The records of a sample with what a version made of them; arrays (n, K) and (n, d), empty
+    where there is none."""
+    return make_batch(
+        ids=sample.ids,
+        counter=np.arange(len(sample), dtype=np.uint64),
+        custom_ids=True,
+        time_s=sample.time_s,
+        version=version,
+        outputs=probabilities.astype(np.float32) if probabilities.size else None,
+        embeddings=embeddings.astype(np.float32) if embeddings.size else None,
+        metadata=sample.metadata,
+    )
 
 
 def _holdout(lines: bytes) -> dict[str, int]:
