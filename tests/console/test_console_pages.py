@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from sqlalchemy import select
 
 from dashboards.console import pages
 from monitor.response.exemplars import Shown
-from monitor.store.tables import IncidentRow
-from monitor.web.console import queries_fleet
+from monitor.store.tables import IncidentRow, SourceRow, WindowRow
+from monitor.store.windows import pack_summary
+from monitor.web.console import queries_fleet, queries_windows
 from monitor.web.console.queries_exemplars import line_of
+from vigil.quality.counts import NO_FAULTS
+from vigil.summary import Layout, Summary
 
 MODEL_PATH = f"/models/{MODEL}/{DEPLOYMENT}"
 
@@ -258,3 +262,41 @@ def test_static_files_are_typed(client: TestClient) -> None:
     assert client.get("/static/console.css").headers["content-type"].startswith("text/css")
     assert client.get("/static/console.js").headers["content-type"].startswith("text/javascript")
     assert client.get("/static/pages.py").status_code == 404
+
+
+def test_without_drift_a_model_shows_a_signal_that_its_task_has() -> None:
+    """Confidence where there is one; a detector has none, and shows its first."""
+    assert queries_windows.first_signal(["brightness", "confidence"]) == "confidence"
+    assert queries_windows.first_signal(["brightness", "object_count"]) == "brightness"
+    assert queries_windows.first_signal([]) == "confidence"
+
+
+def test_the_hint_how_to_build_a_baseline_names_the_task(new_fleet: Fleet) -> None:
+    """What is no classifier is measured with signals of its own."""
+    layout = Layout(keys=(), signals=("object_count",), bins=8, classes=3, features=0)
+    end = new_fleet.clock.now()
+    where: dict[str, Any] = {"source": "gate-7", "version": "v1", "deployment": "production"}
+    with new_fleet.sessions.begin() as session:
+        for model, task in (("finder", "detection"), ("reader", "classification")):
+            session.add(
+                SourceRow(model=model, boot="b1", first_seen_at=end, last_window_at=end, **where)
+            )
+            session.add(
+                WindowRow(
+                    model=model,
+                    boot=model,
+                    sequence=1,
+                    start_at=end - timedelta(seconds=60),
+                    end_at=end,
+                    received_at=end,
+                    origin="live",
+                    ruler="0" * 64,
+                    verified=False,
+                    records=0,
+                    blob=pack_summary(Summary.empty(replace(layout, task=task)), {}, NO_FAULTS),
+                    **where,
+                )
+            )
+    with browser_on(new_fleet) as browser:
+        assert "v1 --task detection --from" in browser.get("/models/finder/production").text
+        assert "v1 --from" in browser.get("/models/reader/production").text

@@ -74,6 +74,7 @@ class ModelView:
     deployment: str
     owner: str
     version: str
+    task: str
     verified: bool
     status: Outcome
     named: str

@@ -111,7 +111,9 @@ def incident_page(
             drifted=drifted,
             named="" if slice_text == str(WHOLE) else slice_text,
         ),
-        distribution=queries_windows.distribution(traffic, baseline, _scalar(findings), slice_text),
+        distribution=queries_windows.distribution(
+            traffic, baseline, _scalar(findings, traffic), slice_text
+        ),
         embedding=queries_windows.embedding_map(
             traffic, baseline, services.samples, target, row.model_version, slice_text
         ),
@@ -282,13 +284,13 @@ def _worst_moment(
     return max(inside, key=evidence).values if inside else {}
 
 
-def _scalar(findings: Sequence[FindingLine]) -> str:
-    """The first finding whose distribution can be drawn."""
+def _scalar(findings: Sequence[FindingLine], traffic: queries_windows.Traffic) -> str:
+    """The first finding whose distribution can be drawn, or what the model has."""
     for finding in findings:
         signal = signal_of(base_of(finding.signal))
         if signal is not None and signal.form is SignalForm.SCALAR:
             return signal.name
-    return "confidence"
+    return queries_windows.first_signal(traffic.summary.layout.signals if traffic.summary else ())
 
 
 def _timeline(session: Session, incident_id: int) -> tuple[TimelineItem, ...]:

@@ -37,7 +37,6 @@ from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Outcome
 
 DEFAULT_SPAN = "1h"
-FIRST_SIGNAL = "confidence"
 
 
 def model_page(
@@ -104,6 +103,7 @@ def model_page(
         deployment=deployment,
         owner=target.owner,
         version=version or "–",
+        task=traffic.windows[-1].summary.layout.task if traffic.windows else "",
         verified=baseline is not None,
         status=status,
         named=queries_fleet.named(kinds),
@@ -246,7 +246,7 @@ def _most_telling(series: tuple[SignalSeries, ...]) -> str:
     scalars = [s for s in series if s.baseline_mean is not None and s.last is not None]
     drifted = [s for s in scalars if s.status is Outcome.DRIFTED]
     if not drifted:
-        return FIRST_SIGNAL
+        return queries_windows.first_signal([one.signal for one in scalars])
     return max(drifted, key=lambda s: (s.last.evidence or 0.0) if s.last else 0.0).signal
 
 

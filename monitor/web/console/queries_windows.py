@@ -26,6 +26,7 @@ from vigil.sample import Sample
 from vigil.summary import Ints, Outcomes, Summary, membership
 from vigil.types import SignalForm, Slice
 
+FIRST_SIGNAL = "confidence"
 MOST_WINDOWS = 600
 MOST_PARTS = 60
 MOST_LABELS = 20_000
@@ -74,6 +75,11 @@ def traffic_between(
     return Traffic(
         windows=tuple(found), summary=Summary.total(same) if same else None, start=start, end=end
     )
+
+
+def first_signal(names: Sequence[str]) -> str:
+    """The scalar to show where none drifted: the confidence, where the task has one."""
+    return FIRST_SIGNAL if FIRST_SIGNAL in names or not names else names[0]
 
 
 def distribution(
