@@ -6,12 +6,15 @@ crossing whose effect's lower bound since the onset exceeds the tolerance. As ``
 
 * effect surely below tolerance: evidence starts anew (``reset``);
 * not sure: wait, at most 64 ticks since the onset, then ``reset``;
-* beyond: page, ``reset`` and ``hold``; ``release`` when the effect over the last 10 windows is
-  surely below the tolerance, or after six hours, when whoever was called has closed it.
+* beyond, and the newest windows by themselves too (``monitor.checks.newest``): page, ``reset`` and
+  ``hold``; ``release`` when the effect over the last 10 windows is surely below the tolerance, or
+  after six hours, when whoever was called has closed it.
 
 Simulated effects: the KS distance since the onset as 0.71 of the mean rank, weighted by records;
-half the root of chi-square for classes; root MMD; latency counts as
-beyond (it has no tolerance), and so do steadier scores (``laws.STEADY``).
+half the root of chi-square for classes; root MMD; their intervals are as wide as the usual
+variation between windows makes them (``detectors.design_effect``). Latency pages beyond its
+objective, here twice the usual 99th percentile (its daily peak is 1.4 times the mean); without an
+objective, as by default, it would never page. Steadier scores (``laws.STEADY``) count as beyond.
 """
 
 from __future__ import annotations
@@ -26,12 +29,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import detectors.evidence
-from bench.evidence.laws import Bank
+from bench.evidence.laws import CLASSES, Bank
 from bench.evidence.traffic import Block, World, at
+from detectors.design_effect import quadratic_design
 from detectors.evidence.engine import FleetEvidence, StepResult
 from detectors.scores import ScoreBatch
 from detectors.streams import StreamKey
+from monitor.checks.newest import newest_effects
 from monitor.settings.schema import Settings
+from vigil.types import Effect
 
 Floats = NDArray[np.float64]
 Touch = Callable[[Block, Floats, np.random.Generator], None]
@@ -43,6 +49,10 @@ A = Settings().threshold_ticks
 TOLERANCE = 0.15
 KS_OF_RANK = 0.71
 """KS distance over mean rank, for a small shift of a normal law."""
+Z, LOG = 1.96, float(np.log(40.0))
+OBJECTIVE = 0.4815
+"""Mean rank of twice the usual latency; of a gamma law of shape 2 it is 2 (3 x^2 - 2 x^3) - 1 with
+x = 2 / 3."""
 WAIT, CLOSED_AFTER, LOOK_BACK = 64, 360, 10
 
 
@@ -182,6 +192,10 @@ def _over(response: Response, until: frozenset[int], since: int, tick: int) -> b
     return paged or any(i in until and since <= when <= tick - 30 for when, i in response.crossings)
 
 
+def _quadratic(between: float, noise: float, windows: int) -> float:
+    return float(quadratic_design(np.array(between), np.array(noise), windows))
+
+
 class Response:
     """What follows a crossing, and the count of crossings and pages."""
 
@@ -218,7 +232,7 @@ class Response:
             if held or high < TOLERANCE:
                 self.engine.reset([self.streams[i]])
                 self.unsure[i] = False
-            elif low > TOLERANCE:
+            elif low > TOLERANCE and self._still(i, onset, tick):
                 if counted:
                     self.pages.append((tick, i))
                 self.engine.reset([self.streams[i]])
@@ -244,24 +258,53 @@ class Response:
         if over:
             self.engine.release(over, fresh_start=True)
 
+    def _still(self, i: int, onset: int, tick: int) -> bool:
+        """Whether the newest windows are beyond tolerance too, where they are enough to tell."""
+        stream = self.streams[i]
+
+        def over(first: int, streams: Sequence[StreamKey]) -> dict[StreamKey, Effect]:
+            low, high = self.effect(i, first, tick)
+            n = int(self._records[self._rows(first, tick), i].sum())
+            found = Effect(
+                value=low, low=low, high=high, tolerance=TOLERANCE, unit="simulated", records=n
+            )
+            return {stream: found}
+
+        newest = newest_effects([stream], onset=onset, tick=tick, over=over)
+        return stream not in newest or newest[stream].low > TOLERANCE
+
+    def _rows(self, first: int, tick: int) -> slice:
+        return slice(max(first - self._first, 0), tick - self._first + 1)
+
     def effect(self, i: int, first: int, tick: int) -> tuple[float, float]:
         """Bounds of the effect of a stream over the windows ``first`` to ``tick``."""
-        kind = self.kinds[i]
-        if kind == "rank" or ":" in kind:
+        kind, rows = self.kinds[i], self._rows(first, tick)
+        if ":" in kind:
             return np.inf, np.inf
-        rows = slice(max(first - self._first, 0), tick - self._first + 1)
         score, n = self._score[rows, i], self._records[rows, i]
-        total = float(n[np.isfinite(score)].sum())
+        present = np.isfinite(score)
+        total, windows = float(n[present].sum()), int(present.sum())
         if total == 0:
             return 0.0, np.inf
         mean = float(np.nansum(score * n) / total)
-        margin = float(np.sqrt(np.log(40.0) / 2.0 / total))
+        between = self.engine.between(self.streams[i])
         if kind == "embedding":
-            margin = 1.96 * float(np.sqrt(2.0 / total**2 + 4.0 * max(mean, 0.0) * 0.3 / total))
+            deff = _quadratic(between, np.sqrt(2.0) / total, windows)
+            spread = 2.0 * (deff / total) ** 2 + 4.0 * max(mean, 0.0) * 0.3 * deff / total
+            margin = Z * np.sqrt(spread)
             low, high = np.sqrt(np.clip([mean - margin, mean + margin], 0.0, None))
             return float(low), float(high)
-        value = 0.5 * np.sqrt(max(mean, 0.0)) if kind == "classes" else KS_OF_RANK * abs(mean)
-        return value - margin, value + margin
+        if kind == "classes":
+            deff = _quadratic(between, np.sqrt(2.0 * (len(CLASSES) - 1)) / total, windows)
+            value, margin = 0.5 * np.sqrt(max(mean, 0.0)), np.sqrt(LOG / 2.0 * deff / total)
+            return value - margin, value + margin
+        common = Z**2 * between / windows
+        if kind == "rank":
+            margin = np.sqrt(Z**2 / 3.0 / total + common)
+            low, high = (TOLERANCE / OBJECTIVE * (mean + side * margin) for side in (-1.0, 1.0))
+            return low, high
+        margin = np.sqrt(LOG / 2.0 / total + KS_OF_RANK**2 * common)
+        return KS_OF_RANK * abs(mean) - margin, KS_OF_RANK * abs(mean) + margin
 
     def saved(self) -> dict[str, Any]:
         names = ("unsure", "held_since", "crossings", "pages", "_score", "_records", "_first")

@@ -18,7 +18,7 @@ from bench.evidence.options import Options
 from bench.evidence.traffic import DAY, KINDS, World
 
 YEAR, BURN_IN = 365, 14
-SEEDS = (101, 102, 103, 104, 105)
+SEEDS = (106, 107, 108, 109, 110)
 SAVE_EVERY = 7
 
 

@@ -26,7 +26,8 @@ from monitor.audit.replay import AuditTick, Between
 from monitor.audit.report import Left
 from monitor.checks.due import end_of, number_containing
 from monitor.checks.gather import Gathered, line_up, parts_of
-from monitor.checks.judge import Rules, Standing, measure, onset_of, outcome_of
+from monitor.checks.judge import Rules, Standing, measure, newest_of, onset_of, outcome_of
+from monitor.checks.newest import Over
 from monitor.checks.recent import Family, RecentTicks
 from monitor.checks.references import References
 from monitor.settings.schema import Settings
@@ -34,7 +35,7 @@ from monitor.store import windows
 from monitor.store.database import Sessions
 from monitor.store.tables import IncidentRow, LabelRow, WindowRow
 from vigil.errors import VigilError
-from vigil.types import WHOLE, Outcome, Slice
+from vigil.types import WHOLE, Effect, Outcome, Slice
 
 WINDOWS_AT_ONCE = 200
 LONGEST_BURN_IN_DAYS = 14.0
@@ -174,12 +175,22 @@ class Source:
         for one in standings:
             groups[(one.stream.model, one.stream.deployment), onset_of(one, tick)].append(one)
         for (family, onset), mine in groups.items():
-            seen = self._recent.between(family, onset, tick).values()
-            parts = parts_of(self._session, self._references, seen)
-            rules = _rules(self._settings, family, between)
-            found = measure(parts, [one.stream for one in mine], rules) if parts else {}
-            said |= {one.stream: outcome_of(one, found.get(one.stream))[0] for one in mine}
+            over = self._over(self._session, family, tick, _rules(self._settings, family, between))
+            found = over(onset, [one.stream for one in mine])
+            newest = newest_of(mine, found, tick, over)
+            said |= {
+                one.stream: outcome_of(one, found.get(one.stream), newest.get(one.stream))[0]
+                for one in mine
+            }
         return said
+
+    def _over(self, session: Session, family: Family, tick: int, rules: Rules) -> Over:
+        def over(first: int, streams: Sequence[StreamKey]) -> dict[StreamKey, Effect]:
+            seen = self._recent.between(family, first, tick).values()
+            parts = parts_of(session, self._references, seen)
+            return measure(parts, streams, rules) if parts else {}
+
+        return over
 
     def _chunk(
         self,

@@ -14,6 +14,7 @@ from detectors.streams import StreamKey
 from monitor.checks.diagnosis import Drift
 from monitor.checks.due import end_of
 from monitor.checks.means import Means
+from monitor.checks.newest import Over, newest_effects
 from monitor.checks.recent import KEPT_TICKS, Family
 from vigil.catalogue import base_of
 from vigil.types import Effect, ModelRef, Outcome, Slice, Verdict
@@ -138,23 +139,58 @@ def measure(
     )
 
 
-def outcome_of(standing: Standing, effect: Effect | None) -> tuple[Outcome, str]:
-    """Drifted only where evidence and effect agree; each verdict says why."""
+def outcome_of(
+    standing: Standing, effect: Effect | None, newest: Effect | None = None
+) -> tuple[Outcome, str]:
+    """Drifted only where evidence and effect agree, and it still is so; each verdict says why.
+
+    ``newest``: the effect over the newest windows alone, where they are enough to tell.
+    """
     if effect is None:
         return Outcome.INCONCLUSIVE, "the evidence passed the threshold, its effect is not known"
-    needed = effect.tolerance * (PROVISIONAL_FACTOR if standing.provisional else 1.0)
-    figures = f"{effect.value:.3f} ({effect.low:.3f} to {effect.high:.3f} {effect.unit})"
+    needed = _needed(standing, effect)
+    figures = _figures(effect)
     if effect.low > needed:
+        if newest is not None and newest.low <= needed:
+            why = f"drift {figures} was beyond {needed:.3f}; not surely in the newest windows"
+            return Outcome.INCONCLUSIVE, f"{why}: {_figures(newest)}"
         return Outcome.DRIFTED, f"drift {figures} is beyond {needed:.3f}"
     if effect.is_small:
         return Outcome.HEALTHY, f"a change, but {figures} is below the tolerance {needed:.3f}"
     return Outcome.INCONCLUSIVE, f"a change of {figures}; tolerance {needed:.3f}, not yet sure"
 
 
+def _needed(standing: Standing, effect: Effect) -> float:
+    return effect.tolerance * (PROVISIONAL_FACTOR if standing.provisional else 1.0)
+
+
+def _figures(effect: Effect) -> str:
+    return f"{effect.value:.3f} ({effect.low:.3f} to {effect.high:.3f} {effect.unit})"
+
+
+def newest_of(
+    exceeded: Sequence[Standing], found: Mapping[StreamKey, Effect], tick: int, over: Over
+) -> dict[StreamKey, Effect]:
+    """The effects over the newest windows of those changes that would page.
+
+    ``found`` holds each stream's effect since its own onset; ``over`` measures from a tick on.
+    """
+    groups: dict[int, list[StreamKey]] = {}
+    for standing in exceeded:
+        effect = found.get(standing.stream)
+        if standing.check == CHANGE and effect and effect.low > _needed(standing, effect):
+            groups.setdefault(onset_of(standing, tick), []).append(standing.stream)
+    newest: dict[StreamKey, Effect] = {}
+    for onset, streams in groups.items():
+        newest |= newest_effects(streams, onset=onset, tick=tick, over=over)
+    return newest
+
+
 def verdicts(
     exceeded: Sequence[Standing],
     found: Mapping[StreamKey, Effect],
     *,
+    newest: Mapping[StreamKey, Effect] | None = None,
     version: str,
     rules: Rules,
     at: datetime,
@@ -162,12 +198,12 @@ def verdicts(
 ) -> list[Verdict]:
     """One verdict for each stream whose evidence passed the threshold.
 
-    ``found`` holds each stream's effect since its own onset.
+    ``found`` holds each stream's effect since its own onset, ``newest`` those of ``newest_of``.
     """
     out = []
     for standing in exceeded:
         effect = found.get(standing.stream)
-        outcome, reason = outcome_of(standing, effect)
+        outcome, reason = outcome_of(standing, effect, (newest or {}).get(standing.stream))
         out.append(
             Verdict(
                 check=standing.check,

@@ -21,6 +21,7 @@ from monitor.checks.judge import (
     drifts,
     is_stale,
     measure,
+    newest_of,
     onset_of,
     verdicts,
 )
@@ -94,9 +95,15 @@ class Judging:
             parts = spans.since(onset)
             found |= measure(parts, streams, rules) if parts else {}
         found |= _own(exceeded)
+
+        def over(first: int, streams: Sequence[StreamKey]) -> dict[StreamKey, Effect]:
+            parts = spans.since(first)
+            return measure(parts, streams, rules) if parts else {}
+
         said = verdicts(
             exceeded,
             found,
+            newest={} if late else newest_of(exceeded, found, tick, over),
             version=model.main_version,
             rules=rules,
             at=moment.now,
