@@ -35,12 +35,12 @@ from monitor.schedule.wiring import wire
 from monitor.services import Services, open_services
 from monitor.settings.schema import Checks, Service, Settings, WatchedModel
 from monitor.store import baselines
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
 from vigil.clock import ManualClock
-from vigil.recorder import Recorder
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.pipeline.recorder import Recorder
 from vigil.types import ModelRef, utc
-from vigil.window import Window
+from vigil.windows.baseline import Baseline
+from vigil.windows.window import Window
 
 HISTORY, LIVE, WARM_UP = 400, 120, 20
 EACH = 20

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.catalogue import EMBEDDING, PREDICTED_CLASS, base_of
-from vigil.columns import sample_values
-from vigil.ruler import Projection
-from vigil.sample import Sample
+from vigil.measuring.columns import sample_values
+from vigil.windows.ruler import Projection
+from vigil.windows.sample import Sample
 
 MOST = 6
 SHIFTED = 0.1

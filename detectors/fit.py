@@ -13,15 +13,15 @@ from detectors.fitting.edges import fit_edges
 from detectors.fitting.projection import fit_projection
 from detectors.fitting.pseudo import MAX_CELLS, POOL, with_scores
 from detectors.fitting.reader import MAIN, Reader
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch
-from vigil.columns import complete_sample, described, signals_of
 from vigil.errors import BaselineError
-from vigil.own_signals import resolved
-from vigil.ruler import Ruler
-from vigil.summarise import summarise
-from vigil.summary import Layout, Summary
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.columns import complete_sample, described, signals_of
+from vigil.measuring.own_signals import resolved
+from vigil.measuring.summarise import summarise
 from vigil.types import ModelRef, Signal, utc
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import Layout, Summary
 
 
 def fit_baseline(

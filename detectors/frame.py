@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.reference import CellTables, Floats, Reference, reference_of
-from vigil.baseline import Baseline
 from vigil.errors import RulerMismatchError
 from vigil.quality.counts import NO_FAULTS, Quality
-from vigil.summary import Outcomes, Summary, membership, slices_of
 from vigil.types import Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import Outcomes, Summary, membership, slices_of
 
 Cells = tuple[tuple[str, ...], ...]
 

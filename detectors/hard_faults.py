@@ -15,8 +15,8 @@ from detectors.frame import Frame, Part, Piece, frame_of
 from detectors.intervals import wilson
 from detectors.reference import Floats
 from vigil.catalogue import EMBEDDING, PREDICTED_CLASS, is_per_box
-from vigil.summary import MOMENT_UNIT
 from vigil.types import WHOLE, Slice
+from vigil.windows.summary import MOMENT_UNIT
 
 BLANK_CONTRAST = 0.01
 USUAL_CONTRAST = 0.03

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.ranks import Ranks, ranks_of
-from vigil.baseline import Baseline
-from vigil.summary import CONFIDENCE_UNIT, FEATURE_UNIT, MISSING, MOMENT_UNIT
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import CONFIDENCE_UNIT, FEATURE_UNIT, MISSING, MOMENT_UNIT
 
 Floats = NDArray[np.float64]
 

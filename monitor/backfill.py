@@ -24,13 +24,13 @@ from monitor.ingest.receipts import LabelIn, Receipt
 from monitor.services import Services
 from monitor.settings.schema import WatchedModel
 from monitor.store.tables import WindowRow
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch
 from vigil.errors import BaselineError, NotFoundError
-from vigil.recorder import Recorder
-from vigil.ruler import Ruler
-from vigil.summary import MISSING, Outcomes, Summary
-from vigil.window import Window
+from vigil.measuring.batch import RecordBatch
+from vigil.pipeline.recorder import Recorder
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import MISSING, Outcomes, Summary
+from vigil.windows.window import Window
 
 WINDOWS_AT_ONCE = 50
 LABELS_AT_ONCE = 500

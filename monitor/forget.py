@@ -21,7 +21,7 @@ from monitor.services import Services
 from monitor.store import audit
 from monitor.store.tables import BoxLabelRow, LabelRow, LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger, unpack_ledger
-from vigil.window import Ledger
+from vigil.windows.window import Ledger
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vigil.batch import RecordBatch, make_batch
     from vigil.errors import VigilError
-    from vigil.own_signals import signal
-    from vigil.recorder import Recorder
+    from vigil.measuring.batch import RecordBatch, make_batch
+    from vigil.measuring.own_signals import signal
+    from vigil.pipeline.recorder import Recorder
     from vigil.tap import Tap
     from vigil.types import Effect, ModelRef, Slice, Verdict
-    from vigil.window import Window
+    from vigil.windows.window import Window
 
 __all__ = [
     "Effect",
@@ -33,15 +33,15 @@ __all__ = [
 _HOME = {
     "Effect": "vigil.types",
     "ModelRef": "vigil.types",
-    "RecordBatch": "vigil.batch",
-    "Recorder": "vigil.recorder",
+    "RecordBatch": "vigil.measuring.batch",
+    "Recorder": "vigil.pipeline.recorder",
     "Slice": "vigil.types",
     "Tap": "vigil.tap",
     "Verdict": "vigil.types",
     "VigilError": "vigil.errors",
-    "Window": "vigil.window",
-    "make_batch": "vigil.batch",
-    "signal": "vigil.own_signals",
+    "Window": "vigil.windows.window",
+    "make_batch": "vigil.measuring.batch",
+    "signal": "vigil.measuring.own_signals",
 }
 
 

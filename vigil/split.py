@@ -11,7 +11,7 @@ that who was in one canary is not in the next one too::
 
 from __future__ import annotations
 
-from vigil.sample import unit_hash
+from vigil.windows.sample import unit_hash
 
 _BETWEEN = "\x1f"
 SHADOW = "shadow:"

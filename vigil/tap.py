@@ -14,21 +14,21 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from vigil.adapters.tracing import traced
 from vigil.arguments import usable_name
-from vigil.calls import rows_of
 from vigil.clock import Clock, SystemClock
-from vigil.ids import Ids
+from vigil.recording.tracing import traced
+from vigil.ring.calls import rows_of
+from vigil.values.ids import Ids
 
 if TYPE_CHECKING:
-    from vigil.inference import Inference
-    from vigil.on_device import DeviceOption
     from vigil.privacy.rules import Privacy
+    from vigil.recording.inference import Inference
+    from vigil.recording.on_device import DeviceOption
+    from vigil.recording.watching import Watched
     from vigil.shipping.transport import Transport
     from vigil.signals.declare import Declared
     from vigil.signals.predictions import OutputsAre
     from vigil.types import Signal
-    from vigil.watching import Watched
 
 DEFAULT_SERVICE = "http://127.0.0.1:8080"
 EXIT_S = 2.0
@@ -62,7 +62,7 @@ class Tap:
         privacy: what may leave this process (docs/privacy.md); it says ``pixels`` too, and then
             ``thumbnails`` is not said.
         outputs_are: ``probabilities`` or ``logits``.
-        task: what the model does (``vigil.batch.TASKS``); the signals follow it.
+        task: what the model does (``vigil.measuring.batch.TASKS``); the signals follow it.
         signals: names of signals of your own that ``record`` is given, declared with ``@signal``,
             or their descriptions. Values of any other name are refused and counted
             (``signals_refused`` in ``stats``).
@@ -116,7 +116,7 @@ class Tap:
         schema: str = "",
     ) -> None:
         given = dict(locals())  # every argument under its name
-        from vigil.given import Given
+        from vigil.recording.given import Given
 
         self._given = Given.of(model, version, given)
         own = self._given.identity
@@ -161,13 +161,13 @@ class Tap:
         trace_ids: Sequence[str | None] | None = None,
         version: str | None = None,
     ) -> Sequence[str]:
-        """Record a batch of n inferences; arrays as in ``vigil.batch.make_batch``.
+        """Record a batch of n inferences; arrays as in ``vigil.measuring.batch.make_batch``.
 
         The arrays are copied; the caller may reuse them at once.
 
         Returns:
             n ids to give to ``label`` later: ``ids``, or ``source.boot.counter``, which are made
-            when they are looked at (``vigil.ids``).
+            when they are looked at (``vigil.values.ids``).
         """
         arguments = {
             "images": images,
@@ -278,16 +278,16 @@ class Tap:
             return 0
 
     def inference(self, **arguments: Any) -> Inference:
-        """One inference, or a batch, with the time of its stages; see ``vigil.inference``."""
-        from vigil.inference import Inference
+        """One inference, or a batch, with the time of its stages (``recording.inference``)."""
+        from vigil.recording.inference import Inference
 
         return Inference(self, arguments)
 
     def watch_call(
         self, *, outputs: Callable[[Any], Any] | None = None, **arguments: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorates a function that infers; see ``vigil.inference.watched``."""
-        from vigil.inference import watched
+        """Decorates a function that infers; see ``vigil.recording.inference.watched``."""
+        from vigil.recording.inference import watched
 
         decorator: Callable[[Callable[..., Any]], Callable[..., Any]] = watched(
             self, outputs=outputs, arguments=arguments
@@ -303,8 +303,8 @@ class Tap:
         outputs: Callable[[Any], Any] | None = None,
         metadata: Callable[[], Any] | None = None,
     ) -> Watched:
-        """Records every forward pass of a ``torch.nn.Module``; see ``vigil.watching``."""
-        from vigil.watching import watch
+        """Records every forward pass of a ``torch.nn.Module``; see ``vigil.recording.watching``."""
+        from vigil.recording.watching import watch
 
         return watch(
             self, module, embedding=embedding, images=images, outputs=outputs, metadata=metadata

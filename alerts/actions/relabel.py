@@ -27,8 +27,8 @@ from alerts.actions.picking.duplicates import without_duplicates
 from alerts.actions.picking.measured import Measured
 from alerts.actions.picking.picked import Picked
 from alerts.actions.picking.spread import spread_choice
-from vigil.sample import Sample
 from vigil.types import Slice
+from vigil.windows.sample import Sample
 
 __all__ = ["Earlier", "Picked", "drawable", "pick"]
 

@@ -1,8 +1,9 @@
 """The counterfactual: run the same images through another version, where the model lives.
 
-Request: ``POST {url}``, signed as ``alerts.actions.signing`` says; the body is ``vigil.wire``
-with the header ``{"what": "replay", "version": ...}`` and the array ``images`` (n, h, w, c)
-uint8. Reply: 200 and ``vigil.wire`` with ``{"what": "replayed", "version": ...}``,
+Request: ``POST {url}``, signed as ``alerts.actions.signing`` says; the body is
+``vigil.windows.wire`` with the header ``{"what": "replay", "version": ...}`` and the array
+``images`` (n, h, w, c) uint8. Reply: 200 and ``vigil.windows.wire`` with
+``{"what": "replayed", "version": ...}``,
 ``probabilities`` (n, K) and, if there are any, ``embeddings`` (n, d). The model's owner runs the
 endpoint beside the model: images never go elsewhere.
 """
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.actions.signed_http import SignedHttp
-from vigil import wire
 from vigil.errors import VigilError, WireError
+from vigil.windows import wire
 
 CONTENT_TYPE = "application/octet-stream"
 LIMIT_BYTES = 64 * 2**20

@@ -13,8 +13,8 @@ from detectors.fit import fit_baseline
 from monitor.demo.configuration import DEPLOYMENT, KEYS, MODEL
 from monitor.demo.reader import ReaderVersion
 from monitor.demo.world import Camera, World
-from vigil.baseline import Baseline
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
 
 
 def baseline_of(

@@ -9,7 +9,7 @@ from bench.actions.scene import Scene, look
 from monitor.demo.configuration import WINDOW_S
 from monitor.demo.reader import ReaderVersion
 from monitor.demo.world import World
-from vigil.batch import RecordBatch, make_batch
+from vigil.measuring.batch import RecordBatch, make_batch
 
 EACH = 20
 """Pictures of one camera in a window."""

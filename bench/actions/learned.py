@@ -30,7 +30,7 @@ from monitor.settings.load import load_settings
 from monitor.store import baselines
 from monitor.store.tables import LabelRow, WindowRow
 from vigil.clock import ManualClock
-from vigil.ruler import Ruler
+from vigil.windows.ruler import Ruler
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HISTORY_WINDOWS = 1000

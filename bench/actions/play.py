@@ -27,9 +27,9 @@ from monitor.response import releases
 from monitor.schedule.wiring import wire
 from monitor.store.tables import ActionRow, IncidentRow
 from vigil.clock import ManualClock
-from vigil.recorder import Recorder
-from vigil.ruler import Ruler
+from vigil.pipeline.recorder import Recorder
 from vigil.types import utc
+from vigil.windows.ruler import Ruler
 
 QUIET = 12
 """Healthy live windows before anything happens."""

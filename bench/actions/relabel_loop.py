@@ -24,10 +24,10 @@ from monitor.demo.configuration import DEPLOYMENT, KEYS, MODEL, WINDOW_S
 from monitor.demo.reader import DigitReader, ReaderVersion, train
 from monitor.demo.stage import CAMERAS_PER_SITE, SITES, TRAINING_LOOKS
 from monitor.demo.world import Camera, Images, World, make_cameras, new_site
-from vigil.baseline import Baseline
-from vigil.recorder import Recorder
-from vigil.sample import Sample
+from vigil.pipeline.recorder import Recorder
 from vigil.types import utc
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
 
 BUDGET = 40
 WINDOWS = 30

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.collector.load import BATCH, Load, quantile, times
-from vigil.measure import Measure
+from vigil.measuring.measure import Measure
 from vigil.signals.strips import strips_of
 
 ROUNDS = 25

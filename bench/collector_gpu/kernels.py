@@ -17,8 +17,8 @@ from vigil.device.flight import Segment, known_of, launch
 from vigil.device.gathered import Gathered
 from vigil.device.kernels import PLAIN, Kernels
 from vigil.device.lane import CudaLane, HostLane
-from vigil.measure import Measure
-from vigil.sample import unit_hashes
+from vigil.measuring.measure import Measure
+from vigil.windows.sample import unit_hashes
 
 RECORDS, REPEATS, COPY_BYTES = 256, 20, 2**28
 SIZES = (32, 16)

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from bench.collector_gpu.resnet import CLASSES, WIDTH, ResNet50
 from vigil.catalogue import SCALAR_NAMES
-from vigil.ruler import Projection, Ruler
 from vigil.shipping.transport import MemoryTransport
-from vigil.summary import Layout
 from vigil.tap import Tap
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows.ruler import Projection, Ruler
+from vigil.windows.summary import Layout
+from vigil.windows.window import Window
 
 FEATURES = 256
 

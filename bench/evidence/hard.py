@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from detectors.frame import Part
 from detectors.hard_faults import value_faults
-from vigil.baseline import Baseline
-from vigil.ruler import Ruler
-from vigil.sample import Sample
-from vigil.summary import MOMENT_UNIT, Layout, Summary
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
+from vigil.windows.sample import Sample
+from vigil.windows.summary import MOMENT_UNIT, Layout, Summary
 
 Floats = NDArray[np.float64]
 

@@ -23,11 +23,11 @@ from detectors.exact_mmd import permutation_test
 from detectors.frame import Part
 from detectors.scores import score
 from detectors.streams import StreamKey
-from vigil.baseline import Baseline
-from vigil.ruler import Projection, Ruler
-from vigil.sample import Sample
-from vigil.summary import FEATURE_UNIT, MOMENT_UNIT, Layout, Summary
 from vigil.types import WHOLE, ModelRef, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Projection, Ruler
+from vigil.windows.sample import Sample
+from vigil.windows.summary import FEATURE_UNIT, MOMENT_UNIT, Layout, Summary
 
 Floats = NDArray[np.float64]
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.streams import StreamKey
-from vigil import wire
 from vigil.errors import ConflictError, FormatVersionError, WireError
+from vigil.windows import wire
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -34,8 +34,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from vigil import wire
 from vigil.errors import ShapeError, WireError
+from vigil.windows import wire
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from detectors.evidence.pool import block_sums
 from detectors.evidence.table import SETTLED, StreamTable
 from detectors.streams import StreamKey
-from vigil import wire
 from vigil.errors import FormatVersionError, WireError
+from vigil.windows import wire
 
 Array = NDArray[Any]
 

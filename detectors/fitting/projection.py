@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.ruler import Projection
+from vigil.windows.ruler import Projection
 
 COMPONENTS = 32
 DISTANCE_PAIRS = 2000

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from detectors.frame import Part
 from detectors.scores import score
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch
-from vigil.columns import counted_classes, per_record_and_box
-from vigil.summarise import cells_of
-from vigil.summary import FEATURE_UNIT, Ints, Summary
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.columns import counted_classes, per_record_and_box
+from vigil.measuring.summarise import cells_of
 from vigil.types import WHOLE
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import FEATURE_UNIT, Ints, Summary
 
 WINDOWS = 400
 SMALLEST, LARGEST = 64, 512

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from detectors.fitting.pseudo import MAX_CELLS
 from detectors.fitting.reservoir import Reservoir
 from detectors.fitting.spill import Spill
-from vigil.batch import RecordBatch
-from vigil.columns import distances, record_values
-from vigil.conform import Shape, widened
 from vigil.errors import BaselineError
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.columns import distances, record_values
+from vigil.measuring.conform import Shape, widened
+from vigil.measuring.summarise import cells_of, sample_of
 from vigil.quality.learn import SchemaLearner
-from vigil.ruler import DISTANCE_SIGNAL, Projection
-from vigil.sample import Sample
 from vigil.signals.families import distance_name
-from vigil.summarise import cells_of, sample_of
-from vigil.summary import Outcomes
 from vigil.types import ModelRef, Signal, Task
+from vigil.windows.ruler import DISTANCE_SIGNAL, Projection
+from vigil.windows.sample import Sample
+from vigil.windows.summary import Outcomes
 
 EMBEDDINGS_FITTED = 5000
 MERGE_EVERY = 16

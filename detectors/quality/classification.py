@@ -29,7 +29,7 @@ from detectors.quality.estimate import (
 )
 from detectors.statistics.outcome import ece
 from vigil.errors import ShapeError
-from vigil.summary import CONFIDENCE_BINS
+from vigil.windows.summary import CONFIDENCE_BINS
 
 Ints = NDArray[np.int64]
 _Z = float(norm.ppf(0.975))

@@ -17,7 +17,7 @@ import numpy as np
 
 from detectors.frame import Frame
 from detectors.reference import Floats
-from vigil.summary import CONFIDENCE_BINS, CONFIDENCE_UNIT
+from vigil.windows.summary import CONFIDENCE_BINS, CONFIDENCE_UNIT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from detectors.frame import Frame
 from detectors.reference import Floats
-from vigil.summary import MOMENT_UNIT
+from vigil.windows.summary import MOMENT_UNIT
 
 KS_RMS_PER_SD = 1.81
 """Root mean square of sqrt(n) D for a continuous distribution, pi / sqrt(12), over the largest

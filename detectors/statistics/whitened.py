@@ -26,7 +26,7 @@ import numpy as np
 
 from detectors.frame import Frame
 from detectors.reference import Floats
-from vigil.summary import FEATURE_UNIT
+from vigil.windows.summary import FEATURE_UNIT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

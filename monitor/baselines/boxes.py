@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import BaselineError
-from vigil.own_signals import CHARACTERS
+from vigil.measuring.own_signals import CHARACTERS
 
 TAKEN = ("boxes", "scores", "classes", "tracks", "areas", CHARACTERS)
 """Columns of a table that are no metadata, beside those that have one value a row."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.baselines.boxes import TAKEN, boxes_of
 from vigil.errors import BaselineError
-from vigil.own_signals import CHARACTERS
+from vigil.measuring.own_signals import CHARACTERS
 from vigil.signals.families import family_signal
 
 RENAMED = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.baseline import Baseline
 from vigil.catalogue import PREDICTED_CLASS, signal_of
-from vigil.summary import Outcomes, Summary
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import Outcomes, Summary
 
 Floats = NDArray[np.float64]
 

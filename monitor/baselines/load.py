@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from monitor.baselines.columns import fields_of, labels_of
 from monitor.baselines.folders import folder_columns
 from monitor.baselines.tables import npz_columns, parquet_columns
-from vigil.batch import RecordBatch
 from vigil.errors import BaselineError, ShapeError
-from vigil.intake import rows_of
-from vigil.measure import Measure
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.measure import Measure
+from vigil.recording.intake import rows_of
 from vigil.signals.predictions import OutputsAre
 from vigil.types import Signal, Task
 

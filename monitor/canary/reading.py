@@ -14,7 +14,7 @@ from monitor.canary.state import BINS, CanaryRules
 from monitor.canary.units import LabelledRecord
 from monitor.store.tables import CanaryRow, LabelRow, LabelTaskRow, WindowRow
 from monitor.store.windows import unpack_ledger
-from vigil.window import Ledger
+from vigil.windows.window import Ledger
 
 SETTLE = timedelta(seconds=5)
 """Rows are read when they are so old: then all with smaller numbers are there, save those of a

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.evidence.canary import CanaryOutputs, CanaryTest
-from vigil import wire
 from vigil.errors import WireError
+from vigil.windows import wire
 
 BINS = 128
 """Of outputs: 32 classes with 4 levels of confidence each."""

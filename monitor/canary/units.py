@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.methods.labels.labelled import Floats
 from monitor.canary.state import CanaryRules, Hashes
-from vigil.sample import unit_hash, unit_hashes
+from vigil.windows.sample import unit_hash, unit_hashes
 
 _THIN = "canary-thinning\x1f"
 

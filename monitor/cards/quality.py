@@ -11,8 +11,8 @@ from monitor.labelling.quality import QualityReport
 from monitor.labelling.quality_model import BASIS, PartQuality, standing_for
 from monitor.labelling.quality_values import LabelledRecord
 from monitor.labelling.quality_words import interval, of_boxes, of_labellers, of_model
-from vigil.summary import CONFIDENCE_BINS
 from vigil.types import WHOLE
+from vigil.windows.summary import CONFIDENCE_BINS
 
 BOX_COLUMNS = ("images", "objects", "mAP at 0.5", "recall at 0.5", "mAP 0.5 to 0.95", "basis")
 COLUMNS = ("labels", "accuracy", "macro F1", "calibration error", "basis")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detectors.frame import Part
-from vigil.summarise import MAX_CELLS
-from vigil.summary import OTHER, Outcomes, Summary
+from vigil.measuring.summarise import MAX_CELLS
+from vigil.windows.summary import OTHER, Outcomes, Summary
 
 Cell = tuple[str, ...]
 

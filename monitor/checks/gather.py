@@ -21,10 +21,10 @@ from monitor.checks.references import References
 from monitor.store import releases
 from monitor.store.tables import LabelRow
 from monitor.store.windows import StoredWindow, judged_by, unjudged
-from vigil.baseline import Baseline
 from vigil.errors import RulerMismatchError
 from vigil.quality.counts import Quality
-from vigil.summary import MISSING, Outcomes, Summary
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import MISSING, Outcomes, Summary
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

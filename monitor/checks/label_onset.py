@@ -27,7 +27,7 @@ from monitor.checks.due import end_of, number_containing
 from monitor.checks.recent import KEPT_TICKS
 from monitor.store.tables import LabelRow
 from vigil.catalogue import CALIBRATION
-from vigil.summary import MISSING
+from vigil.windows.summary import MISSING
 
 MOST_LABELS = 20_000
 LEAST_GAIN = 8.0

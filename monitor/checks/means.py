@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from detectors.frame import Part
 from detectors.streams import StreamKey
 from vigil.catalogue import base_of
-from vigil.summary import MOMENT_UNIT, Summary, membership
 from vigil.types import Slice
+from vigil.windows.summary import MOMENT_UNIT, Summary, membership
 
 Floats = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from detectors.quiet_values import quiet_values
 from monitor.checks.recent import KEPT_TICKS, Family, RecentTicks
 from monitor.settings.schema import Settings
 from monitor.store.tables import IncidentRow
-from vigil.summary import OTHER
 from vigil.types import Slice
+from vigil.windows.summary import OTHER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vigil.quality.counts import NO_FAULTS, Quality
-from vigil.summary import Outcomes, Summary
+from vigil.windows.summary import Outcomes, Summary
 
 KEPT_TICKS = 64
 

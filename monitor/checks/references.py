@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from detectors.reference import Reference, reference_of
 from monitor.store import baselines
 from monitor.store.tables import BaselineRow
-from vigil.baseline import Baseline
+from vigil.windows.baseline import Baseline
 
 FEWEST_KEPT = 64
 

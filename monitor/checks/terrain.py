@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from detectors.frame import Part
-from vigil.summary import membership
 from vigil.types import Slice
+from vigil.windows.summary import membership
 
 
 @dataclass(frozen=True, slots=True)

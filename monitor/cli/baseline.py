@@ -66,7 +66,7 @@ def build(
     from monitor.baselines.load import load_batches
     from monitor.store import baselines
     from vigil.errors import BaselineError, NotFoundError
-    from vigil.own_signals import load_plugins, resolved
+    from vigil.measuring.own_signals import load_plugins, resolved
     from vigil.types import ModelRef
 
     with services_at(config) as services:

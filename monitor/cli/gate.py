@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.gate.report import GateReport
     from monitor.settings.gate import Gate
     from monitor.settings.schema import WatchedModel
-    from vigil.baseline import Baseline
+    from vigil.windows.baseline import Baseline
 
 
 def gate(

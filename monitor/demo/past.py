@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from monitor.demo.configuration import KEYS, WINDOW_S
 from monitor.demo.reader import DigitReader, ReaderVersion
 from monitor.demo.world import Camera, World
-from vigil.batch import RecordBatch, make_batch
+from vigil.measuring.batch import RecordBatch, make_batch
 
 WINDOWS_AT_ONCE = 25
 CHUNKS_AHEAD = 4

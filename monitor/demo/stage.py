@@ -27,9 +27,9 @@ from monitor.services import Services
 from monitor.settings.schema import WatchedModel
 from monitor.store import baselines
 from monitor.store.tables import ReleaseRow
-from vigil.baseline import Baseline
-from vigil.batch import make_batch
+from vigil.measuring.batch import make_batch
 from vigil.types import ModelRef, utc
+from vigil.windows.baseline import Baseline
 
 SITES = ("north", "south", "east", "west")
 CAMERAS_PER_SITE = 3

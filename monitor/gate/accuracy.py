@@ -13,8 +13,8 @@ from monitor.gate.shares import Loss, paired_loss, unpaired_loss
 from monitor.settings.gate import Gate
 from monitor.settings.schema import Guardrail
 from vigil.catalogue import ACCURACY
-from vigil.summary import Outcomes
 from vigil.types import WHOLE, Slice
+from vigil.windows.summary import Outcomes
 
 UNIT = "loss of accuracy"
 

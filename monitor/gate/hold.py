@@ -13,7 +13,7 @@ from monitor.gate.report import Check, GateReport
 from monitor.gate.scenarios import Suite, scenario_checks
 from monitor.settings.gate import Gate
 from monitor.settings.schema import Guardrail
-from vigil.baseline import Baseline
+from vigil.windows.baseline import Baseline
 
 
 def hold(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from monitor.store.database import insert, take_turns
 from monitor.store.tables import ReleaseRow, SourceRow
-from vigil.window import Window
+from vigil.windows.window import Window
 
 OBSERVED = "observed"
 _TURN = 0x72656C73

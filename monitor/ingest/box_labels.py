@@ -22,9 +22,9 @@ from monitor.store.database import insert
 from monitor.store.samples import Kind, SampleStore
 from monitor.store.tables import BoxLabelRow, WindowRow
 from vigil.arguments import NAME_LIMIT
-from vigil.sample import Sample
-from vigil.texts import clean_text
 from vigil.types import utc
+from vigil.values.texts import clean_text
+from vigil.windows.sample import Sample
 
 MOST_BOXES = 1000
 _MOST_CLASS = 2**31

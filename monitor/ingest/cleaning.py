@@ -12,9 +12,9 @@ import numpy as np
 from monitor.ingest.shapes import sample_problem
 from vigil.arguments import NAME_LIMIT
 from vigil.build import fits
-from vigil.columns import per_box_of
-from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT, Ints, Layout, Summary
-from vigil.window import Ledger, Window
+from vigil.measuring.columns import per_box_of
+from vigil.windows.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT, Ints, Layout, Summary
+from vigil.windows.window import Ledger, Window
 
 BOOT_LIMIT = 64
 CELL_LIMIT = 1024

@@ -27,11 +27,11 @@ from monitor.store.windows import pack_ledger, pack_summary
 from vigil.arguments import NAME_LIMIT
 from vigil.clock import Clock
 from vigil.errors import VigilError
-from vigil.summary import Summary
-from vigil.texts import clean_text
 from vigil.types import ModelRef
-from vigil.window import Window
-from vigil.wire import UNREADABLE, unpacked_size
+from vigil.values.texts import clean_text
+from vigil.windows.summary import Summary
+from vigil.windows.window import Window
+from vigil.windows.wire import UNREADABLE, unpacked_size
 
 Origin = Literal["live", "backfill"]
 WINDOW_LIMIT_BYTES = 64 * 2**20

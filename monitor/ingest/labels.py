@@ -17,9 +17,9 @@ from monitor.store.database import insert
 from monitor.store.tables import LabelRow, LabelTaskRow, LedgerIdRow, WindowRow
 from monitor.store.windows import unpack_ledger
 from vigil.arguments import NAME_LIMIT
-from vigil.texts import MAX_TEXT, clean_text
 from vigil.types import ModelRef
-from vigil.window import Ledger
+from vigil.values.texts import MAX_TEXT, clean_text
+from vigil.windows.window import Ledger
 
 _LABEL_LIMIT = 2**31
 _KEYS_LIMIT = 32

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vigil.ruler import Ruler
-from vigil.summary import Summary
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import Summary
 
 SIGNAL = "latency_s"
 

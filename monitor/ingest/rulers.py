@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from monitor.ingest.cleaning import KnownRuler
 from monitor.store import baselines
 from monitor.store.tables import BaselineRow
-from vigil.ruler import Ruler
+from vigil.windows.ruler import Ruler
 
 
 class RulerBook:

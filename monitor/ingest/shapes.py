@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from vigil.objects import MOST_A_RECORD
-from vigil.privacy.png import size_of
-from vigil.sample import Sample
-from vigil.window import Window
+from vigil.values.objects import MOST_A_RECORD
+from vigil.values.png import size_of
+from vigil.windows.sample import Sample
+from vigil.windows.window import Window
 
 TEXT_LIMIT = 8192
 """Of an id, a URI or a value of the metadata; the tap sends nothing longer."""

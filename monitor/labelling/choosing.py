@@ -14,9 +14,9 @@ from monitor.services import Services
 from monitor.settings.schema import WatchedModel
 from monitor.store.samples import SampleStore
 from monitor.store.tables import LabelRow, LabelTaskRow
-from vigil.baseline import Baseline
-from vigil.sample import Sample
 from vigil.types import Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
 
 EARLIER_BATCHES = 20
 """Near-duplicates are looked for in so many batches before."""

@@ -28,7 +28,7 @@ from monitor.store import installation
 from monitor.store.samples import Kind
 from monitor.store.tables import LabelQueueRow, WindowRow
 from vigil.errors import RulerMismatchError
-from vigil.sample import Sample
+from vigil.windows.sample import Sample
 
 MOST_PARTS = 300
 MOST_RECORDS = 2500

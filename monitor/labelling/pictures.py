@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.store.samples import SampleStore
-from vigil import files
-from vigil.sample import Sample
+from vigil.values import files
+from vigil.windows.sample import Sample
 
 PIXELS, EMBEDDING = "pixels", "embedding"
 

@@ -21,7 +21,7 @@ from monitor.store import installation
 from monitor.store.database import insert
 from monitor.store.samples import SampleStore
 from monitor.store.tables import AnnotationRow, LabelTaskRow
-from vigil.texts import clean_text
+from vigil.values.texts import clean_text
 
 _CHUNK = 500
 _MOST_NAME = 200

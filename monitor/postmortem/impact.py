@@ -13,10 +13,10 @@ from dashboards.console.readmodels.postmortem import Impact
 from monitor.settings.schema import WatchedModel
 from monitor.store.tables import LabelRow, WindowRow
 from monitor.store.windows import unpack_summary
-from vigil import wire
 from vigil.errors import VigilError
-from vigil.summary import membership
 from vigil.types import Slice
+from vigil.windows import wire
+from vigil.windows.summary import membership
 
 MOST_WINDOWS = 4000
 MOST_SLICES = 6

@@ -20,8 +20,8 @@ from monitor.proxy.exchange import Kind
 from monitor.proxy.mapping import arguments
 from monitor.proxy.spec import Recorded
 from monitor.proxy.tensors import Call
-from vigil.adapters.tracing import trace_id_of
 from vigil.errors import ShapeError, WireError
+from vigil.recording.tracing import trace_id_of
 from vigil.tap import Tap
 
 log = logging.getLogger("vigil.proxy")

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil import wire
-from vigil.sample import Sample
 from vigil.types import Slice
+from vigil.windows import wire
+from vigil.windows.sample import Sample
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

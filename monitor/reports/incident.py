@@ -21,8 +21,8 @@ from monitor.response import record
 from monitor.services import Services
 from monitor.store import baselines
 from monitor.store.tables import WindowRow
-from vigil.baseline import Baseline
-from vigil.sample import Sample
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
 
 MOST_WINDOWS = 500
 

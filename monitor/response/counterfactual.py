@@ -19,14 +19,14 @@ from detectors.effects import effects
 from detectors.frame import Part
 from detectors.intervals import wilson
 from detectors.streams import StreamKey
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
 from vigil.catalogue import ACCURACY
-from vigil.sample import Sample
-from vigil.summarise import summarise
-from vigil.summary import MISSING as NO_VALUE
-from vigil.summary import Outcomes
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.measuring.summarise import summarise
 from vigil.types import Effect, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
+from vigil.windows.summary import MISSING as NO_VALUE
+from vigil.windows.summary import Outcomes
 
 COMPARED = ("confidence", "margin", "entropy", "embedding_distance", "predicted_class")
 MOST_IMAGES = 512

@@ -21,11 +21,11 @@ from monitor.response import record
 from monitor.response.sampled import records_of
 from monitor.services import Services
 from monitor.store.tables import IncidentRow, TimelineRow
-from vigil.baseline import Baseline
 from vigil.errors import ShapeError
-from vigil.sample import Sample
-from vigil.summary import MISSING
 from vigil.types import Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
+from vigil.windows.summary import MISSING
 
 KIND = "exact_check"
 SIGNALS = ("embedding", "embedding_whitened")

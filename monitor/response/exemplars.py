@@ -18,8 +18,8 @@ from detectors.exemplars import exemplars
 from monitor.response.sampled import records_of
 from monitor.store import baselines
 from monitor.store.samples import SampleStore
-from vigil.sample import Sample
 from vigil.types import Slice
+from vigil.windows.sample import Sample
 
 MOST_RECORDS = 2000
 MOST_WINDOWS = 60

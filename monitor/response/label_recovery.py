@@ -25,8 +25,8 @@ from monitor.checks.recent import KEPT_TICKS, RecentTicks, Seen
 from monitor.response.recovery import Health, Measure, figure, held_to
 from monitor.store.tables import LabelRow
 from vigil.catalogue import CALIBRATION
-from vigil.summary import MISSING, Outcomes, Summary
 from vigil.types import SignalKind
+from vigil.windows.summary import MISSING, Outcomes, Summary
 
 STRETCHES = (50, 100, 200, 400, 800, 1600, 3200, 6400, 12_800)
 

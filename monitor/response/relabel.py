@@ -24,8 +24,8 @@ from monitor.store import installation
 from monitor.store.samples import Kind
 from monitor.store.tables import ActionRow
 from vigil.errors import ConflictError, RulerMismatchError
-from vigil.sample import Sample
 from vigil.types import Cause
+from vigil.windows.sample import Sample
 
 KIND = "relabel"
 WAIT_WINDOWS = 5

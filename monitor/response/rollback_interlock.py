@@ -17,7 +17,7 @@ from monitor.checks.references import References
 from monitor.response.counterfactual import Versions, compare
 from monitor.services import Services
 from monitor.store.tables import ActionRow, LabelRow, WindowRow
-from vigil.sample import Sample
+from vigil.windows.sample import Sample
 
 HOLDS = timedelta(hours=1)
 """So long a counterfactual speaks for a rollback that waits; then it is asked for anew."""

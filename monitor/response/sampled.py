@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from alerts.types import Incident
 from monitor.store.samples import Kind, SampleStore
 from monitor.store.tables import WindowRow
-from vigil.sample import Sample
 from vigil.types import Slice
+from vigil.windows.sample import Sample
 
 MOST_WINDOWS = 500
 

@@ -24,8 +24,8 @@ from monitor.response.rollback_interlock import labels_of, sampled, versions_of
 from monitor.response.side_by_side import shadows_of
 from monitor.services import Services
 from monitor.store.tables import ActionRow, WindowRow
-from vigil.sample import Sample
 from vigil.split import SHADOW
+from vigil.windows.sample import Sample
 
 LEAST_PAIRS = 30
 

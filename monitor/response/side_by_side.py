@@ -30,11 +30,11 @@ from monitor.settings.schema import WatchedModel
 from monitor.store import windows
 from monitor.store.tables import ActionRow
 from monitor.store.windows import StoredWindow
-from vigil.baseline import Baseline
 from vigil.catalogue import base_of
 from vigil.errors import RulerMismatchError
-from vigil.summary import Summary
 from vigil.types import Effect, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import Summary
 
 LEAST_TICKS = 5
 """Fewer windows of time side by side are no comparison."""

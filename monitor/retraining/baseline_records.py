@@ -24,10 +24,10 @@ from monitor.ingest.labels import find_places
 from monitor.labelling.quality_values import Drawn
 from monitor.services import Services
 from monitor.store.tables import RetrainingRow, WindowRow
-from vigil.batch import RecordBatch, make_batch
 from vigil.catalogue import CATALOGUE
-from vigil.sample import Sample
+from vigil.measuring.batch import RecordBatch, make_batch
 from vigil.types import SignalKind
+from vigil.windows.sample import Sample
 
 LEAST_EVALUATED = 200
 LEAST_SERVED = 500

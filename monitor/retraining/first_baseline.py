@@ -31,9 +31,9 @@ from monitor.services import Services
 from monitor.settings.schema import WatchedModel
 from monitor.store import baselines
 from monitor.store.tables import BaselineRow, RetrainingRow
-from vigil.baseline import Baseline
 from vigil.errors import BaselineError, ConflictError, NotFoundError
 from vigil.types import WHOLE, ModelRef
+from vigil.windows.baseline import Baseline
 
 log = logging.getLogger("vigil.retraining")
 

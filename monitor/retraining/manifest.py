@@ -23,7 +23,7 @@ from typing import Any
 
 from monitor.labelling.quality_values import LabelledRecord
 from monitor.retraining.image_hashes import NO_IMAGE, ImageHash
-from vigil.sample import unit_hash
+from vigil.windows.sample import unit_hash
 
 FORMAT = 2
 HOLDOUT = 0.1

@@ -22,7 +22,7 @@ from monitor.checks.recent import Family
 from monitor.checks.references import References
 from monitor.settings.schema import Settings
 from monitor.store.tables import StateRow
-from vigil import wire
+from vigil.windows import wire
 
 LABELS = "labels"
 """The name of its row of state: risk and calibration."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vigil.assemble import pipeline_of
-from vigil.journal import SUFFIX, Journal
+from vigil.pipeline.assemble import pipeline_of
+from vigil.pipeline.journal import SUFFIX, Journal
 from vigil.ring.identity import Identity
 from vigil.ring.memory import Memory
 from vigil.shipping.safe_spool import SafeSpool

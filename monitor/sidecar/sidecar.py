@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.sidecar.line import Line, label_of
-from vigil.journal import SUFFIX as JOURNAL
-from vigil.journal import Journal
+from vigil.pipeline.journal import SUFFIX as JOURNAL
+from vigil.pipeline.journal import Journal
 from vigil.ring.memory import SUFFIX as RING
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper

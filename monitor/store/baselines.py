@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session, undefer
 
 from monitor.store.tables import BaselineRow
 from vigil.arguments import NAME_LIMIT
-from vigil.baseline import Baseline
 from vigil.errors import BaselineError, NotFoundError
-from vigil.ruler import Ruler
-from vigil.texts import clean_text
+from vigil.values.texts import clean_text
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
 
 ACTIVE, RETIRED, PROVISIONAL = "active", "retired", "provisional"
 TEXT_LIMIT = 10_000

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vigil.objects import NO_TRACK, Objects
-from vigil.sample import Sample
 from vigil.types import WHOLE, Slice
-from vigil.window import Window
+from vigil.values.objects import NO_TRACK, Objects
+from vigil.windows.sample import Sample
+from vigil.windows.window import Window
 
 _BOX = np.dtype([("box", "<f2", 4), ("score", "<f2"), ("class", "<i4"), ("track", "<i8")])
 KINDS = ("uniform", "informative")

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitor.store.sample_table import SampleFilter, most_frequent_shape, samples_in, to_table
-from vigil.sample import Sample
 from vigil.types import WHOLE, Slice
-from vigil.window import Window
+from vigil.windows.sample import Sample
+from vigil.windows.window import Window
 
 Kind = Literal["uniform", "informative"]
 

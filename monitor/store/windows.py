@@ -13,12 +13,12 @@ from sqlalchemy import Executable, select, update
 from sqlalchemy.orm import Session
 
 from monitor.store.tables import WindowRow
-from vigil import wire
 from vigil.errors import VigilError
 from vigil.quality.counts import NO_FAULTS, Quality
-from vigil.summary import Summary
 from vigil.types import ModelRef
-from vigil.window import Ledger
+from vigil.windows import wire
+from vigil.windows.summary import Summary
+from vigil.windows.window import Ledger
 
 _SMALL = (np.uint8, np.int8, np.uint16, np.int16, np.int32)
 

@@ -9,7 +9,7 @@ import pytest
 
 from vigil.shipping.transport import MemoryTransport
 from vigil.tap import Tap
-from vigil.window import Window
+from vigil.windows.window import Window
 
 
 @pytest.fixture

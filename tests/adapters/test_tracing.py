@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from vigil.adapters.tracing import current_trace_id, trace_id_of, traced
+from vigil.recording.tracing import current_trace_id, trace_id_of, traced
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -83,7 +83,7 @@ def test_a_span_names_the_first_records_of_a_large_batch(tap):
 def test_nothing_is_imported_for_it():
     """A program without OpenTelemetry stays so."""
     code = (
-        "import sys; from vigil.adapters.tracing import current_trace_id; "
+        "import sys; from vigil.recording.tracing import current_trace_id; "
         "assert current_trace_id() == ''; "
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from alerts.actions.relabel import Earlier, drawable, pick
-from vigil.sample import Sample
 from vigil.types import Slice
+from vigil.windows.sample import Sample
 
 
 def a_sample(

@@ -9,9 +9,9 @@ import pytest
 from alerts.actions import replay
 from alerts.actions.replay import ReplayClient, ReplayError
 from alerts.actions.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, refusal
-from vigil import wire
 from vigil.clock import SystemClock
 from vigil.errors import WireError
+from vigil.windows import wire
 
 SECRET = "a-very-secret-secret"
 IMAGES = np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3)

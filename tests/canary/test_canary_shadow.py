@@ -15,7 +15,7 @@ from monitor.store.tables import LedgerIdRow, WindowRow
 from monitor.store.windows import pack_ledger
 from vigil.errors import NotFoundError
 from vigil.split import shadow_id
-from vigil.window import Ledger
+from vigil.windows.window import Ledger
 
 
 def pair(control: int, shadow: int, label: int = -1) -> Pair:

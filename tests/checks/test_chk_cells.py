@@ -9,8 +9,8 @@ import small_fleet as fleet
 
 from detectors.frame import Part
 from monitor.checks.cells import capped
-from vigil.summarise import summarise
-from vigil.summary import OTHER, Outcomes
+from vigil.measuring.summarise import summarise
+from vigil.windows.summary import OTHER, Outcomes
 
 REST = (OTHER, OTHER)
 

@@ -18,11 +18,11 @@ from monitor.checks.judge import Onset, Rules, Standing, drifts, measure
 from monitor.checks.recent import RecentTicks
 from monitor.store.database import Sessions, open_engine
 from monitor.store.tables import Base
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
-from vigil.summarise import summarise
-from vigil.summary import Outcomes, slices_of
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.measuring.summarise import summarise
 from vigil.types import Cause, ModelRef, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import Outcomes, slices_of
 
 KEYS = ("site", "lens", "shift")
 CELLS = tuple(product(("north", "south", "west"), ("A", "B", "C"), ("day", "dusk", "night")))

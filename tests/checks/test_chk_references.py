@@ -14,8 +14,8 @@ from monitor.checks import references
 from monitor.checks.references import References
 from monitor.store import baselines
 from monitor.store.database import Sessions, open_engine
-from vigil.baseline import Baseline
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
 
 
 def named(version: str) -> Baseline:

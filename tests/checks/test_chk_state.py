@@ -11,8 +11,8 @@ from detectors.evidence.engine import FleetEvidence
 from monitor.checks import state
 from monitor.store.database import Sessions, open_engine
 from monitor.store.tables import StateRow
-from vigil import wire
 from vigil.errors import ConflictError, FormatVersionError
+from vigil.windows import wire
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

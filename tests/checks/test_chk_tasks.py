@@ -20,11 +20,11 @@ from monitor.store import baselines
 from monitor.store.tables import IncidentRow, WindowRow
 from vigil.catalogue import base_of
 from vigil.clock import ManualClock
-from vigil.recorder import Recorder
+from vigil.pipeline.recorder import Recorder
 from vigil.shipping.transport import Receipt
 from vigil.tap import Tap
 from vigil.types import Task
-from vigil.window import Window
+from vigil.windows.window import Window
 
 HISTORY, QUIET, FAULTY = 220, 25, 25
 NAMED = {

@@ -20,7 +20,7 @@ from monitor.settings.receivers import ConsoleReceiver, PagerDutyReceiver
 from monitor.settings.schema import Checks, Guardrail
 from monitor.store.tables import ActionRow, OutboxRow, StateRow, TickRow, VerdictRow
 from vigil.clock import ManualClock
-from vigil.summarise import summarise
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, Cause, Slice
 
 FAMILY = (fleet.MODEL, fleet.DEPLOYMENT)

@@ -12,10 +12,10 @@ from detectors.frame import Part
 from monitor.checks.label_tracks import SHARE_OF_BUDGET, label_step
 from monitor.schedule.late_labels import LABELS
 from monitor.store.tables import IncidentRow, LabelRow, LabelTaskRow, StateRow, VerdictRow
-from vigil import wire
-from vigil.summarise import summarise
-from vigil.summary import Outcomes
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE
+from vigil.windows import wire
+from vigil.windows.summary import Outcomes
 
 FAMILY = (fleet.MODEL, fleet.DEPLOYMENT)
 TOLERANCE = 0.05

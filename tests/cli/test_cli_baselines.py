@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.baselines.compare import compare
-from vigil.baseline import Baseline
+from vigil.windows.baseline import Baseline
 
 
 def _data(path: Path, *, seed: int, shift: float = 0.0, n: int = 1500) -> Path:

@@ -33,13 +33,13 @@ from monitor.store.tables import (
     WindowRow,
 )
 from monitor.store.windows import pack_summary
-from vigil.baseline import Baseline
 from vigil.catalogue import SCALAR_NAMES
+from vigil.measuring.summarise import sample_of, summarise
 from vigil.quality.counts import Quality
-from vigil.sample import Sample
-from vigil.summarise import sample_of, summarise
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
+from vigil.windows.window import Window
 
 
 def _faults(cells: Sequence[tuple[str, ...]]) -> Quality:

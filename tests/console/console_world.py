@@ -16,15 +16,15 @@ from monitor.settings.secrets import Secret
 from monitor.store.database import Sessions, open_engine
 from monitor.store.samples import MemorySamples, SampleStore
 from monitor.store.tables import Base
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch
 from vigil.catalogue import SCALAR_NAMES
 from vigil.clock import ManualClock
-from vigil.ruler import Projection, Ruler
-from vigil.sample import Sample
-from vigil.summarise import sample_of, summarise
-from vigil.summary import CONFIDENCE_BINS, Layout, Outcomes
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.summarise import sample_of, summarise
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Projection, Ruler
+from vigil.windows.sample import Sample
+from vigil.windows.summary import CONFIDENCE_BINS, Layout, Outcomes
 
 NOW = datetime(2026, 11, 21, 3, 12, 40, tzinfo=UTC)
 MODEL, DEPLOYMENT = "meter-reader", "production"

@@ -20,7 +20,7 @@ from monitor.store.windows import pack_summary
 from monitor.web.console import queries_fleet, queries_windows
 from monitor.web.console.queries_exemplars import line_of
 from vigil.quality.counts import NO_FAULTS
-from vigil.summary import Layout, Summary
+from vigil.windows.summary import Layout, Summary
 
 MODEL_PATH = f"/models/{MODEL}/{DEPLOYMENT}"
 

@@ -20,8 +20,8 @@ from dashboards.console.plots.reliability import reliability_diagram
 from dashboards.console.plots.sparkline import sparkline
 from dashboards.console.plots.timeseries import time_series
 from dashboards.console.readmodels import Marker, SignalPoint, SignalSeries, SliceCell
-from vigil.summary import Outcomes
 from vigil.types import Outcome
+from vigil.windows.summary import Outcomes
 
 T0 = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 

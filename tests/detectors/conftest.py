@@ -14,11 +14,11 @@ from detectors.fit import fit_baseline
 from detectors.frame import Part
 from detectors.scores import ScoreBatch, score
 from detectors.streams import StreamKey
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
-from vigil.summarise import summarise
-from vigil.summary import Outcomes, Summary
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, ModelRef, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import Outcomes, Summary
 
 KEYS = ("site", "camera")
 CAMERAS = tuple((f"s{i // 3}", f"c{i:02d}") for i in range(12))

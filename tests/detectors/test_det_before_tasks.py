@@ -12,10 +12,10 @@ import numpy as np
 from detectors.effects import effects
 from detectors.frame import Part
 from detectors.scores import score
-from vigil import wire
-from vigil.baseline import Baseline
 from vigil.catalogue import SCALAR_NAMES
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.baseline import Baseline
+from vigil.windows.window import Window
 
 FOLDER = Path(__file__).parents[1] / "vigil" / "before"
 

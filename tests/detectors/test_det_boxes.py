@@ -12,9 +12,9 @@ from detectors.effects import effects
 from detectors.frame import Part
 from detectors.hard_faults import value_faults
 from detectors.scores import score
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch
-from vigil.summarise import summarise
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.summarise import summarise
+from vigil.windows.baseline import Baseline
 
 
 def judged(batch: RecordBatch) -> Part:

@@ -11,9 +11,9 @@ from detectors.frame import Part
 from detectors.intervals import newcombe, wilson
 from detectors.quantiles import mixed_quantiles
 from detectors.streams import StreamKey
-from vigil.summarise import summarise
-from vigil.summary import Summary
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, Slice
+from vigil.windows.summary import Summary
 
 CAMERA = Slice((("camera", "c04"),))
 

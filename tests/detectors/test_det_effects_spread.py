@@ -10,10 +10,10 @@ from detectors.effects import effects
 from detectors.frame import Part
 from detectors.scores import score
 from detectors.streams import StreamKey
-from vigil.batch import make_batch
-from vigil.summarise import summarise
-from vigil.summary import Outcomes, Summary
+from vigil.measuring.batch import make_batch
+from vigil.measuring.summarise import summarise
 from vigil.types import Slice
+from vigil.windows.summary import Outcomes, Summary
 
 CAMERA = ("s1", "c04")
 PIECE = Slice((("camera", "c04"),))

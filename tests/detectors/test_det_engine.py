@@ -366,7 +366,7 @@ def test_nonsense_settings_are_refused():
 
 def test_damaged_or_foreign_bytes_are_refused(plain):
     """State is checked before it is believed."""
-    from vigil import wire
+    from vigil.windows import wire
 
     engine = taught(plain, plain.streams(3), np.random.default_rng(20))
     blob = engine.to_bytes()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from detectors.exemplars import exemplars
-from vigil.objects import Objects
-from vigil.sample import Sample
+from vigil.values.objects import Objects
+from vigil.windows.sample import Sample
 
 
 def sample(n: int = 200, *, seed: int = 0, name: str = "r", **columns) -> Sample:

@@ -13,10 +13,10 @@ from detectors.fitting.edges import fit_edges
 from detectors.fitting.projection import fit_projection
 from detectors.fitting.reservoir import Reservoir
 from detectors.fitting.spill import Spill
-from vigil.baseline import Baseline
 from vigil.catalogue import SCALAR_NAMES, SCALARS
 from vigil.errors import BaselineError
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
 
 LATENCY = SCALAR_NAMES.index("latency_s")
 

@@ -11,7 +11,7 @@ import pytest
 from detectors.frame import Part
 from detectors.hard_faults import HardFaultKind, silence_faults, value_faults
 from vigil.catalogue import SCALAR_NAMES
-from vigil.summarise import summarise
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, Slice
 
 CAMERA = Slice((("camera", "c04"),))

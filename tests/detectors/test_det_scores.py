@@ -9,9 +9,9 @@ from detectors.frame import Part
 from detectors.scores import EMPTY, ScoreBatch, score
 from detectors.streams import StreamKey
 from vigil.errors import RulerMismatchError
-from vigil.summarise import summarise
-from vigil.summary import Outcomes, Summary
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, Slice
+from vigil.windows.summary import Outcomes, Summary
 
 CAMERA = Slice((("camera", "c04"),))
 

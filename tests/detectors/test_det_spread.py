@@ -14,9 +14,9 @@ from detectors.frame import Part
 from detectors.ranks import ranks_of
 from detectors.scores import ScoreBatch, score
 from detectors.streams import StreamKey
-from vigil.batch import RecordBatch
 from vigil.catalogue import CATALOGUE, SPREADS, base_of, signal_of, spread_of
-from vigil.summarise import summarise
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, SignalForm, SignalKind, Slice
 
 CAMERA = Slice((("camera", "c04"),))

@@ -9,8 +9,8 @@ from detectors.effects import effects
 from detectors.evidence.engine import FleetEvidence
 from detectors.frame import Part
 from detectors.scores import score
-from vigil.summary import Summary
 from vigil.types import WHOLE
+from vigil.windows.summary import Summary
 
 
 def alarms(fleet, baseline, engine, ticks, *, first=1, **faults):

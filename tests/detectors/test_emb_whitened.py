@@ -11,9 +11,9 @@ from detectors.reference import reference_of
 from detectors.scores import score
 from detectors.statistics.whitened import whitened_statistics
 from detectors.streams import StreamKey
-from vigil.batch import make_batch
 from vigil.catalogue import CATALOGUE
-from vigil.summarise import summarise
+from vigil.measuring.batch import make_batch
+from vigil.measuring.summarise import summarise
 from vigil.types import WHOLE, SignalForm, Slice
 
 

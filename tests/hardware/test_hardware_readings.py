@@ -18,7 +18,7 @@ from vigil.hardware.reader import HardwareReader
 from vigil.hardware.signals import HARDWARE_SIGNALS
 from vigil.shipping.transport import MemoryTransport
 from vigil.tap import Tap
-from vigil.window import Window
+from vigil.windows.window import Window
 
 THERMAL, POWER_CAP = 0x40, 0x4
 

@@ -29,10 +29,10 @@ from monitor.store.samples import MemorySamples
 from monitor.store.tables import AnnotationRow, BoxLabelRow, LabelTaskRow
 from monitor.web.app import create_app
 from monitor.web.auth import create_token
-from vigil.batch import make_batch
 from vigil.clock import ManualClock
-from vigil.generic import generic_ruler
-from vigil.recorder import Recorder
+from vigil.measuring.batch import make_batch
+from vigil.measuring.generic import generic_ruler
+from vigil.pipeline.recorder import Recorder
 from vigil.types import Slice
 
 N = 20

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from vigil.baseline import Baseline
 from vigil.catalogue import SCALAR_NAMES
-from vigil.ruler import Projection, Ruler
-from vigil.sample import Sample, unit_hash
-from vigil.summary import FEATURE_UNIT, Layout, Summary
 from vigil.types import ModelRef
-from vigil.window import EMPTY_LEDGER, Ledger, Window
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Projection, Ruler
+from vigil.windows.sample import Sample, unit_hash
+from vigil.windows.summary import FEATURE_UNIT, Layout, Summary
+from vigil.windows.window import EMPTY_LEDGER, Ledger, Window
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MODEL = ModelRef(name="digits", version="v1")

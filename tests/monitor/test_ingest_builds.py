@@ -16,10 +16,10 @@ from monitor.store import releases
 from monitor.store.tables import AuditRow, ReleaseRow, WindowRow
 from monitor.web.app import create_app
 from monitor.web.auth import create_token
-from vigil import wire
 from vigil.build import NO_BUILD, Build
 from vigil.errors import WireError
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.window import Window
 
 BUILD = Build(preprocessing="resize-224", hardware="L4", schema="boxes-2")
 

@@ -20,9 +20,9 @@ from monitor.ingest.receipts import LabelIn
 from monitor.services import Services
 from monitor.store import baselines
 from monitor.store.tables import ReleaseRow, SourceRow
-from vigil import wire
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.window import Window
 
 Header = dict[str, Any]
 WIDE = {"summary.moments": np.int64, "summary.features": np.int64}

@@ -20,10 +20,10 @@ from monitor.store.tables import (
     SourceRow,
     WindowRow,
 )
-from vigil import wire
-from vigil.baseline import Baseline
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.baseline import Baseline
+from vigil.windows.window import Window
 
 V2 = ModelRef(name="digits", version="v2")
 

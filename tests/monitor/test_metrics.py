@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.ingest.latency import latency_quantiles
 from monitor.metrics import CATALOGUE, Metrics
-from vigil.summary import Summary
+from vigil.windows.summary import Summary
 
 
 def test_every_metric_of_the_catalogue_is_exported() -> None:

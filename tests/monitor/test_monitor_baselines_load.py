@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from monitor.baselines.load import Labelled, load_batches
-from vigil.batch import RecordBatch
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import BaselineError
+from vigil.measuring.batch import RecordBatch
 
 N = 7
 RNG = np.random.default_rng(1)

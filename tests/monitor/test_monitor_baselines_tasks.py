@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.baselines.load import load_batches
-from vigil.batch import RecordBatch
 from vigil.errors import BaselineError
-from vigil.own_signals import signal
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.own_signals import signal
 from vigil.types import Task
 
 

@@ -10,8 +10,8 @@ import pytest
 import stored
 
 from monitor.store.samples import FsspecSamples, MemorySamples, SampleStore
-from vigil.sample import Sample
 from vigil.types import ModelRef, Slice
+from vigil.windows.sample import Sample
 
 V2 = ModelRef(name="digits", version="v2")
 START = stored.NOON - timedelta(seconds=60)

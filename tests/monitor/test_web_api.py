@@ -25,9 +25,9 @@ from monitor.store.tables import (
 )
 from monitor.web.app import create_app
 from monitor.web.auth import create_token
-from vigil import wire
 from vigil.clock import ManualClock
-from vigil.ruler import Ruler
+from vigil.windows import wire
+from vigil.windows.ruler import Ruler
 
 HOME = "http://127.0.0.1:8080"
 

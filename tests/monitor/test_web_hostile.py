@@ -13,8 +13,8 @@ from monitor.services import Services
 from monitor.web.app import create_app
 from monitor.web.auth import create_token
 from monitor.web.hosts import host_of
-from vigil import wire
-from vigil.baseline import Baseline
+from vigil.windows import wire
+from vigil.windows.baseline import Baseline
 
 HOME = "http://127.0.0.1:8080"
 HUGE = 10**26

@@ -8,12 +8,12 @@ import hmac
 import numpy as np
 import pytest
 
-from vigil.objects import Objects
 from vigil.privacy import Policy, Privacy, Salt
 from vigil.privacy.guard import MOST_REFUSED_KEYS, OTHER_KEYS, Guard
 from vigil.privacy.hashing import Hasher, is_hashed
 from vigil.privacy.rules import PIXELS, STRICTEST, TREATMENTS
 from vigil.privacy.salt import Salts
+from vigil.values.objects import Objects
 
 DAY = 86_400.0
 NOW = 20_000 * DAY

@@ -9,11 +9,12 @@ import logging
 import numpy as np
 import pytest
 
-from vigil import Tap, wire
+from vigil import Tap
 from vigil.privacy import Crop, Fill, Pixelate, Privacy
-from vigil.privacy.png import size_of
 from vigil.shipping.transport import MemoryTransport
-from vigil.window import Window
+from vigil.values.png import size_of
+from vigil.windows import wire
+from vigil.windows.window import Window
 
 N, SIDE = 6, 48
 SECRETS = {

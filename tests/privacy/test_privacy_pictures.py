@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vigil.files import within
 from vigil.privacy import Blur, Crop, Fill, Pixelate, Privacy
 from vigil.privacy.pictures import REDACTION_FAILED, Pictures
-from vigil.privacy.png import size_of, to_png
+from vigil.values.files import within
+from vigil.values.png import size_of, to_png
 
 BOX = [0.25, 0.25, 0.75, 0.75]
 NO_METADATA = [{}] * 3

@@ -10,12 +10,13 @@ import pytest
 from monitor.ingest.shapes import sample_problem
 from monitor.labelling import pictures as kept
 from monitor.store.samples import MemorySamples
-from vigil import Tap, wire
+from vigil import Tap
 from vigil.errors import WireError
 from vigil.privacy import Privacy
-from vigil.privacy.png import to_png
 from vigil.shipping.transport import MemoryTransport
-from vigil.window import Window
+from vigil.values.png import to_png
+from vigil.windows import wire
+from vigil.windows.window import Window
 
 N = 5
 

@@ -12,7 +12,7 @@ from vigil import Tap
 from vigil.privacy import Privacy
 from vigil.privacy.hashing import is_hashed
 from vigil.shipping.transport import MemoryTransport
-from vigil.window import Window
+from vigil.windows.window import Window
 
 N = 6
 

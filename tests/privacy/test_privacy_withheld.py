@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from vigil.batch import make_batch
+from vigil.measuring.batch import make_batch
 from vigil.privacy.enforce import Enforcer
 from vigil.privacy.guard import Guard
 from vigil.privacy.rules import Privacy

@@ -97,6 +97,11 @@ def top(dotted: str) -> str:
     return dotted.partition(".")[0]
 
 
+def folder(dotted: str) -> str:
+    """The folder (or module) of its package that a module is in: two names."""
+    return ".".join(dotted.split(".")[:2])
+
+
 def arrows(imports: Iterable[Import]) -> dict[str, set[str]]:
     """Package -> other packages of the project that it imports."""
     found: dict[str, set[str]] = defaultdict(set)

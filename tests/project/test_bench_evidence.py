@@ -30,11 +30,11 @@ from bench.evidence.peers import episodes
 from bench.evidence.traffic import DAY, EXCHANGEABLE, MILD, ROUGH, SIZES, Block, World
 from detectors.frame import Part
 from detectors.scores import score
-from vigil.baseline import Baseline
-from vigil.ruler import Ruler
-from vigil.sample import Sample
-from vigil.summary import Layout, Summary
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
+from vigil.windows.sample import Sample
+from vigil.windows.summary import Layout, Summary
 
 TINY = replace(
     MILD,

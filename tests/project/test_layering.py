@@ -82,6 +82,17 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert structure.circles(structure.module_graph(structure.project_imports())) == []
 
 
+def test_the_folders_of_vigil_lie_in_layers() -> None:
+    """No circle between folders either: each imports only those before it in the data's way."""
+    folders: dict[str, set[str]] = {}
+    for one in structure.project_imports():
+        ends = [structure.folder(name) for name in (one.importer, one.target)]
+        if all(end.startswith("vigil.") for end in ends) and ends[0] != ends[1]:
+            folders.setdefault(ends[0], set()).add(ends[1])
+    assert "vigil.ring" in folders["vigil.recording"]
+    assert structure.circles(folders) == []
+
+
 def test_vigil_needs_numpy_and_nothing_else() -> None:
     """What runs in a user's process imports numpy and the standard library."""
     foreign = [

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from vigil import given
-from vigil.own_signals import signal as declare
+from vigil.measuring.own_signals import signal as declare
+from vigil.recording import given
 from vigil.shipping.transport import Receipt
 from vigil.signals.declare import DECLARED, MEASURED
-from vigil.window import Window
+from vigil.windows.window import Window
 
 PAGE = Path(__file__).parents[2] / "docs" / "tasks.md"
 EXAMPLES = re.findall(r"## ([^\n]+)\n[^#]*?```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

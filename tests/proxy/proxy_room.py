@@ -18,8 +18,8 @@ from monitor.proxy.run import Doors, Proxy
 from monitor.proxy.spec import Plan, Recorded
 from monitor.proxy.tensor_use import TensorUse
 from monitor.proxy.tunnel import Tunnel, Upstream
-from vigil import wire
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.window import Window
 
 TENSORS = ("images=x:nchw", "embeddings=features", "outputs=scores")
 

@@ -9,7 +9,7 @@ from monitor.proxy.mapping import arguments
 from monitor.proxy.tensor_use import TensorUse
 from monitor.proxy.tensors import Call
 from vigil.errors import ShapeError
-from vigil.objects import Objects
+from vigil.values.objects import Objects
 
 
 def mapped(inputs: dict | None = None, outputs: dict | None = None, *uses: str):

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from detectors.fit import fit_baseline
-from vigil import wire
-from vigil.baseline import Baseline
-from vigil.batch import make_batch
 from vigil.errors import WireError
-from vigil.measure import Measure
+from vigil.measuring.batch import make_batch
+from vigil.measuring.measure import Measure
+from vigil.pipeline.recorder import Recorder
 from vigil.quality.kinds import DataFault
-from vigil.recorder import Recorder
-from vigil.ruler import Ruler
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
+from vigil.windows.window import Window
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 SITES = [{"site": "n", "camera": "c1"}, {"site": "s", "camera": "c2"}]

@@ -15,12 +15,12 @@ from monitor.services import Services, open_services
 from monitor.settings.load import load_settings
 from monitor.store import baselines
 from monitor.store.tables import IncidentRow
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
 from vigil.clock import ManualClock
-from vigil.recorder import Recorder
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.pipeline.recorder import Recorder
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows.baseline import Baseline
+from vigil.windows.window import Window
 
 HOSTILE = "</script><script>alert(1)</script>"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -12,8 +12,8 @@ from scipy import stats
 
 from monitor.reports import data, distances, page
 from vigil.catalogue import SCALAR_NAMES
-from vigil.sample import Sample
 from vigil.types import WHOLE, Slice
+from vigil.windows.sample import Sample
 
 
 def changed(sample: Sample, **values: Any) -> Sample:

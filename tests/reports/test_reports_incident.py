@@ -25,9 +25,9 @@ from monitor.cli.app import app
 from monitor.reports import incident as incidents
 from monitor.reports.distances import ks_distance
 from vigil.catalogue import CATALOGUE
-from vigil.sample import Sample
-from vigil.summary import Summary
 from vigil.types import SignalKind, Slice
+from vigil.windows.sample import Sample
+from vigil.windows.summary import Summary
 
 _installed = pytest.mark.skipif(
     find_spec("evidently") is None,

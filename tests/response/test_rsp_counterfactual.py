@@ -11,9 +11,9 @@ import small_fleet as fleet
 from alerts.actions.interlock import InterlockOutcome
 from alerts.actions.replay import Replayed
 from monitor.response.counterfactual import MISSING, Versions, judge_outputs
-from vigil.sample import Sample
-from vigil.summarise import sample_of
+from vigil.measuring.summarise import sample_of
 from vigil.types import WHOLE, Slice
+from vigil.windows.sample import Sample
 
 BETTER, NO_BETTER, UNAVAILABLE = InterlockOutcome
 VERSIONS = Versions(

@@ -11,8 +11,8 @@ from rsp_stage import a_finding, an_effect, an_incident
 from detectors.streams import StreamKey
 from monitor.checks.recent import KEPT_TICKS, RecentTicks, Seen
 from monitor.response.recovery import after_action, by_itself, no_better_since, tick_after
-from vigil.summary import Summary
 from vigil.types import Effect, SignalKind, Slice
+from vigil.windows.summary import Summary
 
 FAMILY = (fleet.MODEL, fleet.DEPLOYMENT)
 CAMERA = Slice((("camera", "n1"),))

@@ -14,8 +14,8 @@ from detectors.exact_mmd import permutation_test
 from monitor.response.exact_check import FEWEST_RECORDS, compare
 from monitor.schedule.wiring import wire
 from monitor.store.tables import ActionRow, TimelineRow
-from vigil.sample import Sample
 from vigil.types import WHOLE, Cause, Slice
+from vigil.windows.sample import Sample
 
 UNFAMILIAR = fleet.Scene(cameras=(*fleet.CAMERAS, *fleet.NEW_CAMERAS), unfamiliar=4.0)
 

@@ -12,9 +12,9 @@ from rsp_rollbacks import codes, work
 from rsp_stage import Stage
 
 from monitor.response.shadow_pairs import paired
-from vigil.recorder import Recorder
-from vigil.sample import Sample
+from vigil.pipeline.recorder import Recorder
 from vigil.split import shadow_id
+from vigil.windows.sample import Sample
 
 
 def serve(

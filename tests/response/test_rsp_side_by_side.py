@@ -10,7 +10,7 @@ import small_fleet as fleet
 from rsp_rollbacks import codes, work
 from rsp_stage import Stage, a_finding
 
-from vigil.recorder import Recorder
+from vigil.pipeline.recorder import Recorder
 from vigil.types import SignalKind
 
 CANARY = replace(fleet.REGRESSED, per_camera=10)

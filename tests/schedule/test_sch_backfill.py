@@ -14,9 +14,9 @@ from monitor.checks.state import EVIDENCE
 from monitor.services import Services
 from monitor.store import baselines
 from monitor.store.tables import LabelRow, SourceRow, StateRow, WindowRow
-from vigil.batch import RecordBatch
 from vigil.clock import ManualClock
 from vigil.errors import NotFoundError
+from vigil.measuring.batch import RecordBatch
 
 
 @pytest.fixture

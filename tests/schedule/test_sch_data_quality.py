@@ -24,8 +24,8 @@ from small_fleet.service import history_rows
 from detectors.fit import fit_baseline
 from monitor.checks import quiet
 from monitor.store import baselines
-from vigil.measure import Measure
-from vigil.recorder import Recorder
+from vigil.measuring.measure import Measure
+from vigil.pipeline.recorder import Recorder
 from vigil.types import ModelRef
 
 SIDE = 24

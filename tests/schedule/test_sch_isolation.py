@@ -19,10 +19,10 @@ from monitor.schedule import tick as ticks
 from monitor.schedule.wiring import wire
 from monitor.store import baselines
 from monitor.store.tables import BaselineRow, SignalPointRow, VerdictRow, WindowRow
-from vigil.baseline import Baseline
 from vigil.errors import RulerMismatchError
-from vigil.recorder import Recorder
+from vigil.pipeline.recorder import Recorder
 from vigil.types import WHOLE, ModelRef
+from vigil.windows.baseline import Baseline
 
 OTHER = "letters"
 

@@ -7,7 +7,7 @@ import small_fleet as fleet
 
 from monitor.ingest.receipts import LabelIn
 from monitor.store.tables import OutboxRow, SignalPointRow, VerdictRow
-from vigil.window import Window
+from vigil.windows.window import Window
 
 
 class Flickering(fleet.Story):

@@ -16,7 +16,7 @@ from vigil.clock import ManualClock
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.transport import MemoryTransport, Transport
 from vigil.types import utc
-from vigil.window import Window
+from vigil.windows.window import Window
 
 START = 1_700_000_040.0
 RING_BYTES = 256 * 1024

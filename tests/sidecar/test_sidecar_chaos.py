@@ -13,7 +13,7 @@ from sidecar_processes import Host, SidecarProcess, ended, until
 from sidecar_rig import counted
 from vigil_service import answers
 
-from vigil.window import Window
+from vigil.windows.window import Window
 
 pytestmark = pytest.mark.servers
 KILLS = 8

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from sidecar_rig import Rig, counted, record
 
-from vigil import wire
 from vigil.ring import layout
 from vigil.ring.memory import Memory
+from vigil.windows import wire
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from sidecar_rig import Rig, counted, record, told
 
 from monitor.sidecar.line import Line
-from vigil.journal import Journal
+from vigil.pipeline.journal import Journal
 from vigil.ring.reader import Reader
 from vigil.shipping.spool import DiskSpool
 
@@ -156,7 +156,7 @@ def test_a_journal_that_can_not_be_written_costs_safety_and_no_records(rings: Pa
     rig = Rig(rings)
     tap, sidecar = rig.tap(), rig.sidecar()
     monkeypatch.setattr(
-        "vigil.journal.for_us", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+        "vigil.pipeline.journal.for_us", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
     )
     for _ in range(3):
         record(tap, 4)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from monitor.cli.app import app
 from monitor.sidecar.sidecar_metrics import HELP
-from vigil.window import Window
+from vigil.windows.window import Window
 
 
 def arrived(service) -> list[Window]:

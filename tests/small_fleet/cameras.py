@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from detectors.fit import fit_baseline
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch, make_batch
-from vigil.generic import generic_ruler
-from vigil.recorder import Recorder
-from vigil.ruler import Ruler
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.measuring.generic import generic_ruler
+from vigil.pipeline.recorder import Recorder
 from vigil.types import ModelRef
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
 
 MODEL, DEPLOYMENT = "digits", "production"
 KEYS = ("site", "camera")

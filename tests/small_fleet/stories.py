@@ -30,8 +30,8 @@ from small_fleet.database import Rows, restore
 from small_fleet.service import history_rows, opened
 from small_fleet.told import Notes
 from vigil.clock import ManualClock
-from vigil.recorder import Recorder
-from vigil.window import Window
+from vigil.pipeline.recorder import Recorder
+from vigil.windows.window import Window
 
 
 class Story:

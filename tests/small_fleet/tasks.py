@@ -9,10 +9,10 @@ import numpy as np
 
 from detectors.fit import fit_baseline
 from small_fleet.cameras import NOON
-from vigil.baseline import Baseline
-from vigil.batch import RecordBatch
-from vigil.measure import Measure
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.measure import Measure
 from vigil.types import ModelRef, Task
+from vigil.windows.baseline import Baseline
 
 TASKS: tuple[Task, ...] = (
     "multilabel",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from vigil_records import a_batch
 
-from vigil.batch import RecordBatch, as_metadata
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import ShapeError
+from vigil.measuring.batch import RecordBatch, as_metadata
 
 
 def column(batch: RecordBatch, name: str) -> np.ndarray:

@@ -22,13 +22,13 @@ from vigil.device.images import bands_of
 from vigil.device.lane import HostLane
 from vigil.device.ruler import DeviceRuler
 from vigil.device.tensors import product
+from vigil.measuring.summarise import cells_of, summarise
 from vigil.quality.frames import pixel_range
 from vigil.quality.hashes import frame_hashes, hamming
-from vigil.ruler import Ruler
 from vigil.signals.images import IMAGE_SIGNALS, as_images
 from vigil.signals.strips import strips_of
-from vigil.summarise import cells_of, summarise
-from vigil.summary import SUMMED, Summary
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import SUMMED, Summary
 
 S = len(SCALAR_NAMES)
 DISTANCE = SCALAR_NAMES.index("embedding_distance")

@@ -15,8 +15,8 @@ from vigil_records import CLASSES, START, a_ruler, arrays
 from vigil.device import staging
 from vigil.device.block import BLOCK_RECORDS
 from vigil.device.call import DeviceCall
-from vigil.generic import generic_ruler
-from vigil.ruler import Ruler
+from vigil.measuring.generic import generic_ruler
+from vigil.windows.ruler import Ruler
 
 
 @pytest.mark.parametrize("thumbnails", [False, True])

@@ -18,7 +18,7 @@ from vigil.shipping.transport import MemoryTransport
 from vigil.split import SHADOW
 from vigil.tap import Tap
 from vigil.types import Harm, Signal, SignalForm, SignalKind
-from vigil.window import Window
+from vigil.windows.window import Window
 
 KEYS = ("site", "camera")
 

@@ -16,7 +16,7 @@ from vigil.catalogue import SCALAR_NAMES
 from vigil.device.block import BLOCK_RECORDS
 from vigil.device.call import DeviceCall
 from vigil.device.lane import CudaLane, HostLane
-from vigil.part import Part
+from vigil.windows.part import Part
 
 
 class NoWaiting(TorchDispatchMode):

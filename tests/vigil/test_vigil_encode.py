@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vigil.drain import Drain
-from vigil.intake import Intake
-from vigil.objects import Objects
+from vigil.pipeline.drain import Drain
+from vigil.recording.intake import Intake
 from vigil.ring.identity import Identity
 from vigil.signals.strips import Strips, strips_of
+from vigil.values.objects import Objects
 
 WHO = Identity(model="reader", version="v1", deployment="production", source="here", boot="b0")
 RNG = np.random.default_rng(5)

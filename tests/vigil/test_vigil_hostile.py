@@ -17,19 +17,20 @@ import numpy as np
 import pytest
 from vigil_records import a_ruler, windows
 
-from vigil import Tap, wire
-from vigil.arrays import as_numpy
-from vigil.baseline import Baseline
-from vigil.batch import make_batch
+from vigil import Tap
 from vigil.clock import ManualClock
 from vigil.errors import ShapeError, TransportError, WireError
-from vigil.ruler import Ruler
-from vigil.sample import Sample
+from vigil.measuring.batch import make_batch
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.spool import Entry, MemorySpool
 from vigil.shipping.transport import HttpTransport, MemoryTransport, Receipt, retry_after
-from vigil.summary import Summary
 from vigil.types import ModelRef
+from vigil.values.arrays import as_numpy
+from vigil.windows import wire
+from vigil.windows.baseline import Baseline
+from vigil.windows.ruler import Ruler
+from vigil.windows.sample import Sample
+from vigil.windows.summary import Summary
 
 
 def a_baseline() -> Baseline:

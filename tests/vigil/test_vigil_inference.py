@@ -11,9 +11,9 @@ import pytest
 from vigil_records import a_ruler, arrays
 
 from vigil import Tap
-from vigil.inference import Inference
+from vigil.recording.inference import Inference
 from vigil.shipping.transport import MemoryTransport
-from vigil.window import Window
+from vigil.windows.window import Window
 
 OUTPUTS = np.full((3, 4), 0.25, np.float32)
 

@@ -9,7 +9,7 @@ import pytest
 from vigil import Tap
 from vigil.shipping.transport import MemoryTransport
 from vigil.types import Harm, Signal, SignalForm, SignalKind
-from vigil.window import Window
+from vigil.windows.window import Window
 
 
 def many(number: int) -> list[Signal]:

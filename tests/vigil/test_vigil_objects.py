@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from vigil_records import START, a_batch, a_recorder, a_ruler
 
-from vigil.batch import RecordBatch
-from vigil.coalesce import arguments_of
 from vigil.errors import ShapeError
-from vigil.intake import Call
-from vigil.measure import Measure
-from vigil.objects import Objects
-from vigil.sample import Sample
-from vigil.window import Window
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.coalesce import arguments_of
+from vigil.measuring.measure import Measure
+from vigil.recording.intake import Call
+from vigil.values.objects import Objects
+from vigil.windows.sample import Sample
+from vigil.windows.window import Window
 
 BOXES = [[0.1, 0.1, 0.3, 0.4], [0.0, 0.5, 0.5, 1.0], [0.2, 0.2, 0.9, 0.9]]
 

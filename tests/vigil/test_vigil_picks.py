@@ -11,11 +11,11 @@ from vigil_records import a_batch, a_recorder, a_ruler
 
 from vigil import Tap
 from vigil.clock import ManualClock
-from vigil.picks import Picker
+from vigil.measuring.picks import Picker
 from vigil.shipping.transport import MemoryTransport
 from vigil.split import SHADOW
 from vigil.types import utc
-from vigil.window import Window
+from vigil.windows.window import Window
 
 START = 1_700_000_040.0
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from vigil_records import DIMENSION, a_batch, a_ruler
 
-from vigil import open_window
-from vigil.generic import generic_ruler
-from vigil.recorder import MAX_HEARTBEATS, Recorder
-from vigil.ruler import Ruler
-from vigil.summary import Summary
-from vigil.window import Window
+from vigil.measuring.generic import generic_ruler
+from vigil.pipeline import open_window
+from vigil.pipeline.recorder import MAX_HEARTBEATS, Recorder
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import Summary
+from vigil.windows.window import Window
 
 START = 1_700_000_040.0  # a whole multiple of 60 s
 RULERS = {"v1": a_ruler("v1"), "v2": a_ruler("v2", seed=2)}

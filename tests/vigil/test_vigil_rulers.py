@@ -7,7 +7,7 @@ from vigil_records import a_ruler
 from vigil_service import answers
 
 from vigil.errors import TransportError
-from vigil.rulers import LATER_S, RulerCache
+from vigil.pipeline.rulers import LATER_S, RulerCache
 from vigil.shipping.transport import HttpTransport, MemoryTransport
 
 

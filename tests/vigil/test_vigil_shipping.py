@@ -9,12 +9,12 @@ import pytest
 from vigil_records import windows
 from vigil_service import answers, loses_the_reply, talks_nonsense
 
-from vigil import wire
 from vigil.errors import TransportError
 from vigil.shipping.shipper import Shipper, backoff
 from vigil.shipping.spool import DiskSpool, Entry, MemorySpool
 from vigil.shipping.transport import HttpTransport, MemoryTransport, retry_after
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.window import Window
 
 
 def spooled(n: int, spool=None):

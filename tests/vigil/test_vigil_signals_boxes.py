@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.batch import make_batch  # noqa: F401 (declares the signals)
-from vigil.objects import Objects
+from vigil.measuring.batch import make_batch  # noqa: F401 (declares the signals)
 from vigil.signals.boxes import coverage, iou, mean_overlap
 from vigil.signals.declare import MEASURED
 from vigil.signals.following import Follower
 from vigil.signals.view import View
+from vigil.values.objects import Objects
 
 
 def some_boxes(seed: int, records: int, most: int = 6, tracks: bool = False) -> Objects:

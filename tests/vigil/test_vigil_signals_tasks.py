@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from vigil_records import a_batch, a_ruler
 
-from vigil.batch import RecordBatch
 from vigil.catalogue import CATALOGUE, SCALAR_NAMES, TASK_SIGNALS, base_of, signal_of
-from vigil.columns import counted_classes, signals_of
-from vigil.generic import generic_ruler
-from vigil.measure import Measure
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.columns import counted_classes, signals_of
+from vigil.measuring.generic import generic_ruler
+from vigil.measuring.measure import Measure
+from vigil.measuring.summarise import summarise
 from vigil.signals import declare
 from vigil.signals.declare import MEASURED, signal
 from vigil.signals.masks import areas_of
 from vigil.signals.scripts import SCRIPTS, script_shares
-from vigil.summarise import summarise
-from vigil.summary import Layout, Summary
 from vigil.types import Signal, SignalForm
+from vigil.windows.summary import Layout, Summary
 
 
 @pytest.fixture(autouse=True)
@@ -273,7 +273,7 @@ def test_a_layout_carries_what_declared_signals_mean() -> None:
 def test_distances_of_every_embedding_are_measured() -> None:
     from dataclasses import replace
 
-    from vigil.ruler import Projection, Ruler
+    from vigil.windows.ruler import Projection, Ruler
 
     rng = np.random.default_rng(3)
     main, text = rng.normal(size=(5, 6)), rng.normal(size=(5, 3))

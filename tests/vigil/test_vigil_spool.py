@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from vigil import wire
 from vigil.shipping.spool import DiskSpool, Entry, MemorySpool
+from vigil.windows import wire
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,7 +115,7 @@ def test_kill_9_leaves_whole_entries_only(tmp_path):
     program = """
         import sys
         from pathlib import Path
-        from vigil import wire
+        from vigil.windows import wire
         from vigil.shipping.spool import DiskSpool, Entry
         spool = DiskSpool(Path(sys.argv[1]))
         for i in range(10**6):

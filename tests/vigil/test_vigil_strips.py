@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vigil.joining import form_of, joined
+from vigil.measuring.joining import form_of, joined
 from vigil.signals.images import IMAGE_SIGNALS, as_images, image_signals, thumbnails_of
 from vigil.signals.strips import BAND, cut_of, strips_of
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vigil_records import CLASSES, a_batch, a_ruler
 
-from vigil.batch import RecordBatch
 from vigil.catalogue import SCALAR_NAMES
 from vigil.errors import RulerMismatchError, ShapeError
-from vigil.generic import generic_ruler
-from vigil.sample import Sample
-from vigil.summarise import sample_of, summarise
-from vigil.summary import FEATURE_UNIT, MISSING, OTHER, Layout, Summary
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.generic import generic_ruler
+from vigil.measuring.summarise import sample_of, summarise
+from vigil.windows.sample import Sample
+from vigil.windows.summary import FEATURE_UNIT, MISSING, OTHER, Layout, Summary
 
 RULER = a_ruler()
 ARRAYS = ("records", "counts", "moments", "classes", "embedded", "features")

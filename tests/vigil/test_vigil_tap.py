@@ -21,7 +21,7 @@ from vigil import Tap
 from vigil.clock import ManualClock
 from vigil.errors import TransportError
 from vigil.shipping.transport import MemoryTransport
-from vigil.window import Window
+from vigil.windows.window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)

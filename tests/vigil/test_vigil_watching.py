@@ -11,7 +11,7 @@ from vigil_records import a_ruler
 
 from vigil import Tap
 from vigil.shipping.transport import MemoryTransport
-from vigil.window import Window
+from vigil.windows.window import Window
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

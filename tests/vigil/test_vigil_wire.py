@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from vigil_records import a_batch, a_recorder, a_ruler
 
-from vigil import wire
 from vigil.errors import FormatVersionError, VigilError, WireError
-from vigil.ruler import Ruler
-from vigil.summary import membership, narrow, slices_of, widen
 from vigil.types import WHOLE, Slice
-from vigil.window import Window
+from vigil.windows import wire
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import membership, narrow, slices_of, widen
+from vigil.windows.window import Window
 
 
 def a_window() -> Window:

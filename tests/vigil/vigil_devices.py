@@ -10,10 +10,10 @@ from vigil_records import START, a_ruler, arrays
 
 from vigil.device.call import DeviceCall
 from vigil.device.path import DevicePath
-from vigil.measure import Measure
-from vigil.recorder import Recorder
-from vigil.ruler import Ruler
-from vigil.window import Window
+from vigil.measuring.measure import Measure
+from vigil.pipeline.recorder import Recorder
+from vigil.windows.ruler import Ruler
+from vigil.windows.window import Window
 
 KEYS = ("site", "camera")
 TENSORS = ("images", "embeddings", "outputs")

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from vigil.batch import RecordBatch, make_batch
 from vigil.catalogue import SCALAR_NAMES
-from vigil.recorder import Recorder
-from vigil.ruler import Projection, Ruler
-from vigil.summary import Layout
+from vigil.measuring.batch import RecordBatch, make_batch
+from vigil.pipeline.recorder import Recorder
 from vigil.types import ModelRef
-from vigil.window import Window
+from vigil.windows.ruler import Projection, Ruler
+from vigil.windows.summary import Layout
+from vigil.windows.window import Window
 
 CLASSES, DIMENSION = 4, 6
 START = 1_700_000_040.0

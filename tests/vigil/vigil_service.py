@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from vigil import wire
+from vigil.windows import wire
 
 Fault = Callable[["Handler"], bool]
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from vigil.adapters.tracing import trace_id_of
+from vigil.recording.tracing import trace_id_of
 from vigil.tap import DEFAULT_SERVICE, Tap
 
 log = logging.getLogger("vigil")

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from vigil.device.lane import Lane
 from vigil.device.ruler import DeviceRuler
 from vigil.device.tensors import Tensor, torch
-from vigil.ruler import DISTANCE_SIGNAL
-from vigil.summary import Summary
+from vigil.windows.ruler import DISTANCE_SIGNAL
+from vigil.windows.summary import Summary
 
 Cell = tuple[str, ...]
 
 
 class DeviceAccumulator:
-    """What ``vigil.summarise.summarise`` sums, on the device of ``lane``.
+    """What ``vigil.measuring.summarise.summarise`` sums, on the device of ``lane``.
 
     One int64 buffer (cells + 1, width) holds everything of a cell side by side: records, embedded,
     moments, features, counts, classes. The last row takes records that are not of this window.

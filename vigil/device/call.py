@@ -11,7 +11,7 @@ from typing import Any
 class DeviceCall:
     """What the host knows of n inferences; their tensors lie in a block.
 
-    ``arguments``: of ``vigil.batch.make_batch``, without images, embeddings and outputs.
+    ``arguments``: of ``vigil.measuring.batch.make_batch``, without images, embeddings and outputs.
     """
 
     ids: Sequence[str]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vigil.device.columns import Columns
 from vigil.device.images import thumbnails
 from vigil.device.tensors import Tensor, torch
-from vigil.summarise import LEAST_WEIGHT, MAX_SAMPLE_CLASSES
+from vigil.measuring.summarise import LEAST_WEIGHT, MAX_SAMPLE_CLASSES
 
 Forms = list[tuple[tuple[int, ...], np.dtype[Any]]]
 
@@ -45,8 +45,8 @@ def choose(
     doubt: int | None,
     sizes: tuple[int, int],
 ) -> Chosen:
-    """The candidates of one window among n records, as ``vigil.summarise.sample_of`` ranks them:
-    one more than a sample holds, because the first that is left out sets its threshold.
+    """The candidates of one window among n records, as ``vigil.measuring.summarise.sample_of``
+    ranks them: one more than a sample holds, because the first that is left out sets its threshold.
 
     Args:
         columns: what was measured.

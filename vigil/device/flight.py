@@ -9,9 +9,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.batch import RecordBatch
-from vigil.coalesce import arguments_of, groups
-from vigil.conform import ordered
 from vigil.device.block import Block, Form
 from vigil.device.call import DeviceCall
 from vigil.device.candidates import Chosen, Forms, choose, packed, unpacked
@@ -21,6 +18,9 @@ from vigil.device.gathered import Gathered
 from vigil.device.kernels import PLAIN, Kernels
 from vigil.device.tensors import torch
 from vigil.errors import ShapeError
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.coalesce import arguments_of, groups
+from vigil.measuring.conform import ordered
 from vigil.quality.frames import Frames
 from vigil.quality.kinds import DataFault
 from vigil.signals.predictions import OutputsAre

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.batch import RecordBatch
-from vigil.conform import Shape
 from vigil.device.accumulator import Cell, DeviceAccumulator
 from vigil.device.candidates import Chosen
 from vigil.device.lane import Lane
 from vigil.device.ruler import DeviceRuler
-from vigil.part import Part
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.conform import Shape
+from vigil.measuring.summarise import MAX_CELLS, cells_of, sample_of
 from vigil.quality.check import check
 from vigil.quality.counts import NO_FAULTS, Quality
-from vigil.ruler import Ruler
-from vigil.sample import Sample
-from vigil.summarise import MAX_CELLS, cells_of, sample_of
-from vigil.window import Ledger
+from vigil.windows.part import Part
+from vigil.windows.ruler import Ruler
+from vigil.windows.sample import Sample
+from vigil.windows.window import Ledger
 
 
 class Gathered:

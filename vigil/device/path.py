@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from vigil.batch import RecordBatch
 from vigil.device import kernels
 from vigil.device.block import Block, image_form, pieces_of
 from vigil.device.call import DeviceCall
@@ -20,11 +19,12 @@ from vigil.device.flight import Flight, Rows, Segment, known_of, land, launch
 from vigil.device.gathered import Gathered
 from vigil.device.lane import Lane
 from vigil.device.staging import Staging
-from vigil.part import Part
+from vigil.measuring.batch import RecordBatch
+from vigil.measuring.summarise import sampling_hashes
 from vigil.quality.frames import CAMERA_KEYS, Frames
-from vigil.ruler import Ruler
 from vigil.signals.predictions import OutputsAre
-from vigil.summarise import sampling_hashes
+from vigil.windows.part import Part
+from vigil.windows.ruler import Ruler
 
 PATIENCE_S = 2.0
 ARRAYS = ("images", "embeddings", "outputs")
@@ -55,7 +55,8 @@ class DevicePath:
 
     Args:
         window_s: length of a window, seconds.
-        measure: makes batches of what the host knows of calls (``vigil.measure.Measure.batch``).
+        measure: makes batches of what the host knows of calls, as
+            ``vigil.measuring.measure.Measure.batch`` does.
         outputs_are: what outputs hold.
         sizes: records kept in a window, uniformly and by uncertainty.
         thumbnails: keep small copies of the sampled images.

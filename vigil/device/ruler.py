@@ -9,13 +9,13 @@ import numpy as np
 from vigil.catalogue import is_per_box
 from vigil.device.lane import Lane
 from vigil.device.tensors import Tensor, product, torch
-from vigil.ruler import Ruler
-from vigil.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT
+from vigil.windows.ruler import Ruler
+from vigil.windows.summary import FEATURE_UNIT, MOMENT_CLIP, MOMENT_UNIT
 
 
 class DeviceRuler:
-    """``vigil.ruler.Ruler`` with its tables copied to the lane's device, once; made inside the
-    lane's ``work``.
+    """``vigil.windows.ruler.Ruler`` with its tables copied to the lane's device, once; made inside
+    the lane's ``work``.
 
     ``per_record``: which signals of the layout records have, (S,); the others are of boxes, of
     which a device sees none, so that nothing is counted there.

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from vigil.batch import RecordBatch
-from vigil.part import Part
+from vigil.measuring.batch import RecordBatch
 from vigil.privacy.guard import Guard
 from vigil.privacy.hashing import Hasher
 from vigil.privacy.rules import NO_POLICY, STRICTEST, Policy, Privacy
 from vigil.privacy.salt import Salt
 from vigil.quality.counts import NO_FAULTS
-from vigil.sample import Sample
+from vigil.windows.part import Part
+from vigil.windows.sample import Sample
 
 SECRET = "VIGIL_SALT"
 """The environment variable that replicas share their secret in, for a policy that hashes."""

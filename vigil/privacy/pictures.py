@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_numpy
-from vigil.objects import Objects
 from vigil.privacy.redaction import pictured, redacted
 from vigil.privacy.rules import Privacy
 from vigil.signals.images import as_bytes, as_images, make_thumbnails
+from vigil.values.arrays import as_numpy
+from vigil.values.objects import Objects
 
 REDACTION_FAILED = "redaction_failed"
 

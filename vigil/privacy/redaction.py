@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.objects import Objects
+from vigil.values.objects import Objects
 
 Images = NDArray[Any]
 _NO_BOXES = np.zeros((0, 4), np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.objects import Objects
+from vigil.values.objects import Objects
 
 Rows = NDArray[np.int64]
 

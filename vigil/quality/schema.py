@@ -102,7 +102,7 @@ class Schema:
 
 
 class Records(Protocol):
-    """What a schema says something about: a ``vigil.batch.RecordBatch`` of n records.
+    """What a schema says something about: a ``vigil.measuring.batch.RecordBatch`` of n records.
 
     ``pixel_range`` (n, 2): lowest and highest value of each image of floats, else NaN.
     """

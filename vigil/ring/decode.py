@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.calls import Call
 from vigil.errors import WireError
-from vigil.ids import Ids
-from vigil.objects import Objects
 from vigil.ring import layout
+from vigil.ring.calls import Call
 from vigil.ring.mark import Mark
 from vigil.ring.memory import Memory
 from vigil.ring.reader import Slot
 from vigil.signals.strips import Strips
+from vigil.values.ids import Ids
+from vigil.values.objects import Objects
 
 
 class Decoder:

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_numpy
 from vigil.errors import ShapeError
-from vigil.objects import Objects
 from vigil.ring.layout import SLOT_HEADER, WORD, aligned
 from vigil.ring.likeness import Likeness
 from vigil.signals.strips import BAND, cut_of, rows_axis, view_of
+from vigil.values.arrays import as_numpy
+from vigil.values.objects import Objects
 
 MAX_FORMS = 256
 TEXTS = frozenset(("texts", "uris", "trace_ids", "ids"))

@@ -6,10 +6,10 @@ import random
 from collections import Counter
 from typing import Any
 
-from vigil import wire
 from vigil.errors import TransportError, WireError
 from vigil.shipping.spool import Entry, Spool
 from vigil.shipping.transport import Transport
+from vigil.windows import wire
 
 MAX_ENTRIES = 64
 MAX_BYTES = 8 * 2**20

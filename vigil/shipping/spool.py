@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vigil import wire
 from vigil.errors import WireError
+from vigil.windows import wire
 
 DEFAULT_MAX_BYTES = 256 * 2**20
 MAX_SET_ASIDE = 100

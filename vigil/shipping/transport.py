@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from vigil import wire
 from vigil.errors import TransportError
+from vigil.windows import wire
 
 MAX_REPLY_BYTES = 64 * 2**20
 MAX_RETRY_AFTER_S = 600.0

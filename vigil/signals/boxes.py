@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.objects import Objects
+from vigil.values.objects import Objects
 
 GRID = 64
 PAIRED = 50

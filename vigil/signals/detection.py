@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.objects import Objects
 from vigil.signals.boxes import areas, coverage, mean_overlap
 from vigil.signals.declare import signal
 from vigil.signals.view import View
 from vigil.types import Per
+from vigil.values.objects import Objects
 
 _LEAST_SIDE = 1e-4
 

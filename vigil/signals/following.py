@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.objects import NO_TRACK, Objects
 from vigil.signals.boxes import iou
+from vigil.values.objects import NO_TRACK, Objects
 
 STREAMS = 256
 TRACKS = 4096

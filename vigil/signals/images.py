@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_numpy
 from vigil.errors import ShapeError
 from vigil.signals.strips import Strips
+from vigil.values.arrays import as_numpy
 
 IMAGE_SIGNALS = ("brightness", "contrast", "sharpness", "saturation", "clipping", "noise")
 THUMBNAIL_SIDE = 64

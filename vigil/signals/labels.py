@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_numpy, to_float32
 from vigil.errors import ShapeError
 from vigil.signals.predictions import OutputsAre
+from vigil.values.arrays import as_numpy, to_float32
 
 CHOSEN = 0.5
 """From this probability on, a label is predicted."""

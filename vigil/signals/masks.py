@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_column, as_numpy
 from vigil.errors import ShapeError
+from vigil.values.arrays import as_column, as_numpy
 
 PIXELS = 32768
 MOST_CLASSES = 1000

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.arrays import as_numpy, to_float32
 from vigil.errors import ShapeError
+from vigil.values.arrays import as_numpy, to_float32
 
 OutputsAre = Literal["probabilities", "logits"]
 SUM_ALLOWANCE = 0.02

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.objects import Objects
 from vigil.quality.frames import Frames, black_flags
 from vigil.signals.following import Followed
 from vigil.signals.images import image_signals
@@ -18,6 +17,7 @@ from vigil.signals.labels import Labels
 from vigil.signals.masks import Areas
 from vigil.signals.predictions import Predictions
 from vigil.signals.scripts import script_shares
+from vigil.values.objects import Objects
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vigil.objects import Objects
+from vigil.values.objects import Objects
 
 
 def drawn_by_model(objects: Objects, row: int) -> list[list[float]]:

@@ -7,7 +7,7 @@ from collections.abc import Set
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.sample import Sample
+from vigil.windows.sample import Sample
 
 Floats = NDArray[np.float64]
 

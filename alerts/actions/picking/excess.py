@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from alerts.actions.picking.novelty import distances
 from vigil.catalogue import EMBEDDING, EMBEDDING_WHITENED, PREDICTED_CLASS, base_of
-from vigil.columns import sample_values
-from vigil.sample import Sample
+from vigil.measuring.columns import sample_values
+from vigil.windows.sample import Sample
 
 BINS = 16
 NEIGHBOURS = 20

@@ -14,7 +14,7 @@ from alerts.actions.picking.novelty import familiarity, scaled_embeddings
 from alerts.actions.picking.picked import Picked
 from alerts.actions.picking.reasons import reason_for
 from alerts.actions.picking.uncertainty import top_of, uncertainty_of
-from vigil.sample import Sample
+from vigil.windows.sample import Sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

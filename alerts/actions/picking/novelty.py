@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.sample import Sample
+from vigil.windows.sample import Sample
 
 NEIGHBOURS = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.sample import Sample
+from vigil.windows.sample import Sample
 
 NOT_KNOWN = 0.5
 

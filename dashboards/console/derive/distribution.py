@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dashboards.console.readmodels import ClassShares, Distribution, Floats
-from vigil.summary import Ints
+from vigil.windows.summary import Ints
 
 
 def rebin(edges: Floats, counts: Ints, bars: Floats) -> tuple[Floats, float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dashboards.console.readmodels import Reliability, ReliabilityBin
-from vigil.summary import CONFIDENCE_UNIT, Ints, Outcomes
+from vigil.windows.summary import CONFIDENCE_UNIT, Ints, Outcomes
 
 Z_95 = 1.959963984540054
 

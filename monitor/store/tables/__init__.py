@@ -1,6 +1,6 @@
 """The tables. Migrations are written against them; ``vigil db check`` compares the two.
 
-Arrays travel as blobs of ``vigil.wire``; everything that is searched for is a column.
+Arrays travel as blobs of ``vigil.windows.wire``; everything that is searched for is a column.
 """
 
 from monitor.store.tables.access import AuditRow, LeaseRow, SwitchRow, TokenRow

@@ -9,7 +9,7 @@ from monitor.services import Services
 from monitor.store import audit, baselines
 from monitor.web.api.answers import BaselineOut
 from monitor.web.auth import Operator, Reader, services_of
-from vigil.baseline import Baseline
+from vigil.windows.baseline import Baseline
 
 router = APIRouter(prefix="/v1/baselines", tags=["baselines"])
 

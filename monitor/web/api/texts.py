@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from vigil.texts import clean_text
+from vigil.values.texts import clean_text
 
 
 def storable(text: str) -> str:

@@ -14,8 +14,8 @@ from monitor.store import baselines
 from monitor.store.tables import WindowRow
 from monitor.web.api.answers import ReceiptOut, ReceiptsOut, WindowOut
 from monitor.web.auth import Reader, RulerReader, Sender, services_of
-from vigil import wire
 from vigil.shipping.transport import POLICY_HEADER
+from vigil.windows import wire
 
 router = APIRouter(prefix="/v1", tags=["collectors"])
 _BINARY: dict[str, Any] = {"content": {"application/octet-stream": {}}}
@@ -27,7 +27,7 @@ _BINARY: dict[str, Any] = {"content": {"application/octet-stream": {}}}
     responses={400: {"description": "The framing is damaged."}, 413: {}, 503: {}},
 )
 async def send_windows(request: Request, actor: Sender) -> ReceiptsOut:
-    """Take in windows, framed by ``vigil.wire.join``; one receipt for each, in order.
+    """Take in windows, framed by ``vigil.windows.wire.join``; one receipt for each, in order.
 
     A window that is refused is not sent again; on 503 nothing was stored.
     """

@@ -45,10 +45,10 @@ from monitor.web.console.queries_points import (
     series_of,
     table_of,
 )
-from vigil.baseline import Baseline
 from vigil.catalogue import base_of, signal_of
 from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Effect, Outcome, SignalForm
+from vigil.windows.baseline import Baseline
 
 MOST_SERIES = 4
 MOST_FINDINGS = 40

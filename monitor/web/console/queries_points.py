@@ -21,7 +21,6 @@ from dashboards.console.readmodels import (
 )
 from monitor.store.tables import SignalPointRow, VerdictRow
 from monitor.web.console.needs import Target
-from vigil.baseline import Baseline
 from vigil.catalogue import (
     PREDICTED_CLASS,
     base_of,
@@ -30,8 +29,9 @@ from vigil.catalogue import (
     signal_of,
     spread_of,
 )
-from vigil.summary import MOMENT_UNIT, membership
 from vigil.types import Outcome, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.summary import MOMENT_UNIT, membership
 
 MOST_POINTS = 360
 MOST_SLICES = 32

@@ -20,11 +20,11 @@ from monitor.store.tables import LabelRow, SourceRow
 from monitor.store.windows import StoredWindow
 from monitor.web.console.needs import Target
 from monitor.web.console.queries_points import parse_slice
-from vigil.baseline import Baseline
 from vigil.catalogue import base_of, signal_of
-from vigil.sample import Sample
-from vigil.summary import Ints, Outcomes, Summary, membership
 from vigil.types import SignalForm, Slice
+from vigil.windows.baseline import Baseline
+from vigil.windows.sample import Sample
+from vigil.windows.summary import Ints, Outcomes, Summary, membership
 
 FIRST_SIGNAL = "confidence"
 MOST_WINDOWS = 600

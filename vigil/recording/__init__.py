@@ -1,0 +1,1 @@
+"""In the caller's thread: what a tap does before it returns."""

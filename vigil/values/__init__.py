@@ -1,0 +1,1 @@
+"""Values that every stage handles: arrays of callers, boxes, texts, ids, files."""
