@@ -83,6 +83,12 @@ def as_pixels(array: Array, use: TensorUse) -> Array:
     if not use.layout and array.ndim == 4:
         last = array.shape[-1] in (1, 3, 4) and array.shape[1] not in (1, 3, 4)
     pixels = array if last or array.ndim != 4 else np.moveaxis(array, 1, -1)
+    channels = pixels.shape[-1] if pixels.ndim == 4 else 1
+    for what, numbers in (("mean", use.mean), ("std", use.std)):
+        if len(numbers) > 1 and len(numbers) != channels:
+            raise ShapeError(
+                use.tensor, expected=f"{len(numbers)} channels, as {what} has", found=str(channels)
+            )
     if use.std or use.mean or use.most != 1.0:
         pixels = pixels * np.array(use.std or 1.0, np.float32) + np.array(
             use.mean or 0.0, np.float32

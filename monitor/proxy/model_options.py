@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.proxy.spec import Recorded
-from monitor.proxy.tensor_use import TensorUse
+from monitor.proxy.tensor_use import TensorUse, check_together
 from vigil.errors import ConfigError
 from vigil.types import TASKS
 
@@ -50,6 +50,7 @@ class ModelOptions:
         """
         try:
             tensors = tuple(TensorUse.parse(one) for one in self.tensors)
+            check_together(tensors)
         except ValueError as error:
             raise ConfigError(
                 where, "--tensor", expected="ROLE=NAME[:OPTION...]", found=str(error)

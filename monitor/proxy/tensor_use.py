@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -23,6 +23,9 @@ BoxForm = Literal["xyxy", "xywh", "cxcywh", "yxyx"]
 ROLES: tuple[str, ...] = get_args(Role)
 NAMED = ("embeddings", "signal")
 """Roles of which there may be several, each with a name: ``signal.blur=tensor``."""
+_CHANNELS = (1, 3, 4)
+_SMALLEST, _LARGEST = 1e-6, 1e9
+"""Of numbers that float32 divides and multiplies by without losing them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,9 +80,32 @@ class TensorUse:
         if not tensor:
             raise ValueError(f"{text!r}: expected the name of a tensor")
         use = cls(role=role, name=name, tensor=tensor)  # type: ignore[arg-type]
+        said = [option.partition("=")[0] for option in options]
+        twice = [key for key in said if said.count(key) > 1]
+        if twice:
+            raise ValueError(f"{text!r}: {twice[0]} is said twice")
         for option in options:
             use = _with(use, option, text)
+        per_channel = {len(one) for one in (use.mean, use.std)} - {0, 1}
+        if len(per_channel) > 1:
+            raise ValueError(f"{text!r}: expected as many numbers in mean as in std")
         return use
+
+
+def check_together(uses: Sequence[TensorUse]) -> None:
+    """Whether the tensors of one model can all be what they are said to be.
+
+    Raises:
+        ValueError: a role that is given twice, or parts of detections without their boxes.
+    """
+    names = [".".join(filter(None, (use.role, use.name))) for use in uses]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is said twice")
+    roles = {use.role for use in uses}
+    alone = [role for role in ("scores", "classes", "counts") if role in roles]
+    if alone and "boxes" not in roles:
+        raise ValueError(f"{', '.join(alone)}: expected boxes=TENSOR beside them")
 
 
 def _with(use: TensorUse, option: str, text: str) -> TensorUse:
@@ -87,8 +113,11 @@ def _with(use: TensorUse, option: str, text: str) -> TensorUse:
     if use.role == "images":
         if option in ("nchw", "nhwc"):
             return replace(use, layout=option)  # type: ignore[arg-type]
-        if key in ("mean", "std") and equals:
-            return replace(use, **{key: _numbers(value, text)})  # type: ignore[arg-type]
+        if key == "mean" and equals:
+            return replace(use, mean=_channels(_numbers(value, text), text))
+        if key == "std" and equals:
+            numbers = _channels(_numbers(value, text), text)
+            return replace(use, std=tuple(_above_0(one, text, "std: ") for one in numbers))
         if key == "max" and equals:
             return replace(use, most=_size(value, text))
     if use.role == "boxes":
@@ -101,8 +130,9 @@ def _with(use: TensorUse, option: str, text: str) -> TensorUse:
         return replace(use, least=_number(value, text))
     if use.role == "signal" and key == "range" and value.count(",") == 1:
         low, high = _numbers(value, text)
-        if low < high:
-            return replace(use, low=low, high=high)
+        if low >= high:
+            raise ValueError(f"{text!r}: range: expected LOW below HIGH, found {value!r}")
+        return replace(use, low=low, high=high)
     known = {
         "images": "nchw, nhwc, mean=, std=, max=",
         "boxes": "xyxy, xywh, cxcywh, yxyx, pixels=WIDTHxHEIGHT",
@@ -117,8 +147,19 @@ def _numbers(value: str, text: str) -> tuple[float, ...]:
         numbers = tuple(float(one) for one in value.split(","))
     except ValueError:
         raise ValueError(f"{text!r}: expected numbers, found {value!r}") from None
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{text!r}: expected finite numbers, found {value!r}")
+    if not all(abs(one) <= _LARGEST for one in numbers):
+        raise ValueError(
+            f"{text!r}: expected numbers between -{_LARGEST:g} and {_LARGEST:g}, found {value!r}"
+        )
+    return numbers
+
+
+def _channels(numbers: tuple[float, ...], text: str) -> tuple[float, ...]:
+    if len(numbers) not in _CHANNELS:
+        raise ValueError(
+            f"{text!r}: expected one number, or one for each of 3 or 4 channels, "
+            f"found {len(numbers)}"
+        )
     return numbers
 
 
@@ -130,7 +171,12 @@ def _number(value: str, text: str) -> float:
 
 
 def _size(value: str, text: str) -> float:
-    number = _number(value, text)
-    if number <= 0.0:
-        raise ValueError(f"{text!r}: expected a number above 0, found {value!r}")
+    return _above_0(_number(value, text), text)
+
+
+def _above_0(number: float, text: str, what: str = "") -> float:
+    if number < _SMALLEST:
+        raise ValueError(
+            f"{text!r}: {what}expected a number above 0, {_SMALLEST:g} or more, found {number:g}"
+        )
     return number

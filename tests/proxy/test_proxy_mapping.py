@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from monitor.proxy.mapping import arguments
+from monitor.proxy.model_options import ModelOptions
 from monitor.proxy.tensor_use import TensorUse
 from monitor.proxy.tensors import Call
-from vigil.errors import ShapeError
+from vigil.errors import ConfigError, ShapeError
 from vigil.values.objects import Objects
 
 
@@ -127,7 +128,7 @@ def test_tensors_of_different_batches_are_refused():
         ("images=x:chw", "options of images: nchw"),
         ("images=x:std=a", "expected numbers"),
         ("images=x:max=0", "above 0"),
-        ("signal.a=x:range=2,1", "options of signal: range"),
+        ("signal.a=x:range=2,1", "expected LOW below HIGH, found '2,1'"),
         ("outputs=x:logits", "options of outputs: none"),
         ("boxes=x:pixels=1xb", "expected numbers"),
     ],
@@ -157,7 +158,10 @@ def test_boxes_without_a_batch_are_all_of_one_image(boxes):
         (np.array([["secret"]], object), "scores=t"),
         (np.array(["secret"]), "signal.q=t"),
         (np.zeros(()), "embeddings=t"),
-        (np.zeros((2, 3, 4, 4)), "images=t:nchw:std=1,2"),
+        (np.zeros((2, 3, 4, 4)), "images=t:nchw:std=1,2,3,4"),
+        # Grey pictures do not turn into pictures of three channels.
+        (np.zeros((2, 1, 4, 4)), "images=t:nchw:mean=1,2,3"),
+        (np.zeros((5, 6, 5)), "images=t:std=1,2,3"),
     ],
 )
 def test_a_tensor_of_another_shape_or_type_is_the_tensors_fault(array, use):
@@ -178,8 +182,39 @@ def test_a_tensor_of_another_shape_or_type_is_the_tensors_fault(array, use):
         "images=x:max=inf",
         "images=x:max=1,2",
         "signal.q=t:range=0,inf",
+        "images=x:std=0",
+        "images=x:std=-1",
+        "images=x:std=0.2,0,0.2",
+        "images=x:std=nan",
+        "images=x:std=inf",
+        "images=x:std=1e-300",
+        "images=x:std=",
+        "images=x:mean=nan",
+        "images=x:mean=-inf",
+        "images=x:mean=",
+        "images=x:mean=1e300",
+        "images=x:mean=1,2",
+        "images=x:std=1,2,3,4,5",
+        "images=x:mean=1,2,3:std=1,2,3,4",
+        "images=x:max=1e-300",
     ],
 )
-def test_a_size_that_no_image_has_is_refused(text):
+def test_a_number_that_no_image_has_is_refused(text):
+    """Pixels that were multiplied by nothing would be black pictures in every record."""
     with pytest.raises(ValueError, match="expected"):
         TensorUse.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        (["images=x:std=1:std=2"], "std is said twice"),
+        (["outputs=a", "outputs=b"], "outputs is said twice"),
+        (["embeddings.neck=a", "embeddings.neck=b"], "embeddings.neck is said twice"),
+        (["scores=a", "counts=b"], "scores, counts: expected boxes=TENSOR"),
+    ],
+)
+def test_tensors_that_can_not_go_together_are_refused(texts, why):
+    """At the start, not as calls that are never recorded."""
+    with pytest.raises(ConfigError, match=why):
+        ModelOptions(model="m", tensors=tuple(texts)).recorded({}, hardware_signals=False)
