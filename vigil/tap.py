@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_SERVICE = "http://127.0.0.1:8080"
 EXIT_S = 2.0
 OFF = "VIGIL_OFF"
+UNKNOWN = "unknown"
 
 
 class Tap:
@@ -46,7 +47,9 @@ class Tap:
 
     Args:
         model: the model's name.
-        version: the version that serves; a call of ``record`` may name another.
+        version: the version that serves; a call of ``record`` may name another. None where only the
+            calls know it: until one says it there are no heartbeats, and records without one are
+            of version ``unknown``.
         service: base URL of the vigil service.
         token: ingest token; by default the environment's ``VIGIL_TOKEN``.
         deployment: where the model runs, such as ``production``.
@@ -89,7 +92,7 @@ class Tap:
     def __init__(
         self,
         model: str,
-        version: str,
+        version: str | None,
         *,
         service: str = DEFAULT_SERVICE,
         token: str | None = None,
@@ -120,7 +123,8 @@ class Tap:
 
         self._given = Given.of(model, version, given)
         own = self._given.identity
-        self.model, self.version, self.deployment = own.model, own.version, own.deployment
+        self.model, self.deployment = own.model, own.deployment
+        self.version = own.version or UNKNOWN
         self.build = own.build
         self._measure, self._guard = self._given.measure, self._given.guard
         self._time: Callable[[], float] = time.time

@@ -67,7 +67,7 @@ def proxy(
     ] = None,
     version: Annotated[
         str, typer.Option("--version", help="The version where the server names none.")
-    ] = "unknown",
+    ] = "",
     version_name: Annotated[
         str,
         typer.Option("--version-name", help="What the server's versions are called: v{version}."),

@@ -26,7 +26,7 @@ class ModelOptions:
     headers: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
-    version: str = "unknown"
+    version: str = ""
     version_name: str = "{version}"
     own_ids: bool = False
     task: str = "classification"
@@ -62,6 +62,7 @@ class ModelOptions:
         names: tuple[str, ...] = ("model", "version", "task", "outputs_are", "thumbnails")
         names += ("preprocessing", "hardware", "schema")
         tap = {name: getattr(self, name) for name in names} | {"keys": list(self.keys)}
+        tap["version"] = self.version or None
         return Recorded(
             served_name=self.served_name,
             tensors=tensors,

@@ -131,6 +131,24 @@ def test_what_can_not_be_read_is_counted_and_told(event_loop_thread: Loop, serve
     assert len(sink.records()) == 2
 
 
+def test_a_proxy_without_traffic_is_silent_until_it_knows_the_version(
+    event_loop_thread: Loop, server, sink: Sink
+):
+    """From then on it is alive: windows without a record say so, also while nobody calls."""
+    tap = {"version": None, "window_s": 0.2}
+    with server.http() as http, a_proxy(event_loop_thread, sink.url, http=http, tap=tap) as proxy:
+        time.sleep(1.0)
+        assert sink.windows == {}
+        httpx.post(f"{proxy.http}{PATH}", json=body("a")).raise_for_status()
+        until = time.monotonic() + 10
+        while sum(not one.summary.total_records for one in list(sink.windows.values())) < 2:
+            assert time.monotonic() < until, sink.windows
+            time.sleep(0.02)
+    assert {window.model.version for window in sink.windows.values()} == {"3"}
+    last = max(sink.windows.values(), key=lambda window: window.sequence)
+    assert last.final
+
+
 def test_a_killed_recording_process_is_started_anew(
     event_loop_thread: Loop, server, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ):

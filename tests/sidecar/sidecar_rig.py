@@ -31,7 +31,7 @@ class Rig:
         self.clock = ManualClock(utc(START))
         self.taps: list[Tap] = []
 
-    def tap(self, model: str = "reader", version: str = "v1", **more: Any) -> Tap:
+    def tap(self, model: str = "reader", version: str | None = "v1", **more: Any) -> Tap:
         given = {"sidecar": self.folder, "clock": self.clock, "queue_bytes": RING_BYTES, **more}
         tap = Tap(model, version, **given)
         self.taps.append(tap)

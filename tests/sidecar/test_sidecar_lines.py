@@ -65,6 +65,22 @@ def test_rings_of_several_models_and_processes_do_not_mix(rig):
     assert found == {("reader", "a"): 2, ("other", "b"): 3}
 
 
+def test_a_ring_whose_version_only_calls_know_is_silent_until_one_says_it(rig):
+    """As a proxy's is: it does not know what the server will say."""
+    tap, sidecar = rig.tap(version=None), rig.sidecar()
+    rig.step(sidecar)
+    rig.clock.advance(180)
+    rig.step(sidecar)
+    record(tap, 2, version="v7")
+    rig.step(sidecar)
+    tap.close()
+    rig.step(sidecar)
+    rig.ship(sidecar)
+    found = [(w.model.version, w.summary.total_records) for w in rig.windows()]
+    assert found == [("v7", 2), ("v7", 0)]
+    assert rig.windows()[-1].final
+
+
 def test_a_ring_that_nobody_reads_fills_up_and_says_so(rig):
     """The host goes on; what was dropped is in its own counts, and later in a window."""
     tap = rig.tap()

@@ -366,6 +366,22 @@ def test_an_idle_source_sends_heartbeats(tap, transport, clock):
     assert {window.model.version for window in arrived(transport)} == {"v1"}
 
 
+def test_a_source_whose_version_only_calls_know_is_told_of_from_the_first_call_on(clock):
+    """Nobody judges windows of a version that does not exist; then it is alive as any other."""
+    transport = MemoryTransport()
+    with Tap("reader", None, transport=transport, clock=clock) as late:
+        clock.advance(120)
+        assert late.flush()
+        assert arrived(transport) == []
+        late.record(outputs=np.full((1, 4), 0.25, np.float32), version="v7")
+        assert late.flush()
+        clock.advance(60)
+        assert late.flush()
+    assert {window.model.version for window in arrived(transport)} == {"v7"}
+    assert [window.summary.total_records for window in arrived(transport)] == [1, 0, 0]
+    assert late.version == "unknown"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -76,7 +76,7 @@ def pipeline_of(
             keys=identity.keys,
             window_s=identity.window_s,
             rulers=rulers_of,
-            version=identity.version if state is None else state.version or identity.version,
+            version=(state.version if state is not None else None) or identity.version or None,
             sample_size=identity.sample_size,
             informative_size=identity.sample_size // 2,
             keep_thumbnails=identity.thumbnails,

@@ -64,7 +64,7 @@ class Given:
         return cls(
             identity=Identity(
                 model=name_of("model", model),
-                version=name_of("version", version),
+                version="" if version is None else name_of("version", version),
                 deployment=name_of("deployment", given["deployment"]),
                 source="",
                 boot="",

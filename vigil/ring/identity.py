@@ -18,7 +18,8 @@ from vigil.types import Signal
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """One boot of a tap; the fields are those of ``vigil.tap.Tap``."""
+    """One boot of a tap; the fields are those of ``vigil.tap.Tap``. ``version`` is empty where only
+    the calls know it."""
 
     model: str
     version: str
@@ -58,8 +59,9 @@ class Identity:
             return cls(
                 **{
                     what: name_of(what, plain[what])
-                    for what in ("model", "version", "deployment", "source", "boot")
+                    for what in ("model", "deployment", "source", "boot")
                 },
+                version="" if plain["version"] == "" else name_of("version", plain["version"]),
                 keys=keys_of(plain["keys"]),
                 window_s=seconds_of("window_s", plain["window_s"]),
                 sample_size=whole_of("sample_size", plain["sample_size"], least=0),
