@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -95,6 +95,23 @@ def proxy(
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="Keep small copies of sampled images.")
     ] = False,
+    pixels: Annotated[
+        str, typer.Option("--pixels", help="Of sampled images keep none, thumbnails or full.")
+    ] = "",
+    consent: Annotated[
+        list[str] | None,
+        typer.Option("--consent", help="A metadata key without which nothing of a record is kept."),
+    ] = None,
+    hash_metadata: Annotated[
+        list[str] | None,
+        typer.Option("--hash-metadata", help="A metadata key whose values leave as hashes."),
+    ] = None,
+    hash_ids: Annotated[
+        bool, typer.Option("--hash-ids", help="Ids of requests leave as hashes.")
+    ] = False,
+    salt_env: Annotated[
+        str, typer.Option("--salt-env", help="The environment variable with the hashes' secret.")
+    ] = "",
     preprocessing: Annotated[
         str, typer.Option("--preprocessing", help="Version of the preprocessing.")
     ] = "",
@@ -139,6 +156,13 @@ def proxy(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if bool(model) == (models is not None):
         raise _wrong("--model", "either --model or --models", "both" if model else "neither")
+    privacy: dict[str, Any] = {
+        "pixels": pixels,
+        "consent": consent,
+        "hash_metadata": hash_metadata,
+        "ids": "hash" if hash_ids else "",
+        "salt": {"env": salt_env} if salt_env else {},
+    }
     options = ModelOptions(
         model=model,
         served_as=served_as or "",
@@ -152,6 +176,7 @@ def proxy(
         task=task,
         outputs_are=outputs_are,
         thumbnails=thumbnails,
+        privacy={name: value for name, value in privacy.items() if value},
         preprocessing=preprocessing,
         hardware=hardware,
         schema=schema,

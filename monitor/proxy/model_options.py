@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from monitor.proxy.privacy_options import needs_boxes, privacy_of
 from monitor.proxy.spec import Recorded
 from monitor.proxy.tensor_use import TensorUse, check_together
 from vigil.errors import ConfigError
@@ -32,6 +33,7 @@ class ModelOptions:
     task: str = "classification"
     outputs_are: str = "probabilities"
     thumbnails: bool = False
+    privacy: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: str = ""
     hardware: str = ""
     schema: str = ""
@@ -59,20 +61,56 @@ class ModelOptions:
             raise ConfigError(
                 where, "--task", expected=f"one of {', '.join(TASKS)}", found=self.task
             )
-        names: tuple[str, ...] = ("model", "version", "task", "outputs_are", "thumbnails")
+        names: tuple[str, ...] = ("model", "version", "task", "outputs_are")
         names += ("preprocessing", "hardware", "schema")
+        headers = dict(_pair(one) for one in self.headers)
         tap = {name: getattr(self, name) for name in names} | {"keys": list(self.keys)}
         tap["version"] = self.version or None
         return Recorded(
             served_name=self.served_name,
             tensors=tensors,
             version_name=self.version_name,
-            headers=dict(_pair(one) for one in self.headers),
+            headers=headers,
             parameters=self.parameters,
             own_ids=self.own_ids,
             hardware_signals=hardware_signals,
+            privacy=self._privacy(where, {*headers.values(), *self.parameters}, tensors),
             tap={**shared, **tap},
         )
+
+    def _privacy(
+        self, where: str, metadata: Set[str], tensors: Sequence[TensorUse]
+    ) -> dict[str, Any]:
+        """Raises:
+        ConfigError: a privacy that can't be, or that nothing in the calls could satisfy.
+        """
+        plain = dict(self.privacy)
+        if self.thumbnails:
+            plain.setdefault("pixels", "thumbnails")
+        if self.thumbnails and plain["pixels"] != "thumbnails":
+            raise ConfigError(where, "thumbnails", expected="pixels alone", found="both")
+        try:
+            found = privacy_of(plain)
+        except ValueError as error:
+            raise ConfigError(
+                where, "privacy", expected="a privacy that can be kept to", found=str(error)
+            ) from None
+        unsaid = [key for key in found.consent if key not in metadata]
+        if unsaid:
+            raise ConfigError(
+                where,
+                "privacy.consent",
+                expected="keys that a header or a parameter of calls has",
+                found=", ".join(unsaid),
+            )
+        if needs_boxes(plain) and not any(use.role == "boxes" for use in tensors):
+            raise ConfigError(
+                where,
+                "privacy.redact",
+                expected="a tensor for boxes, which are hidden",
+                found="none",
+            )
+        return plain
 
 
 def read_models(path: Path, given: ModelOptions) -> list[ModelOptions]:
@@ -116,8 +154,11 @@ def _table(file: str, key: str, plain: Any, given: ModelOptions) -> ModelOptions
         is_texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
         if isinstance(before, tuple) and is_texts:
             value = tuple(value)
+        elif isinstance(before, Mapping) and isinstance(value, dict):
+            value = {**before, **value}
         elif type(value) is not type(before):
             kind = "a list of text" if isinstance(before, tuple) else type(before).__name__
+            kind = "a table" if isinstance(before, Mapping) else kind
             raise ConfigError(file, f"{key}.{name}", expected=kind, found=repr(value))
         values[name] = value
     return replace(given, **values)

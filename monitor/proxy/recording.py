@@ -15,6 +15,7 @@ from io import BufferedIOBase, BufferedReader
 from monitor.proxy.call_clock import CallClock
 from monitor.proxy.handover import HEAD
 from monitor.proxy.mapping import own_signal
+from monitor.proxy.privacy_options import privacy_of
 from monitor.proxy.records import Lane, Readings, Records
 from monitor.proxy.spec import Plan, Recorded
 from monitor.proxy.triton_metrics import TritonMetrics
@@ -71,7 +72,7 @@ def _lane(one: Recorded, clock: CallClock, hardware: HardwareReader, triton: Tri
         hardware.latest()  # so that there are readings when the first call comes
         readings.append(hardware.latest)
         signals += HARDWARE_SIGNALS
-    tap = Tap(**one.tap, clock=clock, signals=signals)
+    tap = Tap(**one.tap, privacy=privacy_of(one.privacy), clock=clock, signals=signals)
     return Lane(
         recorded=one,
         tap=tap,

@@ -20,6 +20,7 @@ class Recorded:
     * ``headers``: header -> metadata key; ``parameters``: request parameters taken as metadata.
     * ``own_ids``: number the records ourselves, also where a request has an id.
     * ``hardware_signals``: readings of host and GPU go along as signals.
+    * ``privacy``: what may leave of its records, as ``privacy_options`` reads it.
     * ``tap``: further arguments of ``vigil.Tap``.
     """
 
@@ -30,6 +31,7 @@ class Recorded:
     parameters: tuple[str, ...] = ()
     own_ids: bool = False
     hardware_signals: bool = False
+    privacy: Mapping[str, Any] = field(default_factory=dict)
     tap: Mapping[str, Any] = field(default_factory=dict)
 
 
