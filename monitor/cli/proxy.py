@@ -85,6 +85,12 @@ def proxy(
     spool: Annotated[
         str | None, typer.Option("--spool", help="Folder in which windows wait for the service.")
     ] = None,
+    sidecar: Annotated[
+        str | None,
+        typer.Option(
+            "--sidecar", help="The folder of a `vigil sidecar`, which measures and ships instead."
+        ),
+    ] = None,
     window_s: Annotated[
         float, typer.Option("--window-s", help="Length of a window, as the service has it.")
     ] = 60.0,
@@ -156,6 +162,8 @@ def proxy(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if bool(model) == (models is not None):
         raise _wrong("--model", "either --model or --models", "both" if model else "neither")
+    if sidecar is not None and spool is not None:
+        raise _wrong("--spool", "the sidecar's spool alone", "both")
     privacy: dict[str, Any] = {
         "pixels": pixels,
         "consent": consent,
@@ -205,6 +213,7 @@ def proxy(
         "deployment": deployment,
         "source": source,
         "window_s": window_s,
+        "sidecar": sidecar,
     }
     several = [options] if models is None else read_models(models, options)
     plan = Plan(

@@ -56,6 +56,7 @@ def test_it_runs_until_it_is_ended_and_ships_what_it_saw(server: OipServer, sink
     ("arguments", "why"),
     [
         (["--listen-own", "none"], "expected something to listen for"),
+        (["--sidecar", "rings", "--spool", "spool"], "expected the sidecar's spool alone"),
         (["--upstream", "ftp://x"], "--upstream: expected http(s)://host:port, found ftp://x"),
         (["--upstream", "http://x:99999"], "expected http(s)://host:port"),
         (["--upstream", "http://x/v2"], "expected host and port only"),
