@@ -1,11 +1,12 @@
 """History from logs: records that are known to be healthy become windows, and windows a pool.
 
-The records take the way that live ones take (recorder, wire format, ingest); what they do not do is
-raise alarms about the past. The operator declares the history healthy by back-filling it.
+The records take the way that live ones take (privacy, recorder, wire format, ingest); what they do
+not do is raise alarms about the past. The operator declares the history healthy by back-filling it.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from monitor.store.tables import WindowRow
 from vigil.errors import BaselineError, NotFoundError
 from vigil.measuring.batch import RecordBatch
 from vigil.pipeline.recorder import Recorder
+from vigil.privacy.enforce import Enforcer
+from vigil.privacy.records import consenting
 from vigil.windows.baseline import Baseline
 from vigil.windows.ruler import Ruler
 from vigil.windows.summary import MISSING, Outcomes, Summary
@@ -103,6 +106,9 @@ class _Backfill:
             sample_size=8,
             informative_size=0,
         )
+        self._policy = services.settings.policy(watched.name)
+        told = json.dumps(self._policy.to_json())
+        self._enforcer = Enforcer(lambda: told, f"{self._source}.{self._boot}.")
         self._waiting: list[Window] = []
         self._labels: list[LabelIn] = []
         self._ticks: dict[int, dict[str, list[Summary]]] = defaultdict(lambda: defaultdict(list))
@@ -116,6 +122,10 @@ class _Backfill:
         self._span: list[datetime] = []
 
     def add(self, batch: RecordBatch, labels: NDArray[np.int64] | None) -> None:
+        if self._policy.without_consent == "drop":
+            rows = np.flatnonzero(consenting(batch.metadata, self._policy.consent, len(batch)))
+            batch, labels = batch.take(rows), labels if labels is None else labels[rows]
+        batch, _ = self._enforcer.apply(batch)
         self._take(self._recorder.add(batch))
         if labels is not None:
             self._label(batch, np.asarray(labels))
@@ -151,7 +161,8 @@ class _Backfill:
         return self._baselines[version]
 
     def _label(self, batch: RecordBatch, labels: NDArray[np.int64]) -> None:
-        rows = np.flatnonzero((labels >= 0) & (batch.prediction >= 0))
+        named = np.array([bool(one) for one in batch.ids], bool)
+        rows = np.flatnonzero((labels >= 0) & (batch.prediction >= 0) & named)
         if not len(rows):
             return
         part = batch.take(rows)

@@ -50,6 +50,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "Inferences that a collector dropped before they were summarised.",
     ),
     _counter(
+        "vigil_privacy_withheld_total",
+        (*_FAMILY, "reason"),
+        "Values that collectors sent beyond the model's privacy, and that were not stored.",
+    ),
+    _counter(
         "vigil_canaries_total", (*_FAMILY, "outcome"), "Canaries that came to an end, by how."
     ),
     _counter(

@@ -90,6 +90,7 @@ def open_services(
         new_id=new_id,
         max_future_s=service.max_future_s,
         max_age_days=settings.retention.windows_days,
+        policies={one.name: settings.policy(one.name) for one in settings.models},
     )
     return Services(
         settings=settings,

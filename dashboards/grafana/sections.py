@@ -140,6 +140,10 @@ _TRAFFIC = (
             "dropped by {{source}}",
             f"sum by (source) (rate(vigil_records_dropped_total{{{OF_MODEL}}}[5m]))",
         ),
+        (
+            "left out for privacy: {{reason}}",
+            f"sum by (reason) (rate(vigil_privacy_withheld_total{{{OF_MODEL}}}[5m]))",
+        ),
         width=8,
         unit="ops",
     ),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from monitor.ingest.latency import latency_quantiles
 from monitor.ingest.receipts import LabelIn, LabelReceipt, Receipt
 from monitor.ingest.rejections import Rejected, count_rejections
 from monitor.ingest.rulers import RulerBook
+from monitor.ingest.withholding import Taken, Withholding
 from monitor.metrics import Metrics
 from monitor.store.database import Sessions, insert
 from monitor.store.samples import SampleStore
@@ -27,6 +27,7 @@ from monitor.store.windows import pack_ledger, pack_summary
 from vigil.arguments import NAME_LIMIT
 from vigil.clock import Clock
 from vigil.errors import VigilError
+from vigil.privacy.rules import Policy
 from vigil.types import ModelRef
 from vigil.values.texts import clean_text
 from vigil.windows.summary import Summary
@@ -40,19 +41,12 @@ _RECORD_ID_LIMIT = 200
 _DETAIL_LIMIT = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Taken:
-    """A window that passed the rules, on its way into the database."""
-
-    window: Window
-    verified: bool
-
-
 class Ingest:
     """The one door for windows and labels, live or back-filled.
 
     ``max_future_s`` bounds how far ahead a window's end may lie, ``max_age_days`` how old a live
-    one may be. ``new_id`` names the sample parts. Safe to use from several threads.
+    one may be. ``new_id`` names the sample parts. ``policies``: what may be kept of a model's
+    records; everything, of one that is not in it. Safe to use from several threads.
     """
 
     def __init__(
@@ -65,6 +59,7 @@ class Ingest:
         new_id: Callable[[], str],
         max_future_s: float,
         max_age_days: float,
+        policies: Mapping[str, Policy],
     ) -> None:
         self._sessions = sessions
         self._samples = samples
@@ -74,6 +69,7 @@ class Ingest:
         self._max_future_s = max_future_s
         self._max_age_days = max_age_days
         self._rulers = RulerBook()
+        self._withholding = Withholding(policies, metrics)
 
     def windows(self, blobs: Sequence[bytes], *, origin: Origin = "live") -> list[Receipt]:
         """Store windows; one receipt for each blob, in order.
@@ -90,7 +86,7 @@ class Ingest:
         now = self._clock.now()
         parsed = [_parse(blob) for blob in blobs]
         receipts: list[Receipt | None] = [None] * len(blobs)
-        taken: dict[int, _Taken] = {}
+        taken: dict[int, Taken] = {}
         refused: list[Rejected] = []
         with self._sessions() as session:
             windows = [w for w in parsed if isinstance(w, Window) and has_names(w)]
@@ -117,7 +113,7 @@ class Ingest:
                 receipts[position] = _receipt(window, "duplicate")
             else:
                 seen.add(window.key)
-                taken[position] = _Taken(window=window, verified=verdict)
+                taken[position] = self._withholding.window(window, verified=verdict)
         if taken or refused:
             stored = self._store(list(taken.values()), refused, origin=origin, now=now)
             for position, item in taken.items():
@@ -138,7 +134,9 @@ class Ingest:
         ``judged_by`` names the tick that has counted them; where none has, the next one will.
         """
         return self._labelled(
-            lambda session, now: take_labels(session, labels, now=now, judged_by=judged_by)
+            lambda session, now: take_labels(
+                session, self._withholding.labels(labels), now=now, judged_by=judged_by
+            )
         )
 
     def boxes(self, labels: Sequence[BoxLabelIn]) -> list[LabelReceipt]:
@@ -161,7 +159,7 @@ class Ingest:
                         what="label",
                         source="",
                         reason=one.reason,
-                        example=f"{one.id}: {one.detail}",
+                        example=self._withholding.example(one.id, one.detail),
                     )
                     for one in outcomes
                     if one.status == "rejected"
@@ -177,7 +175,7 @@ class Ingest:
         return [one.receipt for one in outcomes]
 
     def _store(
-        self, taken: list[_Taken], refused: list[Rejected], *, origin: str, now: datetime
+        self, taken: list[Taken], refused: list[Rejected], *, origin: str, now: datetime
     ) -> set[tuple[str, str, int]]:
         part = f"{now:%Y-%m-%d}/{now:%H%M%S}-{self._new_id()}.parquet"
         has_part = self._samples.write(part, [item.window for item in taken])
@@ -202,11 +200,12 @@ class Ingest:
                 update_sources(session, new)
         return set(ids)
 
-    def _measure(self, stored: list[_Taken], origin: str) -> None:
+    def _measure(self, stored: list[Taken], origin: str) -> None:
         totals: Counter[ModelRef] = Counter()
         verified: dict[tuple[ModelRef, str], list[Summary]] = {}
         for item in stored:
             window = item.window
+            self._withholding.tell(item)
             totals[window.model] += window.summary.total_records
             dropped = sum(window.dropped.values())
             if dropped:
@@ -277,7 +276,7 @@ def _stored_keys(session: Session, windows: Sequence[Window]) -> set[tuple[str, 
     return found
 
 
-def _row(item: _Taken, *, origin: str, now: datetime, part: str | None) -> dict[str, Any]:
+def _row(item: Taken, *, origin: str, now: datetime, part: str | None) -> dict[str, Any]:
     window = item.window
     ledger, layout = window.ledger, window.summary.layout
     sampled = len(window.sample) or len(window.informative)
