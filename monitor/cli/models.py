@@ -22,7 +22,11 @@ def models(
     from monitor.cli.queries import findable, fleet
 
     with services_at(config) as services, services.sessions() as session:
-        found = findable(session) if streams else fleet(session, services.settings)
+        found = (
+            findable(session)
+            if streams
+            else fleet(session, services.settings, services.clock.now())
+        )
     rows(
         found,
         empty="No model yet. Declare one under [[models]], or let a tap ship its first window.",

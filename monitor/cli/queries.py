@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -13,6 +13,7 @@ from alerts.shares import shares_of_evidence
 from monitor.checks import coverage
 from monitor.response import record
 from monitor.response.exemplars import exemplars_of
+from monitor.serving.cost import Cost, cost_since
 from monitor.settings.schema import Settings
 from monitor.store.samples import SampleStore
 from monitor.store.tables import (
@@ -35,8 +36,9 @@ from vigil.errors import NotFoundError
 Found = list[Mapping[str, Any]]
 
 
-def fleet(session: Session, settings: Settings) -> Found:
-    """One row a model and deployment, declared or seen."""
+def fleet(session: Session, settings: Settings, now: datetime) -> Found:
+    """One row a model and deployment, declared or seen; with the last day's cost of 1000
+    inferences, where any model has a price."""
     declared = {(watched.name, watched.deployment) for watched in settings.models}
     last: dict[tuple[str, str], tuple[str, datetime]] = {}
     for row in session.scalars(select(SourceRow).order_by(SourceRow.last_window_at)):
@@ -59,6 +61,11 @@ def fleet(session: Session, settings: Settings) -> Found:
             .group_by(IncidentRow.model, IncidentRow.deployment)
         )
     }
+    costs = {
+        (one.name, one.deployment): cost_since(session, one, now - timedelta(days=1))
+        for one in settings.models
+    }
+    has_prices = any(one.price_per_hour is not None for one in settings.models)
     found: Found = []
     for name, deployment in sorted(declared | set(last) | set(serving)):
         version, seen = last.get((name, deployment), (None, None))
@@ -72,9 +79,16 @@ def fleet(session: Session, settings: Settings) -> Found:
                 "baseline": (name, version) in judged,
                 "last_window": seen,
                 "open_incidents": troubles.get((name, deployment), 0),
+                **({"cost_per_1000": _cost(costs.get((name, deployment)))} if has_prices else {}),
             }
         )
     return found
+
+
+def _cost(cost: Cost | None) -> float | None:
+    if cost is None or cost.per_thousand is None:
+        return None
+    return float(f"{cost.per_thousand:.4g}")
 
 
 def findable(session: Session) -> Found:

@@ -62,6 +62,8 @@ def empty_fleet(folder: Path, **service: Any) -> Fleet:
                 {
                     "name": MODEL,
                     "owner": "team-vision",
+                    "price_per_hour": 0.8,
+                    "currency": "EUR",
                     "keys": ["site", "camera"],
                     "class_names": [str(k) for k in range(10)],
                 }

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from dashboards.console import pages
 from monitor.response.exemplars import Shown
+from monitor.serving.cost import cost_since
 from monitor.store.tables import IncidentRow, SourceRow, WindowRow
 from monitor.store.windows import pack_summary
 from monitor.web.console import queries_fleet, queries_windows
@@ -89,6 +90,24 @@ def test_the_model_page_says_what_could_be_found(client: TestClient) -> None:
     assert "abstains: no shift would show in time yet" in page
     short = client.get(MODEL_PATH, params={"slice": BAD_SLICE}).text
     assert short.count("abstains: 34 of 200 windows of history") == 4
+
+
+def test_the_model_page_says_what_it_costs(client: TestClient, fleet: Fleet) -> None:
+    """With a price, what 1000 inferences cost and what all of them did; without one nothing."""
+    page = client.get(f"/models/{MODEL}/{DEPLOYMENT}").text
+    cost = page[page.index('id="cost"') :].partition("</section>")[0]
+    assert "0.8 EUR each an hour" in cost
+    for span, hours in (("last hour", timedelta(hours=1)), ("last day", timedelta(days=1))):
+        row = re.search(rf"{span}</th>.*?<b>([\d.e-]+)</b> EUR</td><td[^>]*>([\d.]+) EUR", cost)
+        with fleet.sessions() as session:
+            found = cost_since(session, fleet.settings.models[0], fleet.clock.now() - hours)
+        assert row is not None
+        assert found is not None
+        assert float(row[1]) == pytest.approx(found.per_thousand, rel=0.01)
+        assert float(row[2]) == pytest.approx(found.total, rel=0.01)
+    free = fleet.settings.models[0].model_copy(update={"price_per_hour": None})
+    unpriced = replace(fleet, settings=fleet.settings.model_copy(update={"models": (free,)}))
+    assert 'id="cost"' not in browser_on(unpriced).get(f"/models/{MODEL}/{DEPLOYMENT}").text
 
 
 def test_an_unknown_slice_span_or_signal_shows_the_default(client: TestClient) -> None:

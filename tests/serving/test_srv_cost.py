@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import small_fleet as fleet
 from sqlalchemy import update
-from srv_scene import FAMILY, Scene
+from srv_scene import FAMILY, Scene, at
 from web_client import TestClient
 
-from monitor.serving.cost import cost_per_thousand
-from monitor.settings.schema import WatchedModel
+from monitor.cli.queries import fleet as fleet_rows
+from monitor.serving.cost import Cost, cost_per_thousand, cost_since
+from monitor.settings.schema import Settings, WatchedModel
 from monitor.store.tables import WindowRow
 from monitor.web.app import create_app
 
@@ -38,6 +39,38 @@ def test_only_the_last_windows_of_live_traffic_count(lone_scene: Scene):
             update(WindowRow).where(WindowRow.records == 5000).values(origin="backfill")
         )
     assert cost(lone_scene) == pytest.approx(0.001 / 10 * 1000)
+
+
+def test_what_a_stretch_of_time_cost_in_all(lone_scene: Scene):
+    """Idle replicas cost too, and have no price of a thousand."""
+    lone_scene.windows(1, first=-30, last=-21, records=10)
+    lone_scene.windows(1, first=-10, last=-1, records=0)
+    lone_scene.windows(1, first=-10, last=-1, records=0, source="host-2")
+
+    def since(seconds: float) -> Cost | None:
+        with lone_scene.services.sessions() as session:
+            return cost_since(session, PRICED, at(seconds))
+
+    found = since(-30)
+    assert found is not None
+    assert (found.records, found.per_thousand) == (100, pytest.approx(0.3))
+    assert (found.total, found.hours * 3600.0) == (pytest.approx(0.03), pytest.approx(30.0))
+    idle = since(-10)
+    assert idle is not None
+    assert (idle.total, idle.per_thousand) == (pytest.approx(0.02), None)
+    assert since(0) is None
+
+
+def test_models_list_shows_the_days_cost_where_there_is_a_price(lone_scene: Scene):
+    lone_scene.windows(1, first=-3, records=10)
+
+    def listed(*watched: WatchedModel) -> list[object]:
+        with lone_scene.services.sessions() as session:
+            rows = fleet_rows(session, Settings(models=watched), lone_scene.clock.now())
+        return [row.get("cost_per_1000", "no column") for row in rows]
+
+    assert listed(PRICED.model_copy(update={"price_per_hour": None})) == ["no column"]
+    assert listed(PRICED, WatchedModel(name="other")) == [0.1, None]
 
 
 def test_without_a_price_or_traffic_it_is_not_known(lone_scene: Scene):

@@ -22,6 +22,7 @@ from dashboards.console.readmodels.incident import (
 )
 from dashboards.console.readmodels.model import (
     BaselineLine,
+    CostLine,
     DataFaultLine,
     FindableLine,
     ModelView,
@@ -50,6 +51,7 @@ __all__ = [
     "BaselineLine",
     "Chrome",
     "ClassShares",
+    "CostLine",
     "DataFaultLine",
     "DecisionLine",
     "DeliveryView",

@@ -69,6 +69,18 @@ class DataFaultLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CostLine:
+    """What a model cost in ``span`` (``last hour``), in the view's currency. ``hours``: of all
+    replicas together; ``per_thousand`` inferences is None where nothing was inferred."""
+
+    span: str
+    per_thousand: float | None
+    total: float
+    records: int
+    hours: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelView:
     model: str
     deployment: str
@@ -102,3 +114,6 @@ class ModelView:
     findable_windows: int = 0
     faults: tuple[DataFaultLine, ...] = ()
     has_schema: bool = False
+    price: float | None = None
+    currency: str = ""
+    costs: tuple[CostLine, ...] = ()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dashboards.console.pages import SPANS
 from dashboards.console.readmodels import (
     BaselineLine,
+    CostLine,
     FindableLine,
     IncidentLine,
     Marker,
@@ -20,6 +21,8 @@ from dashboards.console.readmodels import (
     SourceLine,
 )
 from monitor.checks import coverage
+from monitor.serving.cost import cost_since
+from monitor.settings.schema import WatchedModel
 from monitor.store import baselines
 from monitor.store.tables import BaselineRow, ReleaseRow
 from monitor.web.console import queries_fleet, queries_incidents, queries_windows
@@ -37,6 +40,7 @@ from vigil.errors import NotFoundError
 from vigil.types import WHOLE, Outcome
 
 DEFAULT_SPAN = "1h"
+COST_SPANS = (("last hour", timedelta(hours=1)), ("last day", timedelta(days=1)))
 
 
 def model_page(
@@ -56,7 +60,8 @@ def model_page(
     settings = services.settings
     target = target_of(settings, model, deployment)
     sources = queries_fleet.sources_of(session, target)
-    if not sources and settings.model(model, deployment) is None:
+    watched = settings.model(model, deployment)
+    if not sources and watched is None:
         raise NotFoundError(f"no model {model!r} in deployment {deployment!r}")
     span = span if span in SPANS else _default_span(services)
     start = now - timedelta(seconds=SPANS[span])
@@ -158,6 +163,9 @@ def model_page(
         ),
         findable_windows=coverage.WITHIN_WINDOWS,
         faults=data_faults(traffic),
+        price=watched.price_per_hour if watched else None,
+        currency=watched.currency if watched else "",
+        costs=_costs(session, watched, now) if watched else (),
         has_schema=baseline is not None and baseline.ruler.schema is not None,
     )
 
@@ -253,6 +261,22 @@ def _most_telling(series: tuple[SignalSeries, ...]) -> str:
 def _default_span(services: ConsoleServices) -> str:
     """An hour for windows of a minute; less where windows are shorter."""
     return "15m" if services.settings.service.window_s < 15 else DEFAULT_SPAN
+
+
+def _costs(session: Session, watched: WatchedModel, now: datetime) -> tuple[CostLine, ...]:
+    """What the last hour and the last day cost; nothing without a price."""
+    found = [(words, cost_since(session, watched, now - length)) for words, length in COST_SPANS]
+    return tuple(
+        CostLine(
+            span=words,
+            per_thousand=one.per_thousand,
+            total=one.total,
+            records=one.records,
+            hours=one.hours,
+        )
+        for words, one in found
+        if one is not None
+    )
 
 
 def _records(points: Points) -> int:
