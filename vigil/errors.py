@@ -58,13 +58,19 @@ class TransportError(VigilError):
     """The service can't be reached, or refuses a request.
 
     ``permanent``: the same request will be refused again. ``retry_after_s``: how long the service
-    asks us to wait, where it does.
+    asks us to wait, where it does. ``reason``: a name that may be shown to anyone, such as
+    ``unreachable`` or ``http_503``.
     """
 
     def __init__(
-        self, text: str, *, permanent: bool = False, retry_after_s: float | None = None
+        self,
+        text: str,
+        *,
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+        reason: str = "bad_reply",
     ) -> None:
-        self.permanent, self.retry_after_s = permanent, retry_after_s
+        self.permanent, self.retry_after_s, self.reason = permanent, retry_after_s, reason
         super().__init__(text)
 
 

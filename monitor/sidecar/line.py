@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from vigil.pipeline.assemble import pipeline_of
 from vigil.pipeline.journal import SUFFIX, Journal
 from vigil.ring.identity import Identity
-from vigil.ring.memory import Memory
+from vigil.ring.memory import CutError, Memory
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.transport import Transport
@@ -24,6 +25,9 @@ class Line:
 
     Attributes:
         finished: its process has ended, and everything that was in the ring is in the spool.
+        cut: its file became shorter. What was measured is in the spool; nothing touches it now.
+        used: the share of the ring that was not given back after the last step.
+        dropped: records that did not reach a window by then, by reason.
 
     Raises:
         WireError: not a ring that this vigil reads.
@@ -52,7 +56,10 @@ class Line:
             shipper=shipper,
             journal=self._journal,
         )
-        self.finished = self._ended = False
+        self.finished = self._ended = self.cut = False
+        self.used = 0.0
+        self.dropped: Counter[str] = Counter()
+        self._told()
 
     def step(self, now_s: float) -> int:
         """Measure what is in the ring; how many records that were.
@@ -62,12 +69,10 @@ class Line:
         """
         before = self.pipeline.records
         if not self._ended:
-            lives = self._memory.writer_lives
-            reader = self.pipeline.drain.reader
-            # A process that crashed is missed; one that said goodbye is not.
-            self.pipeline.leaving = reader.is_closed
-            self.pipeline.collect(now_s, everything=not lives, writer_lives=lives)
-            self._ended = not lives and reader.is_empty
+            try:
+                self._read(now_s)
+            except CutError:
+                self._abandon(now_s)
         elif self.pipeline.unsaved == 0:
             self.finished = True
         return self.pipeline.records - before
@@ -76,7 +81,12 @@ class Line:
         """End the open windows now, for this process is about to stop."""
         if not self._ended:
             self.pipeline.leaving = False
-            self.pipeline.collect(now_s, everything=True, writer_lives=self._memory.writer_lives)
+            try:
+                lives = self._memory.writer_lives
+                self.pipeline.collect(now_s, everything=True, writer_lives=lives)
+                self._told()
+            except CutError:
+                self._abandon(now_s)
 
     def remove(self) -> None:
         """Take the ring away, then the journal: a journal without a ring is harmless."""
@@ -96,11 +106,31 @@ class Line:
             "deployment": self.identity.deployment,
             "source": self.identity.source,
             "boot": self.identity.boot,
-            "used": round(self.pipeline.drain.reader.waiting_bytes / self._memory.capacity, 4),
+            "used": self.used,
             "records": self.pipeline.records,
-            "dropped": dict(self.pipeline.dropped()),
-            "problem": self.pipeline.problem,
+            "dropped": dict(self.dropped),
+            "problem": "not_measured" if self.pipeline.problem else "",
         }
+
+    def _read(self, now_s: float) -> None:
+        lives = self._memory.writer_lives
+        reader = self.pipeline.drain.reader
+        reader.check()
+        # A process that crashed is missed; one that said goodbye is not.
+        self.pipeline.leaving = reader.is_closed
+        self.pipeline.collect(now_s, everything=not lives, writer_lives=lives)
+        self._ended = not lives and reader.is_empty
+        self._told()
+
+    def _told(self) -> None:
+        """Keep what others ask for: their threads must not touch the ring."""
+        self.used = round(self.pipeline.drain.reader.waiting_bytes / self._memory.capacity, 4)
+        self.dropped = self.pipeline.dropped()
+
+    def _abandon(self, now_s: float) -> None:
+        self.cut = self._ended = True
+        self.pipeline.abandon(now_s)
+        self.used, self.dropped = 0.0, Counter(self.pipeline.recorder.dropped_total)
 
 
 def label_of(identity: Identity) -> tuple[str, str, str]:

@@ -98,8 +98,7 @@ def _work(sidecar: Sidecar, stop: threading.Event) -> None:
                 while sidecar.ship() and not stop.is_set():
                     pass
             except Exception as error:
-                sidecar.failures += 1
-                sidecar.problem = f"{type(error).__name__}: {error}"
+                sidecar.failed_to_ship(error)
             stop.wait(SHIP_S)
 
     shipping = threading.Thread(target=ships, name="vigil-sidecar-ship", daemon=True)

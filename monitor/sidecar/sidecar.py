@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from monitor.sidecar.line import Line, label_of
+from monitor.sidecar.unreadable import Unreadable, Why
 from vigil.pipeline.journal import SUFFIX as JOURNAL
 from vigil.pipeline.journal import Journal
 from vigil.ring.memory import SUFFIX as RING
+from vigil.ring.memory import CutError
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.transport import Transport
@@ -24,6 +26,7 @@ log = logging.getLogger("vigil.sidecar")
 LOOK_S = 1.0
 UNFINISHED_S = 60.0
 MOST_RINGS = 256
+RING_FAILED = "ring_failed"
 
 
 class Sidecar:
@@ -38,7 +41,9 @@ class Sidecar:
 
     Attributes:
         lines: rings that are read, by file name.
-        unreadable: why others are not, by file name.
+        unreadable: the files that are not.
+        waiting_rings: how many are not read because there are too many.
+        cut_rings: how many were given up because their file became shorter.
         records, dropped, windows: of rings that are gone, by model, deployment and source
             (``dropped``: and reason).
     """
@@ -60,12 +65,13 @@ class Sidecar:
         self.shipper = Shipper(spool, transport, rng=random.Random(seed))
         self._lock = threading.Lock()
         self.lines: dict[str, Line] = {}
-        self.unreadable: dict[str, str] = {}
+        self.unreadable = Unreadable(monotonic)
+        self.waiting_rings = self.cut_rings = 0
         self.records: Counter[tuple[str, str, str]] = Counter()
         self.windows: Counter[tuple[str, str, str]] = Counter()
         self.dropped: Counter[tuple[str, str, str, str]] = Counter()
         self.failures = 0
-        self.problem = ""
+        self._problems: dict[str, str] = {}
         self.stepped_s = monotonic()
         self._look_s = float("-inf")
 
@@ -79,10 +85,13 @@ class Sidecar:
         for name, line in list(self.lines.items()):
             try:
                 read += line.step(self._now_s())
+                self._well(f"{RING_FAILED} {name}")
             except Exception as error:
                 # One ring must not stop the others.
-                self._failed(name, error)
-            if line.finished:
+                self._failed(f"{RING_FAILED} {name}", error)
+            if line.cut:
+                self._cut(name, line)
+            elif line.finished:
                 self._retire(name, line)
         self.stepped_s = self._monotonic()
         return read
@@ -91,7 +100,22 @@ class Sidecar:
         """Send one request; whether there may be more to do at once."""
         for line in list(self.lines.values()):
             line.pipeline.rulers.refresh(self._monotonic())
-        return self.shipper.step(self._monotonic())
+        more = self.shipper.step(self._monotonic())
+        self._well("shipping_failed")
+        if not self.shipper.last_error:
+            self._well("service")
+        elif "service" not in self._problems:
+            self._say("service", self.shipper.last_error)
+        return more
+
+    def failed_to_ship(self, error: Exception) -> None:
+        """For whoever calls ``ship``, which raised."""
+        self._failed("shipping_failed", error)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong now, by name; what it was exactly is in the log."""
+        return sorted({what.partition(" ")[0] for what in self._problems.copy()})
 
     def drain(self, seconds: float, pause: Callable[[float], None] = time.sleep) -> bool:
         """Read on while processes end, half of the time at most; then seal what is open, and ship.
@@ -111,7 +135,7 @@ class Sidecar:
             try:
                 line.seal(self._now_s())
             except Exception as error:
-                self._failed(name, error)
+                self._failed(f"{RING_FAILED} {name}", error)
         self.spool.save()
         while self.spool.entries() and self._monotonic() - started < seconds:
             self.shipper.next_s = min(self.shipper.next_s, self._monotonic() + 0.5)
@@ -126,13 +150,18 @@ class Sidecar:
         try:
             names = {path.name for path in self.folder.iterdir()}
         except OSError as error:
-            self.problem = f"{type(error).__name__}: {error}"
+            self._say("folder_unreadable", f"{type(error).__name__}: {error}")
             return
-        self.unreadable = {k: v for k, v in self.unreadable.items() if k in names}
+        self._well("folder_unreadable")
+        self.unreadable.keep(names)
+        waiting = 0
         for name in sorted(names):
             path = self.folder / name
-            if path.suffix == RING and name not in self.lines and name not in self.unreadable:
-                self._begin(path)
+            if path.suffix == RING and name not in self.lines:
+                if len(self.lines) >= MOST_RINGS:
+                    waiting += 1
+                elif self.unreadable.is_due(name):
+                    self._begin(path)
             elif path.suffix == JOURNAL and path.with_suffix(RING).name not in (
                 *names,
                 *self.lines,
@@ -140,11 +169,13 @@ class Sidecar:
                 self._adopt(Journal(path))
             elif path.suffix in (".new", ".writing"):
                 _remove_old(path, self._now_s())
+        self.waiting_rings = waiting
+        if waiting:
+            self._say("too_many_rings", f"{waiting} more than {MOST_RINGS}")
+        else:
+            self._well("too_many_rings")
 
     def _begin(self, path: Path) -> None:
-        if len(self.lines) >= MOST_RINGS:
-            self.problem = f"more than {MOST_RINGS} rings"
-            return
         try:
             line = Line(
                 path,
@@ -154,29 +185,45 @@ class Sidecar:
                 rulers=self._rulers,
             )
         except Exception as error:  # whatever lies in this folder
-            self.unreadable[path.name] = f"{type(error).__name__}: {error}"
-            log.warning("%s is not read: %s", path.name, error)
+            self.unreadable.failed(path, error)
             return
+        self.unreadable.read(path.name)
         with self._lock:
             self.lines[path.name] = line
         log.info("reads %s of %s", line.identity.model, line.identity.source)
 
-    def _failed(self, name: str, error: Exception) -> None:
+    def _failed(self, what: str, error: Exception) -> None:
         self.failures += 1
-        problem = f"{name}: {type(error).__name__}: {error}"
-        if problem != self.problem:  # said once, though it may come back at every step
-            log.exception("%s", name)
-        self.problem = problem
+        self._say(what, f"{type(error).__name__}: {error}", trace=error)
 
-    def _retire(self, name: str, line: Line) -> None:
+    def _say(self, what: str, text: str, trace: Exception | None = None) -> None:
+        """Said once, though it may come back at every step."""
+        if self._problems.get(what) != text:
+            log.warning("%s: %s", what, text, exc_info=trace)
+        self._problems[what] = text
+
+    def _well(self, what: str) -> None:
+        self._problems.pop(what, None)
+
+    def _cut(self, name: str, line: Line) -> None:
+        self._part(name, line)
+        line.let_go()
+        self.cut_rings += 1
+        self.unreadable.failed(self.folder / name, CutError("its file became shorter"))
+
+    def _part(self, name: str, line: Line) -> None:
+        self._well(f"{RING_FAILED} {name}")
         with self._lock:
             del self.lines[name]
             self._add(line, self.records, self.windows, self.dropped)
+
+    def _retire(self, name: str, line: Line) -> None:
+        self._part(name, line)
         try:
             line.remove()
         except OSError as error:
-            self._failed(name, error)
-            self.unreadable[name] = f"read, and can't be removed: {error}"
+            self.failures += 1
+            self.unreadable.failed(self.folder / name, error, Why.NOT_REMOVED)
         log.info("done with %s of %s", line.identity.model, line.identity.source)
 
     def totals(
@@ -203,7 +250,7 @@ class Sidecar:
         label = label_of(line.identity)
         records[label] += line.pipeline.records
         windows[label] += line.pipeline.windows
-        for reason, n in line.pipeline.dropped().items():
+        for reason, n in line.dropped.items():
             dropped[(*label, reason)] += n
 
     def said(self) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ STUCK_S = 30.0
 HELP: Mapping[str, str] = {
     "vigil_sidecar_rings": "Rings that are read.",
     "vigil_sidecar_unreadable_rings": "Files that are no rings this vigil reads.",
+    "vigil_sidecar_waiting_rings": "Rings that are not read because there are too many.",
+    "vigil_sidecar_lost_rings_total": "Rings given up (`cut`), or removed unread, by reason.",
     "vigil_sidecar_records_total": "Records measured.",
     "vigil_sidecar_dropped_records_total": "Records not recorded, by reason (docs/collector.md).",
     "vigil_sidecar_windows_total": "Windows sealed.",
@@ -32,16 +35,20 @@ HELP: Mapping[str, str] = {
 
 
 def health(sidecar: Sidecar) -> tuple[int, bytes]:
-    """Status and body of ``/healthz``: 503 where nothing was read for half a minute."""
+    """Status and body of ``/healthz``: 503 where nothing was read for half a minute.
+
+    Anyone may ask, so it names what is wrong; paths, addresses and texts of errors are in the log.
+    """
     silent = time.monotonic() - sidecar.stepped_s
     status = "ok" if silent < STUCK_S else "stuck"
     said = {
         "status": status,
         "rings": sidecar.said(),
-        "unreadable": sidecar.unreadable,
+        "unreadable": sidecar.unreadable.reasons,
         "waiting": len(sidecar.spool.entries()),
         "unsaved": len(sidecar.spool.unsaved()),
-        "last_error": sidecar.shipper.last_error or sidecar.problem,
+        "service": sidecar.shipper.problem,
+        "problems": sidecar.problems,
     }
     return 200 if status == "ok" else 503, json.dumps(said).encode()
 
@@ -62,6 +69,9 @@ class _Page:
         records, windows, dropped = sidecar.totals()
         yield _gauge("vigil_sidecar_rings", len(sidecar.lines))
         yield _gauge("vigil_sidecar_unreadable_rings", len(sidecar.unreadable))
+        yield _gauge("vigil_sidecar_waiting_rings", sidecar.waiting_rings)
+        given_up = sidecar.unreadable.removed + Counter(cut=sidecar.cut_rings)
+        yield _counter("vigil_sidecar_lost_rings_total", ("reason",), _named(given_up))
         yield _counter("vigil_sidecar_records_total", LABELS, records)
         yield _counter("vigil_sidecar_windows_total", LABELS, windows)
         yield _counter("vigil_sidecar_dropped_records_total", (*LABELS, "reason"), dropped)
@@ -70,19 +80,26 @@ class _Page:
             HELP["vigil_sidecar_ring_used_ratio"],
             labels=[*LABELS, "boot"],
         )
-        for ring in sidecar.said():
-            used.add_metric([ring[name] for name in (*LABELS, "boot")], ring["used"])
+        shares: dict[tuple[str, ...], float] = {}
+        for ring in sidecar.said():  # a boot whose file was taken away has two for a while
+            label = tuple(ring[name] for name in (*LABELS, "boot"))
+            shares[label] = max(ring["used"], shares.get(label, 0.0))
+        for label, share in shares.items():
+            used.add_metric(label, share)
         yield used
         entries = sidecar.spool.entries()
         yield _gauge("vigil_sidecar_spool_entries", len(entries))
         yield _gauge("vigil_sidecar_unsaved_entries", len(sidecar.spool.unsaved()))
         oldest = max(0.0, time.time() - entries[0].order / 1e6) if entries else 0.0
         yield _gauge("vigil_sidecar_oldest_wait_seconds", oldest)
-        shipped = {(name,): n for name, n in sidecar.shipper.counts.items()}
+        shipped = _named(sidecar.shipper.counts)
         yield _counter("vigil_sidecar_shipped_total", ("outcome",), shipped)
-        lost = {(name,): n for name, n in sidecar.spool.counts.items()}
-        yield _counter("vigil_sidecar_lost_total", ("reason",), lost)
+        yield _counter("vigil_sidecar_lost_total", ("reason",), _named(sidecar.spool.counts))
         yield _counter("vigil_sidecar_failures_total", (), {(): sidecar.failures})
+
+
+def _named(counts: Mapping[str, int]) -> dict[tuple[str], int]:
+    return {(name,): n for name, n in counts.items()}
 
 
 def _gauge(name: str, value: float) -> Metric:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,7 +38,11 @@ class Rig:
         self.taps.append(tap)
         return tap
 
-    def sidecar(self, sync: Callable[[int], None] = os.fsync) -> Sidecar:
+    def sidecar(
+        self,
+        sync: Callable[[int], None] = os.fsync,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Sidecar:
         return Sidecar(
             self.folder,
             spool=SafeSpool(self.spool, sync=sync),
@@ -45,6 +50,7 @@ class Rig:
             rulers=self.spool / "rulers",
             seed="s",
             now_s=lambda: self.clock.now().timestamp(),
+            monotonic=monotonic,
         )
 
     def step(self, sidecar: Sidecar) -> None:

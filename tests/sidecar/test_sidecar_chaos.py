@@ -119,6 +119,6 @@ def test_a_service_that_is_away_for_a_while(rings, tmp_path, service):
     sidecar = SidecarProcess(rings, service.url, tmp_path / "spool", "--drain-s", "30")
     with ended(host, sidecar):
         until(lambda: sidecar.health()["waiting"] > 8, sidecar)
-        assert "HTTP 503" in sidecar.health()["last_error"]
+        assert sidecar.health()["service"] == "http_503"
         service.faults = []
         finish(sidecar, host, service)

@@ -35,8 +35,13 @@ class Drain:
         self.on_labels: Callable[[list[dict[str, Any]]], None] = _forget
 
     def take(self, *, writer_lives: bool = True) -> Call | None:
-        """The next call; None where there is none yet."""
+        """The next call; None where there is none yet.
+
+        Raises:
+            CutError: the ring can't be read any more.
+        """
         while True:
+            self.reader.check()
             slot = self.reader.next(writer_lives=writer_lives)
             if slot is None:
                 return None

@@ -82,7 +82,7 @@ class Pipeline:
         self._order, self._label_sequence = before.order, before.label_sequence
         self._journal = journal
         self._sealed: Blobs = [*before.sealed, *before.open]
-        self._mark: Mark | None = None
+        self._mark = drain.mark
         self._next_s = 0.0
         drain.on_labels = self._take_labels
         self._now_s = 0.0
@@ -90,8 +90,13 @@ class Pipeline:
         """Gives what was measured on devices, of windows that ended by a time or of all."""
 
     def collect(self, now_s: float, *, everything: bool = False, writer_lives: bool = True) -> None:
-        """Turn what is in the ring into windows; spool what has ended, or ``everything``."""
+        """Turn what is in the ring into windows; spool what has ended, or ``everything``.
+
+        Raises:
+            CutError: the ring can't be read any more; see ``abandon``.
+        """
         self._now_s = now_s
+        self.drain.reader.check()
         labels = self.labels.calls  # those that come later may be of records that come later
         grace_s = min(GRACE_S, self._window_s / 10)
         for version, time_s, part in self.parts(now_s - grace_s, everything):
@@ -113,6 +118,16 @@ class Pipeline:
         sealed = float("inf") if everything else (now_s - grace_s) // self._window_s
         self._seal_labels(self.labels.take(labels, sealed))
         self._commit(now=everything)
+
+    def abandon(self, now_s: float) -> None:
+        """Without touching the ring: what was measured ends now, and what was not is ``torn``."""
+        self._now_s = now_s
+        self.recorder.drop("torn", max(1, self.drain.reader.after(self._mark)))
+        self._seal(self.recorder.close(now_s))
+        self._seal_labels(self.labels.take(self.labels.calls, float("inf")))
+        if self._journal is not None:
+            self._write_journal(self._mark)
+        self._spool()
 
     def ship(self) -> bool:
         """Send one request; whether there may be more to do at once."""
@@ -234,7 +249,7 @@ class Pipeline:
         if self._journal is None:
             return
         started = self._monotonic()
-        mark = self._mark or self.drain.mark
+        mark = self._mark
         is_new = bool(self._sealed) or mark.position != self.drain.reader.released
         if not is_new or (not now and not self._sealed and started < self._next_s):
             return
@@ -243,6 +258,7 @@ class Pipeline:
             # Nowhere to write open windows down: they end now, so that the ring can be given back.
             self._seal(self.recorder.close(self._now_s))
             pause_s = NO_JOURNAL_PAUSE_S
+        self.drain.reader.check()
         self.drain.reader.sequence = self.recorder.sequence
         self._spool()
         self.drain.release(mark)

@@ -24,6 +24,8 @@ from vigil.values.texts import as_metadata
 __all__ = ["Call", "Intake", "rows_of"]
 
 MOST_DEFERRED = 256
+WINDOWS_APART = 10**9
+"""Between the numbers of the windows of two rings of one boot: both may be read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,14 @@ class Intake:
         folder: where the ring is a file for a sidecar; None keeps it in this process.
         max_records, max_bytes: bounds of what waits.
         pictures: what is kept of whole images; as they are, small, where None.
+        former: the ring of this boot before, whose file is gone.
 
     Raises:
         OSError: the ring can't be made.
     """
+
+    number: int
+    _later_lock: threading.Lock
 
     def __init__(
         self,
@@ -57,11 +63,14 @@ class Intake:
         max_records: int,
         max_bytes: int,
         pictures: Pictures | None = None,
+        former: Intake | None = None,
     ) -> None:
+        self.number = number = 0 if former is None else former.number + 1
         if folder is None:
             memory = Memory.private(max_bytes)
         else:
-            memory = Memory.create(folder, max_bytes, identity)
+            first = number * WINDOWS_APART
+            memory = Memory.create(folder, max_bytes, identity, number=number, first_window=first)
         self.memory = memory
         self.writer = Writer(memory, max_records=max_records, max_bytes=max_bytes)
         self.max_records = max_records
@@ -73,8 +82,8 @@ class Intake:
         )
         self._pictures = None if pictures is None or pictures.is_plain else pictures
         self._shared = folder is not None
-        self._later: deque[_Later] = deque()
-        self._later_lock = threading.Lock()
+        self._later: deque[_Later] = deque() if former is None else former._later
+        self._later_lock = threading.Lock() if former is None else former._later_lock
 
     def put(
         self,

@@ -44,6 +44,9 @@ REASONS = (
     "no_consent",
     "corrupt",
     "truncated",
+    "no_ring",
+    "ring_gone",
+    "reentrant",
 )
 """Why records were not recorded; what has no place here is an ``error``."""
 REASON_AT = {reason: place for place, reason in enumerate(REASONS)}

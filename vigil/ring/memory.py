@@ -16,6 +16,10 @@ from vigil.ring.identity import Identity
 SUFFIX = ".ring"
 
 
+class CutError(WireError):
+    """The file of a ring became shorter: to touch what is missing would kill this process."""
+
+
 class Memory:
     """Mapped memory as bytes and as words.
 
@@ -24,8 +28,8 @@ class Memory:
         capacity: bytes of slots behind the header.
     """
 
-    def __init__(self, mapped: mmap.mmap, *, path: Path | None, lock: int | None) -> None:
-        self._mapped, self.path, self._lock = mapped, path, lock
+    def __init__(self, mapped: mmap.mmap, *, path: Path | None, file: int | None) -> None:
+        self._mapped, self.path, self._file = mapped, path, file
         self.bytes = memoryview(mapped)
         self.words = self.bytes.cast("Q")
         self.times = self.bytes.cast("d")
@@ -41,14 +45,26 @@ class Memory:
         capacity = rounded(capacity)
         mapped = mmap.mmap(-1, layout.HEADER_BYTES + capacity)
         _write_header(mapped, capacity, b"")  # nobody else asks whose it is
-        return cls(mapped, path=None, lock=None)
+        return cls(mapped, path=None, file=None)
 
     @classmethod
-    def create(cls, folder: Path, capacity: int, identity: Identity) -> Memory:
+    def create(
+        cls,
+        folder: Path,
+        capacity: int,
+        identity: Identity,
+        *,
+        number: int = 0,
+        first_window: int = 0,
+    ) -> Memory:
         """A file in ``folder`` under the name of the boot, locked while this process lives.
 
         All of its memory is taken now: a file system that were full later would kill the process
         with SIGBUS. The file gets its name last, so that no reader finds half a header.
+
+        Args:
+            number: which ring of its boot this is; each has a name of its own.
+            first_window: the number of the first window that is made of it.
 
         Raises:
             OSError: no such folder can be made, no room, no permission.
@@ -56,14 +72,14 @@ class Memory:
         """
         capacity = rounded(capacity)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{identity.boot}{SUFFIX}"
-        unfinished = folder / f".{identity.boot}.new"
+        name = f"{identity.boot}-{number}" if number else identity.boot
+        path, unfinished = folder / f"{name}{SUFFIX}", folder / f".{name}.new"
         descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         lock = None
         try:
             os.posix_fallocate(descriptor, 0, layout.HEADER_BYTES + capacity)
             mapped = mmap.mmap(descriptor, layout.HEADER_BYTES + capacity)
-            _write_header(mapped, capacity, identity.to_bytes())
+            _write_header(mapped, capacity, identity.to_bytes(), first_window)
             # A description of its own: the one that is mapped can't always be closed after a fork.
             lock = os.open(unfinished, os.O_RDWR | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,7 +92,7 @@ class Memory:
             raise
         finally:
             os.close(descriptor)
-        return cls(mapped, path=path, lock=lock)
+        return cls(mapped, path=path, file=lock)
 
     @classmethod
     def open(cls, path: Path) -> tuple[Memory, Identity]:
@@ -92,16 +108,19 @@ class Memory:
             if size < layout.HEADER_BYTES:
                 raise WireError(f"{path.name}: too short for a ring")
             mapped = mmap.mmap(descriptor, size)
-        finally:
+            try:
+                return cls._checked(mapped, size, path, descriptor)
+            except WireError:
+                mapped.close()
+                raise
+        except (OSError, ValueError, WireError):
             os.close(descriptor)
-        try:
-            return cls._checked(mapped, size, path)
-        except WireError:
-            mapped.close()
             raise
 
     @classmethod
-    def _checked(cls, mapped: mmap.mmap, size: int, path: Path) -> tuple[Memory, Identity]:
+    def _checked(
+        cls, mapped: mmap.mmap, size: int, path: Path, file: int
+    ) -> tuple[Memory, Identity]:
         found = [
             int.from_bytes(mapped[at * layout.WORD : (at + 1) * layout.WORD], sys.byteorder)
             for at in range(layout.IDENTITY_BYTES_AT + 1)
@@ -118,40 +137,40 @@ class Memory:
             raise WireError(f"{path.name}: a ring of another size than it says")
         at = layout.IDENTITY_AT
         identity = Identity.from_bytes(mapped[at : at + length])
-        return cls(mapped, path=path, lock=None), identity
+        return cls(mapped, path=path, file=file), identity
 
     @property
     def writer_lives(self) -> bool:
-        """Whether the process that writes here is alive: it holds a lock for as long."""
-        if self.path is None:
+        """Whether the process that writes here is alive, as a reader sees it: it holds a lock for
+        as long. That of the file, which may have lost its name."""
+        return self._file is None or is_locked(self._file)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is as long as it was."""
+        return self.path is None or self._mapped.size() >= layout.HEADER_BYTES + self.capacity
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a reader can still find the file, and all of it."""
+        if self._file is None:
             return True
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True  # who can't look must not take the ring away
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        found = os.fstat(self._file)
+        return found.st_nlink > 0 and found.st_size >= layout.HEADER_BYTES + self.capacity
 
     def __del__(self) -> None:
         # A tap that nobody closed must not seem to live on, nor keep its file.
-        lock = getattr(self, "_lock", None)
-        if lock is not None:
+        file = getattr(self, "_file", None)
+        if file is not None:
             with contextlib.suppress(OSError):
-                os.close(lock)
+                os.close(file)
 
     def let_go(self) -> None:
         """Give the lock and the mapping back. What others still look at stays mapped."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
+        file, self._file = self._file, None
+        if file is not None:
             with contextlib.suppress(OSError):
-                os.close(lock)
+                os.close(file)
         with contextlib.suppress(BufferError, ValueError):
             self.times.release()
             self.words.release()
@@ -159,12 +178,22 @@ class Memory:
             self._mapped.close()
 
 
+def is_locked(file: int) -> bool:
+    """Whether another has the lock of an open file; who can't tell says yes."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_UN)
+    except OSError:
+        return True
+    return False
+
+
 def rounded(capacity: int) -> int:
     """The capacity that a ring of at least so many bytes has."""
     return layout.aligned(max(capacity, layout.LEAST_CAPACITY))
 
 
-def _write_header(mapped: mmap.mmap, capacity: int, blob: bytes) -> None:
+def _write_header(mapped: mmap.mmap, capacity: int, blob: bytes, first_window: int = 0) -> None:
     if len(blob) > layout.MOST_IDENTITY_BYTES:
         raise ValueError(f"a ring holds names of {layout.MOST_IDENTITY_BYTES} bytes")
     mapped[layout.IDENTITY_AT : layout.IDENTITY_AT + len(blob)] = blob
@@ -172,6 +201,7 @@ def _write_header(mapped: mmap.mmap, capacity: int, blob: bytes) -> None:
         (layout.CAPACITY_AT, capacity),
         (layout.PID_AT, os.getpid()),
         (layout.IDENTITY_BYTES_AT, len(blob)),
+        (layout.WINDOWS, first_window),
         (layout.FORMAT_AT, layout.FORMAT),
         (layout.MAGIC_AT, layout.MAGIC),
     ):

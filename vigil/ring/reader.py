@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vigil.ring import layout
 from vigil.ring.mark import Mark
-from vigil.ring.memory import Memory
+from vigil.ring.memory import CutError, Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,27 @@ class Reader:
         self.released = int(self._words[layout.TAIL])
         self.mark = Mark(self.released, int(self._words[layout.RECORDS_OUT]))
         self.torn = 0
+        self._written = 0
         self._seen = [0] * len(layout.REASONS)
         if self.released < position <= self._words[layout.HEAD]:
             while self.mark.position < position and self._pass() is not None:
                 pass
             self.release(self.mark)
+
+    def check(self) -> None:
+        """Before the ring is touched. A file that is cut shorter at the very moment in which it is
+        read still kills this process: what can be touched is known only just before.
+
+        Raises:
+            CutError: it is shorter than it was.
+        """
+        if not self.memory.is_whole:
+            raise CutError("the file of a ring was cut shorter")
+        self._written = int(self._words[layout.RECORDS_IN])
+
+    def after(self, mark: Mark) -> int:
+        """How many records lay behind a mark when the ring was checked last."""
+        return min(max(0, self._written - mark.records), self.memory.capacity)
 
     def begin(self) -> None:
         """Tell the writer that another reader began: what it knew of the old one is past."""

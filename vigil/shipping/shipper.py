@@ -32,7 +32,8 @@ class Shipper:
     once.
 
     ``counts``: windows by the status of their receipt, ``labels`` sent, ``labels_rejected`` and
-    ``failures``.
+    ``failures``. ``last_error``: what went wrong last, and ``problem``, its name; "" when it went
+    well.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Shipper:
         self._failed = 0
         self._alone = 0
         self.next_s = 0.0
-        self.last_error = ""
+        self.last_error = self.problem = ""
         self.counts: Counter[str] = Counter()
 
     def step(self, now_s: float) -> bool:
@@ -72,7 +73,7 @@ class Shipper:
                 self._windows(entries, blobs)
         except TransportError as error:
             return self._refused(entries, error, now_s)
-        self._failed, self.next_s, self.last_error = 0, 0.0, ""
+        self._failed, self.next_s, self.last_error, self.problem = 0, 0.0, "", ""
         self._alone = max(0, self._alone - 1)
         return True
 
@@ -135,7 +136,7 @@ class Shipper:
         self._spool.remove(entry)
 
     def _refused(self, entries: list[Entry], error: TransportError, now_s: float) -> bool:
-        self.last_error = str(error)
+        self.last_error, self.problem = str(error), error.reason
         if error.permanent and len(entries) > 1:
             # One of them may be at fault: send each alone, so that the others are not lost with it.
             self._alone = len(entries)

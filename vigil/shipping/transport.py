@@ -129,7 +129,9 @@ class HttpTransport:
                 if path.startswith(RULERS) and status in (200, 404):
                     self.policy = response.getheader(POLICY_HEADER, "{}")
         except (OSError, http.client.HTTPException) as error:
-            raise TransportError(f"{where}: {type(error).__name__}: {error}") from None
+            raise TransportError(
+                f"{where}: {type(error).__name__}: {error}", reason="unreachable"
+            ) from None
         finally:
             connection.close()
         if response.length and len(reply) <= MAX_REPLY_BYTES:
@@ -143,7 +145,12 @@ class HttpTransport:
             raise _NotThereError(text, permanent=True)
         # A wrong token can be put right without a restart of the service, so it is tried again.
         permanent = 400 <= status < 500 and status not in (401, 403, 404, 408, 425, 429)
-        raise TransportError(text, permanent=permanent, retry_after_s=retry_after(wait, time.time))
+        raise TransportError(
+            text,
+            permanent=permanent,
+            retry_after_s=retry_after(wait, time.time),
+            reason=f"http_{status}",
+        )
 
 
 class _NotThereError(TransportError):
