@@ -15,6 +15,7 @@ _NAMES = {
     "embedding_whitened": "embeddings (whitened)",
     "embedding_distance": "distance to the training images",
     "predicted_class": "mix of predicted classes",
+    "lost_class": "a class that is predicted less",
     "clipping": "share of black or white pixels",
     "calibration": "calibration error",
 }
@@ -122,6 +123,8 @@ def _moved(finding: Finding) -> str:
         return f"{name} {verb} unlike anything in the baseline"
     if effect is not None and finding.signal == "latency_s":
         return f"p99 latency is {_seconds(effect.value)} over its objective"
+    if effect is not None and finding.signal == "lost_class":
+        return f"{percent(effect.value)} {effect.unit} is gone"
     if effect is not None and finding.signal == "accuracy":
         return f"accuracy fell by {_points(effect.value)}"
     if effect is not None and finding.signal == "calibration":
@@ -145,6 +148,9 @@ def _extent(finding: Finding, effect: Effect) -> str:
     if finding.signal in ("accuracy", "calibration"):
         tolerated = _points(effect.tolerance)
         return f"{100 * effect.low:.0f} to {100 * effect.high:.0f}, tolerated {tolerated}"
+    if finding.signal == "lost_class":
+        low, high = percent(max(0.0, effect.low)), percent(min(1.0, effect.high))
+        return f"{low.removesuffix('%')} to {high}, tolerated {percent(effect.tolerance)}"
     signal = signal_of(finding.signal)
     if signal is not None and signal.form is SignalForm.VECTOR and not finding.novel:
         return f"by {effect.value:.2f} MMD, tolerated {effect.tolerance:.2f}"

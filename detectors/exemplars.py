@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.catalogue import EMBEDDING, PREDICTED_CLASS, base_of
+from vigil.catalogue import EMBEDDING, LOST_CLASS, PREDICTED_CLASS, base_of
 from vigil.measuring.columns import sample_values
 from vigil.windows.ruler import Projection
 from vigil.windows.sample import Sample
@@ -63,7 +63,7 @@ def exemplars(
         return ()
     if signal == EMBEDDING.name:
         contribution, values = _embeddings(sample, reference, projection), None
-    elif signal == PREDICTED_CLASS.name:
+    elif signal in (PREDICTED_CLASS.name, LOST_CLASS.name):
         contribution = _classes(sample, reference)
         values = sample.prediction.astype(np.float64)
     else:

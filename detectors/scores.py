@@ -25,6 +25,7 @@ from vigil.catalogue import (
     CALIBRATION,
     EMBEDDING,
     EMBEDDING_WHITENED,
+    LOST_CLASS,
     PREDICTED_CLASS,
     spread_of,
 )
@@ -162,6 +163,14 @@ def _columns(frame: Frame) -> list[_Column]:
             frame.novel,
             (own.score, own.noise, own.records),
             (wide.score, wide.noise, wide.records),
+        )
+    )
+    columns.append(
+        _choose(
+            LOST_CLASS.name,
+            frame.novel,
+            (own.loss.score, own.loss.noise, own.loss.records),
+            (wide.loss.score, wide.loss.noise, wide.loss.records),
         )
     )
     near, far = vector_statistics(frame, whole=False), vector_statistics(frame, whole=True)

@@ -120,6 +120,16 @@ PREDICTED_CLASS = _other(
     0.15,
     "the class with the largest probability; of each label, box or mask where there are several",
 )
+LOST_CLASS = _other(
+    "lost_class",
+    SignalKind.PREDICTION,
+    SignalForm.CATEGORY,
+    "share of a class",
+    1.0,
+    Harm.HIGHER,
+    0.5,
+    "how much of its usual share the class lost that lost most: a class that is predicted no more",
+)
 EMBEDDING = _other(
     "embedding",
     SignalKind.EMBEDDING,
@@ -164,7 +174,7 @@ CALIBRATION = _other(
 SCALAR_NAMES: tuple[str, ...] = TASK_SIGNALS["classification"]
 """Of a classifier."""
 SCALARS: tuple[Signal, ...] = tuple(DECLARED[name] for name in SCALAR_NAMES)
-_OTHERS = (PREDICTED_CLASS, EMBEDDING, EMBEDDING_WHITENED, ACCURACY, CALIBRATION)
+_OTHERS = (PREDICTED_CLASS, LOST_CLASS, EMBEDDING, EMBEDDING_WHITENED, ACCURACY, CALIBRATION)
 _BY_TASK = (DECLARED[name] for names in TASK_SIGNALS.values() for name in names)
 CATALOGUE: dict[str, Signal] = {
     one.name: one for one in (*SCALARS, *_OTHERS, *_BY_TASK, *map(DECLARED.__getitem__, ON_REQUEST))

@@ -49,7 +49,7 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
     ("brightness", Fault(name="shift 5 sigma", shift=5.0)),
     ("brightness_spread", Fault(name="spread x 1.5", spread=1.5)),
     ("sharpness", Fault(name="shift 1 sigma, heavy tails", shift=1.0)),
-    ("predicted_class", Fault(name="a class drops out", lost=1.0)),
+    ("lost_class", Fault(name="a class drops out", lost=1.0)),
     ("embedding", Fault(name="a cluster appears (20 %)", cluster=0.2)),
     ("calibration", Fault(name="ECE + 0.05", gap=0.05)),
     ("latency_s", Fault(name="latency + 20 %", slower=0.2)),
@@ -91,8 +91,12 @@ class Warm:
 
 
 def with_labels(traffic: Traffic) -> Traffic:
-    """The same traffic, watched for calibration and for spread too."""
-    more = [("calibration", "calibration"), ("brightness_spread", "normal:spread")]
+    """The same traffic, watched for calibration, for spread and for lost classes too."""
+    more = [
+        ("calibration", "calibration"),
+        ("brightness_spread", "normal:spread"),
+        ("lost_class", "classes:lost"),
+    ]
     return replace(traffic, signals=(*traffic.signals, *more))
 
 

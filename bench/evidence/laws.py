@@ -3,9 +3,9 @@
 A scene's bin is drawn from the record's law shifted by mu; its counts are multinomial over the
 baseline's 64 quantile bins (or 10 classes), each scene counts ``frames`` times, and the score and
 its stated noise are the product's formulas (``detectors.statistics``) against a baseline so large
-that it counts as exact. ``law:spread`` is the stream of the spread; other kinds with a colon have
-steadier scores (``STEADY``), for comparison. For the embedding, d is Gaussian in the kernel's
-leading directions.
+that it counts as exact. ``law:spread`` is the stream of the spread, ``classes:lost`` that of the
+class that lost most; other kinds with a colon have steadier scores (``STEADY``), for comparison.
+For the embedding, d is Gaussian in the kernel's leading directions.
 
 Healthy traffic needs 10^9 of them: ``Bank`` tabulates true draws over a grid of mu (step 0.025) and
 all sizes, and healthy scores are drawn from the table. Faults are always drawn afresh.
@@ -26,6 +26,7 @@ from scipy.stats import t as student
 
 from bench.evidence.traffic import KINDS, SIZES, Block, Traffic, spreads, steady
 from detectors.ranks import ranks_of
+from detectors.statistics.category import LARGEST_SPREAD, largest_loss
 from detectors.statistics.outcome import squared_calibration
 from detectors.statistics.spread import FAR, REMOVED, SURELY
 
@@ -165,6 +166,11 @@ def score_of_counts(kind: str, counts: NDArray[np.int64]) -> Floats:
     is none), or a steadier one (see ``STEADY``)."""
     n = np.maximum(counts.sum(axis=1), 1)
     kind, _, watched = kind.partition(":")
+    if watched == "lost":
+        size = n.astype(np.float64)
+        return largest_loss(
+            counts.astype(np.float64), size[:, None] * CLASSES, size, np.full(len(n), np.inf)
+        ).score
     if watched and kind == "classes":
         return np.asarray(counts @ ORDER / n)
     if watched == "spread":
@@ -190,6 +196,8 @@ def noise(kind: str, records: Floats) -> Floats:
         freedom, doubled = RANKS.square_variance[0, 0], RANKS.variance[0, 0] ** 2
         sums = (n - 2.0 * REMOVED) * freedom + 2.0 * REMOVED**2 * doubled
         return np.asarray(np.sqrt(np.maximum(sums, 0.0) + 0.25) / n)
+    if watched == "lost":
+        return np.asarray(0.5 * LARGEST_SPREAD / np.sqrt(n))
     if watched:
         return np.asarray(np.sqrt((SPECTRUM[0] if kind == "embedding" else 1.0) / n))
     if kind == "classes":

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from detectors.evidence.engine import FleetEvidence
 from monitor.checks.recent import Family
 from monitor.store.tables import CoverageRow
-from vigil.catalogue import ACCURACY, CALIBRATION, signal_of
+from vigil.catalogue import ACCURACY, CALIBRATION, LOST_CLASS, signal_of
 from vigil.types import SignalForm
 
 EVERY_TICKS = 30
@@ -53,6 +53,8 @@ def unit_of(signal: str) -> str:
     """What a stream's score is measured in."""
     if signal in (ACCURACY.name, CALIBRATION.name):
         return "of accuracy" if signal == ACCURACY.name else "squared ECE"
+    if signal == LOST_CLASS.name:
+        return "of a root share"
     known = signal_of(signal)
     form = known.form if known else SignalForm.SCALAR
     return {

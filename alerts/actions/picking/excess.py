@@ -21,7 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.actions.picking.novelty import distances
-from vigil.catalogue import EMBEDDING, EMBEDDING_WHITENED, PREDICTED_CLASS, base_of
+from vigil.catalogue import (
+    EMBEDDING,
+    EMBEDDING_WHITENED,
+    LOST_CLASS,
+    PREDICTED_CLASS,
+    base_of,
+)
 from vigil.measuring.columns import sample_values
 from vigil.windows.sample import Sample
 
@@ -49,7 +55,7 @@ def excess_of(
         if name in (EMBEDDING.name, EMBEDDING_WHITENED.name):
             if len(reference) > NEIGHBOURS and points.shape[1]:
                 found.append(_near(points, reference))
-        elif name == PREDICTED_CLASS.name:
+        elif name in (PREDICTED_CLASS.name, LOST_CLASS.name):
             found.append(_binned(sample.prediction, baseline.prediction, classes=True))
         else:
             mine, theirs = sample_values(sample, name), sample_values(baseline, name)

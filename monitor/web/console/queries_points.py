@@ -22,6 +22,7 @@ from dashboards.console.readmodels import (
 from monitor.store.tables import SignalPointRow, VerdictRow
 from monitor.web.console.needs import Target
 from vigil.catalogue import (
+    LOST_CLASS,
     PREDICTED_CLASS,
     base_of,
     in_order,
@@ -35,6 +36,9 @@ from vigil.windows.summary import MOMENT_UNIT, membership
 
 MOST_POINTS = 360
 MOST_SLICES = 32
+
+BY_CLASS = (PREDICTED_CLASS.name, LOST_CLASS.name)
+"""They count what is predicted, which may be several things a record."""
 
 Stream = tuple[str, str]  # slice, signal
 
@@ -198,7 +202,7 @@ def table_of(
         levels = [cell.level for cell in cells if cell]
         most = max((cell.evidence or 0.0 for cell in cells if cell), default=0.0)
         # Boxes, and the classes of several things a record, have numbers of their own.
-        plain = [v for n, v in row.items() if n != PREDICTED_CLASS.name and not is_per_box(n)]
+        plain = [v for n, v in row.items() if n not in BY_CLASS and not is_per_box(n)]
         values_of = plain or list(row.values())
         records = max((point_of(datetime.min, v).records for v in values_of), default=0)
         rank = (
