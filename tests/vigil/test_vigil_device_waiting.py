@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from vigil_devices import Both, assert_same, tensors_of
+from vigil_devices import Both, NoWaiting, assert_same, tensors_of
 from vigil_records import CLASSES, DIMENSION, START, arrays
 
 from vigil.catalogue import SCALAR_NAMES
@@ -17,43 +16,6 @@ from vigil.device.block import BLOCK_RECORDS
 from vigil.device.call import DeviceCall
 from vigil.device.lane import CudaLane, HostLane
 from vigil.windows.part import Part
-
-
-class NoWaiting(TorchDispatchMode):
-    """Refuses what would make the host wait for a GPU: reading a value, a result whose size
-    depends on values, and copies to the host other than into the memory that the lane gave."""
-
-    DEPENDENT = (
-        "_local_scalar_dense",
-        "item",
-        "nonzero",
-        "masked_select",
-        "unique",
-        "bincount",
-        "is_nonzero",
-        "equal",
-        "_unique2",
-        "unique_consecutive",
-        "unique_dim",
-        "repeat_interleave",
-        "histc",
-        "_to_cpu",
-    )
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ops: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        self.ops[name] += 1
-        if name in self.DEPENDENT:
-            raise AssertionError(f"{name} waits for the device")
-        if name in ("index", "index_put", "index_put_"):
-            assert all(i is None or i.dtype != torch.bool for i in args[1]), (
-                "a mask has no fixed size"
-            )
-        return func(*args, **(kwargs or {}))
 
 
 def test_nothing_between_windows_would_wait_for_a_device():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from vigil_records import START, a_ruler, arrays
 
 from vigil.device.call import DeviceCall
@@ -23,6 +25,46 @@ def tensors_of(given: dict[str, Any]) -> dict[str, Any]:
     """The arrays that ``record`` takes apart, as tensors; they leave ``given``."""
     arrays_of = {name: given.pop(name) for name in TENSORS}
     return {name: None if one is None else torch.tensor(one) for name, one in arrays_of.items()}
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what would make the host wait for a GPU: reading a value, a result whose size
+    depends on values, and copies to the host other than into the memory that the lane gave."""
+
+    DEPENDENT = (
+        "_local_scalar_dense",
+        "item",
+        "nonzero",
+        "masked_select",
+        "unique",
+        "bincount",
+        "is_nonzero",
+        "equal",
+        "_unique2",
+        "unique_consecutive",
+        "unique_dim",
+        "repeat_interleave",
+        "histc",
+        "_to_cpu",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ops: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        self.ops[name] += 1
+        if name in self.DEPENDENT:
+            raise AssertionError(f"{name} waits for the device")
+        if name in ("index", "index_put", "index_put_"):
+            assert all(i is None or i.dtype != torch.bool for i in args[1]), (
+                "a mask has no fixed size"
+            )
+            assert all(i is None or i.device == args[0].device for i in args[1]), (
+                "an index from the host is waited for"
+            )
+        return func(*args, **(kwargs or {}))
 
 
 class Both:

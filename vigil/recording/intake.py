@@ -13,12 +13,14 @@ from typing import Any
 from vigil.errors import ShapeError
 from vigil.measuring.picks import Make, Picker
 from vigil.privacy.pictures import Pictures
+from vigil.privacy.rows import arrived, has_remote_boxes
 from vigil.ring import layout
 from vigil.ring.calls import Call, rows_of
 from vigil.ring.encode import Encoder, RemoteError, is_remote
 from vigil.ring.identity import Identity
 from vigil.ring.memory import Memory
 from vigil.ring.writer import Writer
+from vigil.values.tensors import is_capturing
 from vigil.values.texts import as_metadata
 
 __all__ = ["Call", "Intake", "rows_of"]
@@ -129,7 +131,7 @@ class Intake:
             try:
                 for event in call.events:
                     event.synchronize()
-                self._write(call.arguments, *call.rest)
+                self._write(arrived(call.arguments), *call.rest)
             except ShapeError:
                 self.writer.lose("bad_shape", call.n)
             except Exception:
@@ -148,10 +150,10 @@ class Intake:
         try:
             self.memory.bytes[start : start + len(blob)] = blob
             self.memory.words[(at >> 3) + layout.LENGTHS] = len(blob) << 32
+            self.writer.commit(at)
         except BaseException:
             self.writer.abandon(at)
             raise
-        self.writer.commit(at)
         return True
 
     def close(self) -> None:
@@ -175,7 +177,7 @@ class Intake:
     ) -> bool:
         images = arguments.get("images")
         if images is not None and (self._picker or self._pictures):
-            if is_remote(images):
+            if is_remote(images) or has_remote_boxes(arguments):
                 raise RemoteError
             key = version, int(self.memory.words[layout.READER])
             arguments = self._pictured(arguments, metadata, n, first, ids, time_s, key)
@@ -191,10 +193,11 @@ class Intake:
             self.memory.times[word + layout.TIME] = time_s
             words[word + layout.LENGTHS] = len(form.head) << 32 | len(texts)
             self._encoder.write(load, form, texts, self.memory.bytes, at)
+            self.writer.commit(at)
         except BaseException:
+            # A signal's too: a slot that stays open would be waited for as long as we live.
             self.writer.abandon(at)
             raise
-        self.writer.commit(at)
         return True
 
     def _pictured(
@@ -232,6 +235,9 @@ class Intake:
         return arguments | kept_small
 
     def _defer(self, arguments: dict[str, Any], rest: tuple[Any, ...], n: int) -> bool:
+        if is_capturing():  # nothing is inferred now, and a copy would spoil the graph
+            self.writer.lose("capturing", n)
+            return False
         if len(self._later) >= MOST_DEFERRED:
             self.writer.lose("queue_full", n)
             return False

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vigil.recording.inference import Records
+from vigil.values.tensors import is_capturing
 
 
 class Watched:
@@ -74,7 +75,7 @@ class Watched:
         self._traced = self._mine.embedding = None
         if not self._tap.enabled or module.training:
             return
-        if _is_capturing():
+        if is_capturing():
             self.capturing += 1
             return
         try:
@@ -144,8 +145,3 @@ def _outside(hook: Callable[..., None]) -> Callable[..., None]:
     """The hook, never compiled: where a caller compiles the whole, it breaks the graph here."""
     disabled: Callable[..., None] = sys.modules["torch"].compiler.disable(hook)
     return disabled
-
-
-def _is_capturing() -> bool:
-    cuda = sys.modules["torch"].cuda
-    return bool(cuda.is_available() and cuda.is_current_stream_capturing())

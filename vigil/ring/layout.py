@@ -47,6 +47,7 @@ REASONS = (
     "no_ring",
     "ring_gone",
     "reentrant",
+    "capturing",
 )
 """Why records were not recorded; what has no place here is an ``error``."""
 REASON_AT = {reason: place for place, reason in enumerate(REASONS)}
