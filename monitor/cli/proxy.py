@@ -135,7 +135,7 @@ def proxy(
         float, typer.Option("--connect-s", min=0.1, help="How long a connection upstream may take.")
     ] = 5.0,
     max_body_mb: Annotated[
-        int, typer.Option("--max-body-mb", min=1, help="Larger messages pass unrecorded.")
+        int, typer.Option("--max-body-mb", min=1, max=1024, help="Larger messages pass unrecorded.")
     ] = 64,
     max_held_mb: Annotated[
         int,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 
 class Budget:
@@ -28,18 +29,23 @@ class Budget:
             self.used -= size
 
 
+_SMALL = 4096
+Part = memoryview | bytearray
+
+
 class Body:
-    """The bytes of one message, as views on what came from the socket: nothing is copied.
+    """The bytes of one message, as views on what came from the socket. Copied are only small parts,
+    and those of a piece that is mostly something else: a view would hold all of the piece.
 
     ``lost`` says why it is not kept, such as ``too_large``; "" where it is.
     """
 
-    __slots__ = ("_budget", "_most", "lost", "parts", "size")
+    __slots__ = ("_beside", "_budget", "_most", "lost", "parts", "size")
 
     def __init__(self, budget: Budget, most: int, *, kept: bool) -> None:
         self._budget, self._most = budget, most
-        self.parts: list[memoryview] = []
-        self.size = 0
+        self.parts: list[Part] = []
+        self.size = self._beside = 0
         self.lost = "" if kept else "not_wanted"
 
     def add(self, part: memoryview) -> None:
@@ -51,7 +57,23 @@ class Body:
             self.drop("overload")
         else:
             self.size += len(part)
+            self._append(part)
+
+    def _append(self, part: memoryview) -> None:
+        piece: Any = part.obj
+        if len(part) >= _SMALL and 2 * len(part) >= len(piece):
             self.parts.append(part)
+        elif self.parts and isinstance(self.parts[-1], bytearray):
+            self.parts[-1] += part
+        else:
+            self.parts.append(bytearray(part))
+
+    def hold(self, size: int) -> bool:
+        """Take room for what is kept beside the bytes, such as headers; whether there is any."""
+        if not self._budget.take(size):
+            return False
+        self._beside += size
+        return True
 
     def drop(self, why: str) -> None:
         """Keep nothing of it."""
@@ -59,8 +81,8 @@ class Body:
         self.release()
 
     def release(self) -> None:
-        self._budget.give(self.size)
-        self.parts, self.size = [], 0
+        self._budget.give(self.size + self._beside)
+        self.parts, self.size, self._beside = [], 0, 0
 
 
 NewBody = Callable[[bool], Body]

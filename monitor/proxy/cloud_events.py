@@ -1,13 +1,15 @@
 """CloudEvents of KServe's payload logger: requests and responses as events of their own.
 
 Read in binary mode (attributes in ``ce-`` headers), structured mode, and batches of it (CloudEvents
-1.0, HTTP binding). A request and a response belong together by the event's id.
+1.0, HTTP binding). A request and a response belong together by the event's id, and by whose logger
+sent it: services that call each other may pass one id on.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import threading
 from collections import Counter, OrderedDict
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from monitor.proxy.json_text import parsed
 from vigil.errors import WireError
 
 REQUEST, RESPONSE = "request", "response"
@@ -23,15 +26,23 @@ _TYPES = {
     "org.kubeflow.serving.inference.request": REQUEST,
     "org.kubeflow.serving.inference.response": RESPONSE,
 }
-_MOST_KNOWN = 10_000
+_MOST_WAITING = 10_000
+_MOST_KNOWN = 100_000
+_MOST_TEXT = 1024
+_OVERHEAD = 1024
+_WHOSE = ("inferenceservicename", "namespace", "component", "endpoint")
 _HEADERS = ("inference-header-content-length", "content-encoding")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """One half of a call. ``time_s``: when it says it was made, None where it does not."""
+    """One half of a call.
 
-    id: str
+    ``id``: of the call, with whose it is; it means nothing else. ``time_s``: when the event says
+    that it was made, None where it does not.
+    """
+
+    id: bytes
     half: str
     service: str
     time_s: float | None
@@ -48,34 +59,46 @@ class Joined:
 
     @property
     def latency_s(self) -> float | None:
-        """Between the two events; None where either has no time."""
+        """Between the two events; None where either has no time, or their clocks differ."""
         if self.request.time_s is None or self.response.time_s is None:
             return None
-        return max(0.0, self.response.time_s - self.request.time_s)
+        between_s = self.response.time_s - self.request.time_s
+        return between_s if between_s >= 0 else None
 
 
-def read(headers: Mapping[str, str], body: bytes) -> list[Event]:
+def read(headers: Mapping[str, str], body: bytes) -> list[Event | WireError]:
     """The events of one POST; events of other types are left out.
 
     Args:
         headers: names in lower case.
 
+    Returns:
+        Events; of a batch also what is wrong with those that are none, for the others are good.
+
     Raises:
         WireError: no CloudEvent.
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    found: list[Event | WireError | None]
     if kind == "application/cloudevents+json":
-        found = [_structured(_json(body))]
+        found = [_structured(parsed(body))]
     elif kind == "application/cloudevents-batch+json":
-        listed = _json(body)
+        listed = parsed(body)
         if not isinstance(listed, list):
             raise WireError("a batch of CloudEvents: expected a list")
-        found = [_structured(one) for one in listed]
+        found = [_of_batch(one) for one in listed]
     else:
         attributes = {k[3:]: v for k, v in headers.items() if k.startswith("ce-")}
         plain = {name: headers[name] for name in _HEADERS if name in headers}
         found = [_event(attributes, plain, body)]
     return [event for event in found if event is not None]
+
+
+def _of_batch(plain: Any) -> Event | WireError | None:
+    try:
+        return _structured(plain)
+    except WireError as error:
+        return error
 
 
 def _structured(plain: Any) -> Event | None:
@@ -87,7 +110,7 @@ def _structured(plain: Any) -> Event | None:
         except (binascii.Error, TypeError, ValueError):
             raise WireError("a CloudEvent: data_base64 is not base64") from None
     elif isinstance(plain.get("data"), str):
-        data = plain["data"].encode()
+        data = plain["data"].encode("utf-8", "replace")
     else:
         data = json.dumps(plain.get("data")).encode()
     attributes = {str(k).lower(): v for k, v in plain.items() if isinstance(v, str)}
@@ -98,11 +121,14 @@ def _event(attributes: Mapping[str, str], headers: Mapping[str, str], data: byte
     for name in ("id", "type", "source", "specversion"):
         if not attributes.get(name):
             raise WireError(f"a CloudEvent: no {name}")
+    named = [attributes["id"], *(attributes.get(name, "") for name in _WHOSE)]
+    if any(len(text) > _MOST_TEXT for text in named):
+        raise WireError(f"a CloudEvent: a name of more than {_MOST_TEXT} characters")
     half = _TYPES.get(attributes["type"])
     if half is None:
         return None
     return Event(
-        id=attributes["id"],
+        id=hashlib.sha256(json.dumps(named).encode()).digest(),
         half=half,
         service=attributes.get("inferenceservicename", ""),
         time_s=_time_s(attributes.get("time", "")),
@@ -116,7 +142,7 @@ class Halves:
 
     Args:
         wait_s: how long a half waits for the other.
-        most_bytes: of data that waits; the oldest halves go first.
+        most_bytes: of what waits; the oldest halves go first.
         counts: ``duplicate`` halves, ``request_missing`` and ``response_missing`` calls.
     """
 
@@ -124,9 +150,9 @@ class Halves:
         self, counts: Counter[str], *, wait_s: float, most_bytes: int = 128 * 2**20
     ) -> None:
         self._counts, self._wait_s, self._most_bytes = counts, wait_s, most_bytes
-        self._waiting: OrderedDict[str, tuple[float, Event]] = OrderedDict()
+        self._waiting: OrderedDict[bytes, tuple[float, Event]] = OrderedDict()
         self._bytes = 0
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -150,8 +176,8 @@ class Halves:
             return None
         if waiting is None:
             self._waiting[event.id] = (now_s, event)
-            self._bytes += len(event.data)
-            while self._bytes > self._most_bytes or len(self._waiting) > _MOST_KNOWN:
+            self._bytes += _size(event)
+            while self._bytes > self._most_bytes or len(self._waiting) > _MOST_WAITING:
                 self._give_up()
             return None
         other = self._forget(event.id)
@@ -173,17 +199,15 @@ class Halves:
         half = self._forget(next(iter(self._waiting))).half
         self._counts["response_missing" if half == REQUEST else "request_missing"] += 1
 
-    def _forget(self, name: str) -> Event:
+    def _forget(self, name: bytes) -> Event:
         _, event = self._waiting.pop(name)
-        self._bytes -= len(event.data)
+        self._bytes -= _size(event)
         return event
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise WireError(f"a CloudEvent: not JSON: {error}") from None
+def _size(event: Event) -> int:
+    """What it takes to keep it, bytes."""
+    return _OVERHEAD + len(event.data) + sum(map(len, event.headers.values()))
 
 
 def _time_s(text: str) -> float | None:

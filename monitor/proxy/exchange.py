@@ -42,13 +42,19 @@ class Exchange:
     time_s: float
     latency_s: float
 
-    @property
-    def size(self) -> int:
-        return self.request.size + self.response.size
+    def hold(self) -> bool:
+        """Take room for all that it holds beside the bodies; whether there is any."""
+        texts = [self.path]
+        for headers in (self.request_headers, self.response_headers):
+            texts += [*headers, *headers.values()]
+        return self.request.hold(_OVERHEAD + 2 * sum(map(len, texts)))
 
     def release(self) -> None:
         self.request.release()
         self.response.release()
+
+
+_OVERHEAD = 2048
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,4 +83,13 @@ class Watching:
             self.counts[lost] += 1
             exchange.release()
         else:
+            self.hand_on(exchange)
+
+    def hand_on(self, exchange: Exchange) -> bool:
+        """Towards the recording process, if there is room; whether there is."""
+        if exchange.hold():
             self.deliver(exchange)
+            return True
+        self.counts["overload"] += 1
+        exchange.release()
+        return False

@@ -13,8 +13,11 @@ from monitor.proxy.body import Body
 
 HEAD_LIMIT = 64 * 1024
 _LINE_LIMIT = 1024
+MOST_STEPS = 16_384
+"""In one piece from the socket. Heads and chunks of few bytes take more time to read than to
+forward, and other connections wait for that."""
 
-
+_STATUS = re.compile(r"[0-9]{3}")
 _DECIMAL = re.compile(r"[0-9]{1,18}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
 """Digits alone: a size below zero would never be used up."""
@@ -36,6 +39,11 @@ class Message:
     body: Body
     began_s: float
     ended_s: float = 0.0
+
+    @property
+    def is_old(self) -> bool:
+        """Of a request: whether it is HTTP/1.0, where a connection is for one of them."""
+        return self.line[-1] == "HTTP/1.0"
 
     @property
     def status(self) -> int:
@@ -73,8 +81,12 @@ class MessageReader:
         """
         self._now_s = now_s
         view = memoryview(data)
-        while view:
+        for _ in range(MOST_STEPS):
+            if not view:
+                return
             view = self._step(view)
+        if view:
+            raise UnreadableError("too many small parts")
 
     def closed(self, now_s: float) -> bool:
         """The other side sends no more; whether that is fine here."""
@@ -108,13 +120,15 @@ class MessageReader:
         wanted = words[-1] if self._is_request else words[0]
         if len(words) < 2 or not wanted.startswith("HTTP/1."):
             raise UnreadableError("not a line of HTTP/1")
-        headers: dict[str, str] = {}
+        if not self._is_request and not _STATUS.fullmatch(words[1]):
+            raise UnreadableError("a status that is no number")
+        listed: dict[str, list[str]] = {}
         for line in lines:
             name, colon, value = line.partition(":")
             if not colon:
                 raise UnreadableError("a header without a colon")
-            name, value = name.strip().lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            listed.setdefault(name.strip().lower(), []).append(value.strip())
+        headers = {name: ", ".join(values) for name, values in listed.items()}
         if not self._is_request and words[1].startswith("1"):
             self._interim(words[1])
             return

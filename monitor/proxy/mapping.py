@@ -17,6 +17,10 @@ _OF_ONE = {"images": 3, "embeddings": 1, "outputs": 1, "masks": 2}
 """Dimensions that one record has: a tensor of so many comes without a batch dimension."""
 
 
+MOST_RECORDS = 100_000
+"""Of one call, as a tap takes them. A tensor of no size may say that it has any number of rows."""
+
+
 def arguments(call: Call, uses: tuple[TensorUse, ...]) -> tuple[int, dict[str, Any]]:
     """How many records the call holds, and the arguments of ``Tap.record``.
 
@@ -190,4 +194,7 @@ def _records(found: Mapping[TensorUse, Array]) -> int:
     if len(set(sizes.values())) > 1:
         text = ", ".join(f"{name}: {size}" for name, size in sizes.items())
         raise ShapeError("tensors", expected="one number of records", found=text)
-    return next(iter(sizes.values()), 1)
+    n = next(iter(sizes.values()), 1)
+    if n > MOST_RECORDS:
+        raise ShapeError("tensors", expected=f"at most {MOST_RECORDS} records", found=str(n))
+    return n

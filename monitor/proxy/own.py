@@ -41,6 +41,7 @@ class Own(asyncio.Protocol):
     ) -> None:
         self._watching, self._health, self._metrics = watching, health, metrics
         self._reader = MessageReader(is_request=True, start=self._started, done=self._done)
+        self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -51,7 +52,16 @@ class Own(asyncio.Protocol):
         self._idle.cancel()
         self._reader.closed(0.0)
 
+    def pause_writing(self) -> None:
+        """Who does not read its answers asks no more."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def data_received(self, data: bytes) -> None:
+        self._answered = False
         try:
             self._reader.feed(data, self._watching.now_s())
         except UnreadableError as error:
@@ -64,6 +74,10 @@ class Own(asyncio.Protocol):
         return self._watching.new_body(line[0] == "POST"), True
 
     def _done(self, message: Message) -> None:
+        if self._answered:
+            message.body.release()
+            raise UnreadableError("one request at a time: pages are made in the way of calls")
+        self._answered = True
         method, path = message.line[0], message.line[1].partition("?")[0]
         if path == "/cloudevents":
             status, body, kind = *self._event(method, message), "text/plain"
@@ -78,6 +92,8 @@ class Own(asyncio.Protocol):
         if path != "/cloudevents" or status != 202:
             message.body.release()
         self._answer(status, body, kind, with_body=method != "HEAD")
+        if message.headers.get("connection", "").lower() == "close" or message.is_old:
+            self._transport.close()
         self._idle.cancel()
         self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._transport.abort)
 
@@ -89,7 +105,6 @@ class Own(asyncio.Protocol):
             self._watching.counts[message.body.lost] += 1
             too_large = message.body.lost == "too_large"
             return (413, b"too large\n") if too_large else (503, b"overloaded\n")
-        self._watching.counts["events"] += 1
         exchange = Exchange(
             kind=Kind.EVENT,
             path="/cloudevents",
@@ -100,7 +115,9 @@ class Own(asyncio.Protocol):
             time_s=self._watching.time_s(),
             latency_s=0.0,
         )
-        self._watching.deliver(exchange)
+        if not self._watching.hand_on(exchange):
+            return 503, b"overloaded\n"
+        self._watching.counts["events"] += 1
         return 202, b""
 
     def _answer(

@@ -13,6 +13,8 @@ from monitor.proxy.http1 import Message, MessageReader, UnreadableError
 _V2 = re.compile(r"/v2/models/[^/?]+(?:/versions/[^/?]+)?/infer(?:\?.*)?")
 _V1 = re.compile(r"/v1/models/[^/?:]+(?:/versions/[^/?:]+)?:predict(?:\?.*)?")
 _BODILESS = ("204", "304")
+_MOST_OPEN = 256
+"""Requests on one connection that wait for their answers."""
 
 
 def kind_of(method: str, target: str) -> Kind | None:
@@ -77,6 +79,8 @@ class Http1Pairs:
         self._open.clear()
 
     def _request_began(self, line: tuple[str, ...], headers: dict[str, str]) -> tuple[Body, bool]:
+        if len(self._open) >= _MOST_OPEN:
+            raise UnreadableError("too many requests without an answer")
         kind = kind_of(line[0], line[1])
         self._open.append(_Asked(line[0], kind))
         return self._watching.new_body(kind is not None), True

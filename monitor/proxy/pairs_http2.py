@@ -9,7 +9,7 @@ from monitor.proxy.exchange import Exchange, Kind, Watching
 from monitor.proxy.http2 import FrameReader
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-_MOST_STREAMS = 10_000
+_MOST_STREAMS = 1024
 # CANCELLED, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, OUT_OF_RANGE, UNAUTHENTICATED
 _CLIENTS = ("1", "3", "5", "7", "11", "16")
 
@@ -67,15 +67,18 @@ class Http2Pairs:
             self.reset(stream)
 
     def asked(self, stream: int, headers: dict[str, str]) -> None:
-        if stream in self._streams or len(self._streams) >= _MOST_STREAMS:
+        if stream in self._streams:
             return
         path = headers.get(":path", "")
         kept = path == INFER
+        if len(self._streams) >= _MOST_STREAMS:
+            self._watching.counts["overload"] += kept
+            return
         self._streams[stream] = _Stream(
             path=path,
             request=self._watching.new_body(kept),
             response=self._watching.new_body(kept),
-            request_headers=headers,
+            request_headers=headers if kept else {},
         )
 
     def request_ended(self, stream: _Stream) -> None:
@@ -150,7 +153,8 @@ class _Server:
         known = self._pairs.get(stream)
         if known is None:
             return
-        known.response_headers.update(headers)
+        if known.is_call:
+            known.response_headers.update(headers)
         if ends:
             self._pairs.answer_ended(stream)
 

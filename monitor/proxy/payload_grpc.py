@@ -18,6 +18,7 @@ from vigil.errors import WireError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_UNPACKED = 256 * 2**20
+_MOST_FIELDS = 2**20
 # InferTensorContents: field -> how its elements are written.
 _CONTENTS = {1: "bool", 2: "int", 3: "int", 4: "uint", 5: "uint", 6: "<f4", 7: "<f8", 8: "bytes"}
 
@@ -93,8 +94,11 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     Raises:
         WireError: bytes that are no message.
     """
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > _MOST_FIELDS:
+            raise WireError(f"protobuf: more than {_MOST_FIELDS} fields")
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
         if kind == _VARINT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from monitor.proxy.json_text import parsed
 from monitor.proxy.tensors import Array, Call, from_raw, from_values
 from vigil.errors import WireError
 
@@ -143,10 +143,7 @@ def _np_array(values: Any) -> Array:
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    try:
-        plain = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise WireError(f"not JSON: {error}") from None
+    plain = parsed(text)
     if not isinstance(plain, dict):
         raise WireError("expected a JSON object")
     return plain

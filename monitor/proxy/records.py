@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from monitor.proxy import cloud_events, payload_grpc, payload_v2
 from monitor.proxy.call_clock import CallClock
 from monitor.proxy.cloud_events import Halves, Joined
 from monitor.proxy.exchange import Kind
+from monitor.proxy.json_text import parsed
 from monitor.proxy.mapping import arguments
+from monitor.proxy.seldom import Seldom
 from monitor.proxy.spec import Recorded
 from monitor.proxy.tensors import Call
 from vigil.errors import ShapeError, WireError
@@ -57,21 +59,28 @@ class Records:
         self.recorded: Counter[str] = Counter()
         self.halves = Halves(self.counts, wait_s=pair_wait_s)
         self.problem = ""
+        self._says_error = Seldom()
 
     def take(
         self, description: Mapping[str, Any], request: memoryview, response: memoryview
     ) -> None:
         """One call, or one POST of events. Never raises."""
+        with self._clock.at(description["time_s"]), self._losing():
+            self._take(description, request, response)
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """A call that can't be recorded is counted, by its reason."""
         try:
-            with self._clock.at(description["time_s"]):
-                self._take(description, request, response)
+            yield
         except WireError as error:
             self._lose("malformed", error)
         except ShapeError as error:
             self._lose("bad_tensors", error)
         except Exception as error:
             self._lose("error", error)
-            log.exception("a call was not recorded")
+            if self._says_error.is_due():
+                log.exception("a call was not recorded")
 
     def _take(
         self, description: Mapping[str, Any], request: memoryview, response: memoryview
@@ -87,10 +96,14 @@ class Records:
         self.halves.expire(time.monotonic())
 
     def _events(self, headers: Mapping[str, str], body: memoryview) -> None:
+        """Each by itself: one of a batch that can't be read costs no other."""
         for event in cloud_events.read(headers, bytes(body)):
-            joined = self.halves.add(event, time.monotonic())
-            if joined is not None:
-                self._joined(joined)
+            with self._losing():
+                if isinstance(event, WireError):
+                    raise event
+                joined = self.halves.add(event, time.monotonic())
+                if joined is not None:
+                    self._joined(joined)
 
     def _joined(self, joined: Joined) -> None:
         self._record(_read(lambda: _from_events(joined)), joined.latency_s, joined.request.headers)
@@ -136,7 +149,7 @@ def _read(decode: Callable[[], Call]) -> Call:
     """
     try:
         return decode()
-    except (RecursionError, TypeError, ValueError, struct.error) as error:
+    except (RecursionError, TypeError, ValueError, OverflowError, struct.error) as error:
         raise WireError(f"can't be read: {error}") from None
 
 
@@ -166,7 +179,7 @@ def _from_events(joined: Joined) -> Call:
 
 def _is_v2(data: bytes) -> bool:
     try:
-        plain = json.loads(data)
-    except ValueError:
+        plain = parsed(data)
+    except WireError:
         return False
     return isinstance(plain, dict) and "inputs" in plain

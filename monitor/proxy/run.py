@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import resource
 import signal
 import time
 from collections import Counter
@@ -23,6 +25,7 @@ from vigil.errors import ConfigError
 
 log = logging.getLogger("vigil.proxy")
 Address = tuple[str, int]
+_MOST_DESCRIPTORS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +132,17 @@ class Proxy:
         await asyncio.to_thread(self.handover.close)
 
 
+def _allow_connections() -> None:
+    """Each takes two descriptors, and what shells give by default would be used up by 500."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 async def serve(doors: Doors, plan: Plan, *, ready: Callable[[Proxy], None]) -> None:
     """Until it is interrupted or terminated. ``ready`` is called once it listens."""
+    _allow_connections()
     proxy = Proxy(doors, plan)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -19,8 +19,10 @@ from monitor.proxy.http1 import UnreadableError
 from monitor.proxy.pairs_http1 import Http1Pairs
 from monitor.proxy.pairs_http2 import Http2Pairs
 from monitor.proxy.refusal import Refusal
+from monitor.proxy.seldom import Seldom
 
 log = logging.getLogger("vigil.proxy")
+_says_away = Seldom()
 _BUFFER = 2**20
 
 
@@ -101,7 +103,8 @@ class Tunnel:
     def _refuse(self, error: Exception) -> None:
         self._watching.counts["upstream_away"] += 1
         why = str(error) or f"no connection within {self._upstream.connect_s:g} s"
-        log.warning("the server at %s can't be reached: %s", self._upstream, why)
+        if _says_away.is_due():
+            log.warning("the server at %s can't be reached: %s", self._upstream, why)
         self._onlooker = None
         if self._speaks_http2:
             # gRPC's client calls a connection that closes UNAVAILABLE.

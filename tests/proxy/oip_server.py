@@ -34,6 +34,10 @@ def infer(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return features.astype("<f4"), (raw / raw.sum(axis=1, keepdims=True)).astype("<f4")
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+
 class OipServer:
     """``name``: of the model. ``trouble``: what the next HTTP inference does instead."""
 
@@ -46,7 +50,7 @@ class OipServer:
     @contextmanager
     def http(self, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         handler = type("Handler", (_Handler,), {"server_": self})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server = _Server(("127.0.0.1", 0), handler)
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True

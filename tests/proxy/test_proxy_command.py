@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,30 @@ def test_an_address_that_is_taken_is_said(server: OipServer):
         done = CliRunner().invoke(app, [*given, "--listen-own", "none"])
     assert done.exit_code == 2
     assert "expected a free address" in done.output
+
+
+def test_connections_are_not_bounded_by_what_a_shell_allows(server: OipServer, sink: Sink):
+    """Each takes two descriptors; of those, most systems give a thousand to who does not ask."""
+    with server.http() as url:
+        command = (
+            f"ulimit -Sn 64; exec {sys.executable} -m monitor.cli proxy --model reader "
+            f"--upstream {url} --listen 127.0.0.1:0 --listen-own none --service {sink.url}"
+        )
+        process = subprocess.Popen(
+            ["bash", "-c", command],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert process.stdout is not None
+        port = int(re.findall(r"127\.0\.0\.1:(\d+)", process.stdout.readline())[0])
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(80)]
+        for client in clients:
+            client.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert {client.recv(15) for client in clients} == {b"HTTP/1.1 200 OK"}
+        for client in clients:
+            client.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        process.stdout.close()

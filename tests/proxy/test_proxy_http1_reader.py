@@ -81,11 +81,19 @@ def test_each_byte_alone_makes_no_difference():
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 2000,
         b"GET /" + b"a" * 70_000,
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000,
     ],
 )
 def test_what_is_no_http_is_said(data):
     with pytest.raises(UnreadableError):
         read(data, [], is_request=True)
+
+
+def test_a_status_is_three_digits():
+    """A request that was answered so is done with: what was kept of it is given back."""
+    for status in (b"2x0", b"", b"20", b"2000", b"\xb2\xb2\xb2"):
+        with pytest.raises(UnreadableError):
+            read(b"HTTP/1.1 " + status + b" OK\r\n\r\n", [], is_request=False)
 
 
 def test_a_body_beyond_its_bound_keeps_nothing():
@@ -99,6 +107,19 @@ def test_a_body_beyond_its_bound_keeps_nothing():
     assert (large.parts, late.parts, budget.used) == ([], [], 6)
     small.release()
     assert budget.used == 0
+
+
+def test_what_a_body_holds_is_what_it_counts():
+    """Neither a view for each byte, nor all of a piece for the few bytes in it that are its own."""
+    tiny, large = Body(Budget(2**30), 2**30, kept=True), Body(Budget(2**30), 2**30, kept=True)
+    for _ in range(100):
+        piece = memoryview(bytes(200_000))
+        for at in range(0, 600, 6):
+            tiny.add(piece[at : at + 1])
+        large.add(piece[1000:])
+    assert (tiny.size, large.size) == (10_000, 100 * 199_000)
+    assert [type(part) for part in tiny.parts] == [bytearray]
+    assert all(isinstance(part, memoryview) for part in large.parts)
 
 
 def test_what_is_held_stays_right_from_two_threads():

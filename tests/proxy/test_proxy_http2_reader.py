@@ -90,3 +90,50 @@ def test_streams_are_read_however_they_are_cut(cuts):
 def test_what_is_no_http2_is_said(data):
     with pytest.raises(UnreadableError):
         FrameReader(Told(), from_client=False).feed(data)
+
+
+def headers_of(*pairs: tuple[str, str]) -> bytes:
+    return Encoder().encode(list(pairs))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "another protocol"),
+        (PREFACE + frame(9, 0x4, 1, headers_of((":path", "/a"))), "never began"),
+        (PREFACE + frame(5, 0x4, 1, b"\0\0\0\2"), "to no request"),
+        (PREFACE + frame(0, 0x8, 1, b""), "padding that is not there"),
+        (PREFACE + frame(0, 0x8, 1, b"\x05four"), "more padding than frame"),
+        (PREFACE + frame(1, 0x4, 1, bytes(70_000)), "headers of more than 64 KiB"),
+        (PREFACE + frame(1, 0x4, 1, headers_of(("a", "b" * 5000)) + b"\xbe" * 60), "headers"),
+        (PREFACE + frame(0, 0, 1, b"") * 20_000, "too many small frames"),
+    ],
+)
+def test_what_is_no_call_is_read_no_further(data, why):
+    """Whatever a server makes of it: nothing is gathered, and nobody waits for the reading."""
+    with pytest.raises(UnreadableError, match=why):
+        FrameReader(Told(), from_client=True).feed(data)
+
+
+def test_frames_that_say_nothing_of_calls_are_not_gathered():
+    """Sixteen megabytes of a kind that nobody knows, in pieces; then a call."""
+    told = Told()
+    reader = FrameReader(told, from_client=True)
+    reader.feed(PREFACE + struct.pack(">BHBBI", 0xFF, 0xFFFF, 0x77, 0, 0))
+    piece = bytes(2**20)
+    for _ in range(15):
+        reader.feed(piece)
+    reader.feed(piece[:-1] + frame(1, 0x5, 1, headers_of((":path", "/a"))))
+    assert (told.headers_of, told.ended) == ({1: {":path": "/a"}}, [1])
+
+
+@given(st.lists(st.integers(0, 60), max_size=8))
+def test_padding_is_left_out_however_it_is_cut(cuts):
+    told = Told()
+    reader = FrameReader(told, from_client=False)
+    data = frame(0, 0x8, 1, b"\x00abc") + frame(0, 0x9, 1, b"\x09defghi" + bytes(9))
+    data += frame(0, 0x8, 3, b"\x07" + bytes(7))
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    for begin, end in pairwise(edges):
+        reader.feed(data[begin:end])
+    assert (told.bodies, told.ended) == ({1: b"abcdefghi"}, [1])

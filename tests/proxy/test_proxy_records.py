@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
 import pytest
 
 from monitor.proxy.call_clock import CallClock
-from monitor.proxy.records import Records
+from monitor.proxy.json_text import parsed
+from monitor.proxy.records import Lane, Records
+from monitor.proxy.spec import Recorded
+from monitor.proxy.tensor_use import TensorUse
+from vigil.errors import WireError
 
 GOOD = b'{"inputs": []}'
 
@@ -50,3 +55,70 @@ def test_whatever_a_decoder_stumbles_over_is_malformed(kind, headers, answer, ca
     assert records.counts == {"malformed": 1}
     assert "secret" not in records.problem
     assert not caplog.records
+
+
+def test_brackets_that_would_be_a_gigabyte_are_not_decoded():
+    """Twelve megabytes on the wire."""
+    with pytest.raises(WireError, match="once it is decoded"):
+        parsed(b"[" + b"{}," * 2**22 + b"{}]")
+
+
+class Kept:
+    """A tap that keeps the ids of what it is given."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def record(self, **given: object) -> None:
+        ids = given["ids"]
+        assert isinstance(ids, list)
+        self.ids += ids
+
+
+def lane(*uses: str) -> tuple[Records, Kept]:
+    kept: Any = Kept()
+    recorded = Recorded(served_name="m", tensors=tuple(map(TensorUse.parse, uses)))
+    lanes = {"m": Lane(recorded=recorded, tap=kept)}
+    return Records(lanes, clock=CallClock(), pair_wait_s=1.0), kept
+
+
+def test_any_number_of_rows_in_no_bytes_is_no_call():
+    records, kept = lane("embeddings=t")
+    description = {
+        "kind": "v2",
+        "path": "/v2/models/m/infer",
+        "request_headers": {},
+        "response_headers": {},
+        "time_s": 0.0,
+        "latency_s": 0.1,
+    }
+    for shape, n in (([100_000_000, 0], 0), ([4_000_000, 1], 4_000_000)):
+        answer = outputs(shape=shape, data=[1] * n)
+        records.take(description, memoryview(b'{"id": "a", "inputs": []}'), memoryview(answer))
+    assert (records.counts, kept.ids) == ({"bad_tensors": 2}, [])
+
+
+def test_a_call_of_a_batch_of_events_that_can_not_be_read_costs_no_other():
+    def event(half: str, name: str, data: object) -> dict[str, object]:
+        return {
+            "specversion": "1.0",
+            "id": name,
+            "source": "s",
+            "type": f"org.kubeflow.serving.inference.{half}",
+            "inferenceservicename": "m",
+            "data": data,
+        }
+
+    records, kept = lane()
+    batch: list[object] = []
+    for name in ("a", "bad", "b"):
+        batch.append(event("request", name, {"id": name, "inputs": []}))
+        batch.append(event("response", name, 7 if name == "bad" else {"outputs": []}))
+    description = {
+        "kind": "event",
+        "request_headers": {"content-type": "application/cloudevents-batch+json"},
+        "time_s": 0.0,
+    }
+    text = json.dumps([*batch[:2], "no event", *batch[2:]]).encode()
+    records.take(description, memoryview(text), memoryview(b""))
+    assert (kept.ids, records.counts) == (["a", "b"], {"recorded": 2, "malformed": 2})
