@@ -12,10 +12,13 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from vigil.arguments import usable_name
 from vigil.clock import Clock, SystemClock
+from vigil.recording.inside import REENTRANT, Inside
+from vigil.recording.labelled import labelled
 from vigil.recording.tracing import traced
 from vigil.ring.calls import rows_of
 from vigil.values.ids import Ids
@@ -42,8 +45,9 @@ class Tap:
     What is recorded is copied into a ring. Two daemon threads measure, sum and ship what is in it;
     or, with ``sidecar``, the process ``vigil sidecar`` does. What can't be recorded is counted in
     ``dropped`` by reason: ``queue_full``, ``bad_shape``, ``late``, ``bad_time``, ``closed``,
-    ``error``, ``torn``, ``no_ring``, ``capturing`` (docs/gpu.md), ``spool_full``,
-    ``spool_failed``. After a fork the child is a boot of its own, with a ring of its own.
+    ``error``, ``torn``, ``no_ring``, ``ring_gone``, ``reentrant``, ``capturing`` (docs/gpu.md),
+    ``spool_full``, ``spool_failed``. After a fork the child is a boot of its own, with a ring of
+    its own.
 
     Args:
         model: the model's name.
@@ -142,9 +146,10 @@ class Tap:
         self.boot = os.urandom(6).hex()
         self._prefix = f"{self.source}.{self.boot}."
         self._counting = threading.Lock()
+        self._inside = Inside()
         self._next = self._off = 0
         identity = replace(self._given.identity, source=self.source, boot=self.boot)
-        self._home = self._given.home(identity, self._now_s)
+        self._home = self._given.home(identity, self._now_s, self._inside)
 
     def record(
         self,
@@ -187,7 +192,28 @@ class Tap:
             "uris": uris,
             "trace_ids": trace_ids,
         }
+        inside, me = self._inside, get_ident()
+        if me in inside.threads:
+            return self._reentered(arguments, ids)
+        try:
+            inside.threads.add(me)
+            return self._record(arguments, metadata, ids, version)
+        finally:
+            try:
+                if inside.missed:
+                    self._count_missed()
+            finally:
+                inside.threads.discard(me)
+
+    def _record(
+        self,
+        arguments: dict[str, Any],
+        metadata: Any,
+        ids: Sequence[str] | None,
+        version: str | None,
+    ) -> Sequence[str]:
         names: Sequence[str] = []
+        untraced = arguments["trace_ids"] is None
         try:
             n = rows_of(arguments, ids)
             if n <= 0 or n > self._given.max_records:
@@ -220,7 +246,7 @@ class Tap:
                     if not n:
                         return names
                 known = usable_name(str(version)) if version else self.version
-                if trace_ids is None:
+                if untraced:
                     traced(arguments, names, n, model=self.model, version=known)
                 self._home.put(arguments, metadata, n, first, given, self._time(), known)
         except Exception:
@@ -230,8 +256,26 @@ class Tap:
 
     def lose(self, reason: str, n: int = 1) -> None:
         """Count records that could not even be handed to ``record``; for adapters."""
-        with contextlib.suppress(Exception):
+        if get_ident() in self._inside.threads:
+            self._inside.missed.append((reason, n))
+            return
+        with contextlib.suppress(Exception), self._inside.here():
             self._home.lose(reason, n)
+
+    def _reentered(self, arguments: dict[str, Any], ids: Any) -> Sequence[str]:
+        """A call in the middle of another of the same thread: dropped, for it can't wait."""
+        with contextlib.suppress(Exception):
+            n = rows_of(arguments, ids)
+            if n > 0 and self.enabled:
+                self._inside.missed.append((REENTRANT, n))
+                return [""] * min(n, self._given.max_records)
+        return []
+
+    def _count_missed(self) -> None:
+        missed = self._inside.missed
+        with contextlib.suppress(Exception), self._inside.here():
+            while missed:
+                self._home.lose(*missed.popleft())
 
     def _refused(self, n: int) -> Sequence[str]:
         if n:
@@ -251,7 +295,8 @@ class Tap:
 
         Args:
             ids: as ``record`` returned them.
-            y: one class each, 0 or more; None and negative numbers are left out and counted.
+            y: one class each, 0 or more; None and negative numbers are left out and counted. Of
+                more than 100,000 at once none is taken.
 
         Returns:
             How many labels were taken.
@@ -259,24 +304,15 @@ class Tap:
         if not self.enabled:
             return 0
         try:
-            given = [ids] if isinstance(ids, str) else ids
-            given = given if hasattr(given, "__len__") else list(given)
-            values = y.tolist() if hasattr(y, "tolist") else y
-            values = list(values) if isinstance(values, list | tuple) else [values]
-            if len(values) != len(given) or self._closed:
-                self._home.refuse_labels(len(given))
-                return 0
-            names = [str(one) for one in given]
-            rows = [
-                {"id": name, "label": int(value)}
-                for name, value in zip(names, values, strict=True)
-                if _is_class(value) and name
-            ]
-            if self._guard is not None:
-                rows = self._guard.label_rows(rows, time_s=self._now_s(), prefix=self._prefix)
-            lost = len(names) - len(rows) + (self._home.label(rows, self._now_s()) if rows else 0)
+            rows, n = labelled(ids, y)
+            if self._closed or get_ident() in self._inside.threads:
+                rows = []
+            with self._inside.here():
+                if self._guard is not None:
+                    rows = self._guard.label_rows(rows, time_s=self._now_s(), prefix=self._prefix)
+                lost = n - len(rows) + (self._home.label(rows, self._now_s()) if rows else 0)
             self._home.refuse_labels(lost)
-            return len(names) - lost
+            return n - lost
         except Exception:
             self._home.refuse_labels(1)
             return 0
@@ -317,6 +353,8 @@ class Tap:
     @property
     def dropped(self) -> dict[str, int]:
         """Records that were not recorded or lost, by reason, since this boot."""
+        if get_ident() not in self._inside.threads:
+            self._count_missed()
         return dict(self._home.dropped())
 
     def stats(self) -> dict[str, Any]:
@@ -356,13 +394,6 @@ class Tap:
 
     def _now_s(self) -> float:
         return self._time()
-
-
-def _is_class(value: Any) -> bool:
-    try:
-        return value is not None and int(value) == value and 0 <= int(value) < 2**31
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 _LIVE: weakref.WeakSet[Tap] = weakref.WeakSet()

@@ -13,13 +13,14 @@ Rows = list[dict[str, Any]]
 
 
 class WaitingLabels:
-    """At most 100,000 labels, by the number of the window in which they came; safe for threads.
+    """At most 100,000 labels, by the number of the window in which they came; safe for threads, and
+    for signal handlers in the middle of a call: what another call adds meanwhile stays.
 
     ``refused``: how many labels there was no room for, or that were none.
     """
 
     def __init__(self, kept: Sequence[tuple[int, Rows]] = (), refused: int = 0) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept = list(kept)
         self.refused = refused
 
@@ -41,8 +42,8 @@ class WaitingLabels:
         A record comes before its label, so it is in no later window.
         """
         with self._lock:
-            old, rest = self._kept[:calls], self._kept[calls:]
-            self._kept = [one for one in old if one[0] >= sealed] + rest
+            old = self._kept[:calls]
+            self._kept[: len(old)] = [one for one in old if one[0] >= sealed]
         return [label for number, labels in old if number < sealed for label in labels]
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 
 from vigil.privacy.pictures import Pictures
 from vigil.recording.gone import GoneRing
+from vigil.recording.inside import Inside
 from vigil.recording.intake import Intake
 from vigil.ring import layout
 from vigil.ring.identity import Identity
@@ -36,6 +37,7 @@ class Beside:
         identity: whose records these are.
         max_records, max_bytes: bounds of what waits to be read.
         folder: where the sidecar looks for rings.
+        inside: the threads that are in the tap; a thread of ours is whenever it writes.
         pictures: what is kept of whole images.
 
     Raises:
@@ -49,6 +51,7 @@ class Beside:
         max_records: int,
         max_bytes: int,
         folder: Path,
+        inside: Inside,
         pictures: Pictures | None = None,
     ) -> None:
         size = len(identity.to_bytes())
@@ -59,6 +62,7 @@ class Beside:
                 "their descriptions"
             )
         self._identity, self._folder, self._pictures = identity, folder, pictures
+        self._inside = inside
         self._bounds = {"max_records": max_records, "max_bytes": max_bytes}
         self._lock = threading.RLock()
         self._intake: Intake | None = None
@@ -152,7 +156,7 @@ class Beside:
             self._closed = True
             intake, self._intake = self._intake, None
         if intake is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), self._inside.here():
                 intake.settle(wait=True)
             self._lost += intake.writer.lost()
             intake.close()
@@ -241,4 +245,5 @@ class Beside:
             self._arrived.clear()
             intake = self._intake
             if intake is not None:
-                intake.settle(wait=True)
+                with self._inside.here():
+                    intake.settle(wait=True)

@@ -14,6 +14,7 @@ from vigil.measuring.measure import Measure
 from vigil.privacy.guard import Guard, privacy_of
 from vigil.privacy.pictures import Pictures
 from vigil.recording import beside, library
+from vigil.recording.inside import Inside
 from vigil.recording.on_device import DeviceOption, device_option
 from vigil.ring.identity import Identity
 from vigil.shipping.transport import HttpTransport, Transport
@@ -92,22 +93,26 @@ class Given:
             or HttpTransport(given["service"], given["token"] or os.environ.get("VIGIL_TOKEN")),
         )
 
-    def home(self, identity: Identity, now_s: Callable[[], float]) -> Home:
+    def home(self, identity: Identity, now_s: Callable[[], float], inside: Inside) -> Home:
         """Where the records of a boot go.
 
         Args:
             identity: of the boot.
             now_s: seconds since 1970.
+            inside: the threads that are in the tap.
         """
         bounds = {"max_records": self.max_records, "max_bytes": self.max_bytes}
         if self.sidecar is not None:
-            return beside.Beside(identity, folder=self.sidecar, pictures=self.pictures, **bounds)
+            return beside.Beside(
+                identity, folder=self.sidecar, pictures=self.pictures, inside=inside, **bounds
+            )
         return library.Library(
             identity,
             spool=self.spool,
             transport=self.transport,
             measure=self.measure,
             now_s=now_s,
+            inside=inside,
             device=self.device,
             pictures=self.pictures,
             **bounds,

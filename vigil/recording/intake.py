@@ -55,7 +55,7 @@ class Intake:
     """
 
     number: int
-    _later_lock: threading.Lock
+    _later_lock: threading.RLock
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Intake:
         self._pictures = None if pictures is None or pictures.is_plain else pictures
         self._shared = folder is not None
         self._later: deque[_Later] = deque() if former is None else former._later
-        self._later_lock = threading.Lock() if former is None else former._later_lock
+        self._later_lock = threading.RLock() if former is None else former._later_lock
 
     def put(
         self,
@@ -124,10 +124,10 @@ class Intake:
             with self._later_lock:
                 if not self._later:
                     return 0
-                call = self._later[0]
+                call = self._later.popleft()
                 if not wait and not all(event.query() for event in call.events):
+                    self._later.appendleft(call)
                     return len(self._later)
-                self._later.popleft()
             try:
                 for event in call.events:
                     event.synchronize()

@@ -14,6 +14,7 @@ from typing import Any
 from vigil.measuring.measure import Measure
 from vigil.pipeline.assemble import pipeline_of
 from vigil.privacy.pictures import Pictures
+from vigil.recording.inside import Inside
 from vigil.recording.intake import Intake
 from vigil.recording.on_device import DeviceOption, OnDevice
 from vigil.ring.identity import Identity
@@ -34,6 +35,7 @@ class Library:
         measure: what calls are measured with.
         device: whether tensors of a GPU are measured there (``vigil.recording.on_device``).
         now_s: seconds since 1970.
+        inside: the threads that are in the tap; a thread of ours is whenever it writes.
         pictures: what is kept of whole images.
     """
 
@@ -47,6 +49,7 @@ class Library:
         transport: Transport,
         measure: Measure,
         now_s: Callable[[], float],
+        inside: Inside,
         device: DeviceOption = True,
         pictures: Pictures | None = None,
     ) -> None:
@@ -67,7 +70,7 @@ class Library:
         )
         self.collecting = threading.Lock()
         self._pause_s = min(0.2, identity.window_s / 10)
-        self._now_s = now_s
+        self._now_s, self._inside = now_s, inside
         self._wake, self._ship_wake = threading.Event(), threading.Event()
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -129,7 +132,8 @@ class Library:
         if not self.collecting.acquire(timeout=max(0.0, timeout_s)):
             return False
         try:
-            self.intake.settle(wait=True)
+            with self._inside.here():
+                self.intake.settle(wait=True)
             self.pipeline.collect(self._now_s(), everything=True)
         finally:
             self.collecting.release()
@@ -179,7 +183,8 @@ class Library:
     def _collect(self) -> None:
         with self.collecting:
             if not self._closed:
-                self.intake.settle()
+                with self._inside.here():
+                    self.intake.settle()
                 self.pipeline.collect(self._now_s())
 
     def _ship(self) -> None:

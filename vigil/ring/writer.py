@@ -57,32 +57,39 @@ class Writer:
         None where there is no room: the records are counted as ``queue_full``.
         """
         size = (size + ALIGN - 1) & -ALIGN
-        words = self._words
-        with self._lock:
-            head, tail = self._head, words[TAIL]
-            place = head % self._capacity
-            left = self._capacity - place
-            # Where nothing waits the ring starts over: memory used just now is still in the cache.
-            padding = left if left < size or (head == tail and size <= place > WARM_BYTES) else 0
-            if (
-                size > self._largest
-                or head + padding + size - tail > self._capacity
-                or self._records - words[RECORDS_OUT] + n > self._max_records
-            ):
-                words[LOST] += n
-                return None
-            if padding:
-                at = self._open(place, padding, PADDING, 0)
-                words[at + COMMIT] = self._slots << 2 | COMMITTED
-                head += padding
-                place = 0
-            at = self._open(place, size, kind, n)
-            self._head = head + size
-            self._records += n
-            words[RECORDS_IN] = self._records
-            fence()
-            words[HEAD] = self._head
-        return at << 3
+        words, at = self._words, None
+        try:
+            with self._lock:
+                head, tail = self._head, words[TAIL]
+                place = head % self._capacity
+                left = self._capacity - place
+                # Where nothing waits the ring starts over: memory used just now is still in the
+                # cache.
+                starts_over = head == tail and size <= place > WARM_BYTES
+                padding = left if left < size or starts_over else 0
+                if (
+                    size > self._largest
+                    or head + padding + size - tail > self._capacity
+                    or self._records - words[RECORDS_OUT] + n > self._max_records
+                ):
+                    words[LOST] += n
+                    return None
+                if padding:
+                    word = self._open(place, padding, PADDING, 0)
+                    words[word + COMMIT] = self._slots << 2 | COMMITTED
+                    head += padding
+                    place = 0
+                at = self._open(place, size, kind, n)
+                self._head = head + size
+                self._records += n
+                words[RECORDS_IN] = self._records
+                fence()
+                words[HEAD] = self._head
+            return at << 3
+        except BaseException:
+            if at is not None:
+                self._disown(at)
+            raise
 
     def commit(self, at: int) -> None:
         """The slot holds what it should."""
@@ -127,6 +134,12 @@ class Writer:
     def close(self) -> None:
         """Nothing more will come."""
         self._words[layout.CLOSED] = 1
+
+    def _disown(self, at: int) -> None:
+        """A signal's handler raised while the slot was reserved: nobody will fill it."""
+        with self._lock:
+            self._words[HEAD] = self._head
+        self.abandon(at << 3)
 
     def _open(self, place: int, size: int, kind: int, n: int) -> int:
         """Write the header of a slot; its first word."""
