@@ -14,6 +14,7 @@ from io import BufferedIOBase, BufferedReader
 
 from monitor.proxy.call_clock import CallClock
 from monitor.proxy.handover import HEAD
+from monitor.proxy.health import Troubles
 from monitor.proxy.mapping import own_signal
 from monitor.proxy.privacy_options import privacy_of
 from monitor.proxy.records import Lane, Readings, Records
@@ -100,15 +101,24 @@ def _say(
     triton: Mapping[str, TritonMetrics],
     ended: threading.Event,
 ) -> None:
-    """Tell the proxy once a second how things stand."""
+    """Tell the proxy once a second how things stand, and the log what is wrong."""
+    troubles = Troubles()
     while True:
         records.expire()
+        stats = {name: lane.tap.stats() for name, lane in lanes.items()}
+        troubles.say(
+            {
+                "calls": records.problem,
+                **{f"tap of {name}": str(one["last_error"]) for name, one in stats.items()},
+                **{f"metrics of {name}": one.problem for name, one in triton.items()},
+            }
+        )
         said = {
             "counts": dict(records.counts),
             "waiting_halves": len(records.halves),
             "problem": records.problem,
             "recorded": dict(records.recorded),
-            "taps": {name: lane.tap.stats() for name, lane in lanes.items()},
+            "taps": stats,
             "triton": {name: one.gauges() for name, one in triton.items()},
         }
         try:

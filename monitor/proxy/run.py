@@ -17,6 +17,7 @@ from typing import Any
 from monitor.proxy.body import Body, Budget
 from monitor.proxy.exchange import Watching
 from monitor.proxy.handover import Handover
+from monitor.proxy.health import told
 from monitor.proxy.own import Own
 from monitor.proxy.proxy_metrics import exposition
 from monitor.proxy.spec import Plan
@@ -102,12 +103,11 @@ class Proxy:
         return Own(self.watching, health=self.health, metrics=self.metrics)
 
     def health(self) -> dict[str, Any]:
-        said = self.handover.stats()
         return {
             "status": "ok",
             "connections": len(self._tunnels),
             "counts": dict(self.counts),
-            "recorder": said,
+            "recorder": told(self.handover.stats()),
         }
 
     def metrics(self) -> bytes:

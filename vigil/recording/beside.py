@@ -137,6 +137,7 @@ class Beside:
             "recorded": self._gone_recorded + (0 if intake is None else intake.writer.recorded),
             "queued": 0 if intake is None else intake.writer.waiting + intake.deferred,
             "labels_refused": self._labels_refused + refused,
+            "problem": NO_RING if self._problem else "",
             "last_error": self._problem,
         }
 

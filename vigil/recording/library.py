@@ -123,6 +123,7 @@ class Library:
             "rulers": dict(line.rulers.counts),
             "keys_differ": line.recorder.keys_differ,
             "device": dict(self.device.counts),
+            "problem": shipper.problem or ("not_measured" if line.problem else ""),
             "last_error": shipper.last_error or line.problem or self.device.problem,
         }
 
