@@ -22,6 +22,8 @@ PAUSE_S = 0.02
 """Several calls go at once: a thread that woke for each would take the lock from what forwards."""
 RESTART_S = 1.0
 MOST_RESTART_S = 60.0
+HUNG_S = 60.0
+"""A process that takes nothing for so long is taken to be gone."""
 
 
 class Handover:
@@ -86,6 +88,7 @@ class Handover:
                 continue
             try:
                 assert self.process is not None
+                self.process.socket.settimeout(HUNG_S)
                 send(self.process.socket, exchange)
                 pause_s = RESTART_S
             except Exception as error:

@@ -168,6 +168,28 @@ def test_a_killed_recording_process_is_started_anew(
         assert proxy.proxy.counts["recorder_restarts"] >= 1
 
 
+def test_a_recording_process_that_hangs_is_started_anew(
+    event_loop_thread: Loop, server, sink: Sink, monkeypatch: pytest.MonkeyPatch
+):
+    """It takes nothing, and what is sent to it fills up; traffic goes on meanwhile."""
+    monkeypatch.setattr("monitor.proxy.handover.RESTART_S", 0.01)
+    monkeypatch.setattr("monitor.proxy.handover.HUNG_S", 0.3)
+    with server.http() as http, a_proxy(event_loop_thread, sink.url, http=http) as proxy:
+        process = proxy.proxy.handover.process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        many = body("r", np.repeat(X, 400, axis=0))
+        until = time.monotonic() + 15
+        with httpx.Client(base_url=proxy.http) as client:
+            while not proxy.proxy.counts["recorder_restarts"]:
+                assert client.post(PATH, json=many).status_code == 200
+                assert time.monotonic() < until, proxy.proxy.counts
+            monkeypatch.setattr("monitor.proxy.handover.HUNG_S", 30.0)
+            client.post(PATH, json=body("after")).raise_for_status()
+        proxy.wait_for("recorded", 1)
+    assert proxy.proxy.counts["recorder_away"] >= 1
+
+
 def event(half: str, name: str, data: dict, **headers: str) -> dict:
     return {
         "headers": {
