@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import threading
+
 import numpy as np
 import onnxruntime
 import pytest
 from onnx_model import model
 
 from vigil.adapters.onnxruntime import RecordedSession
+from vigil.tap import Tap
 
 X = np.random.default_rng(0).random((3, 4)).astype(np.float32)
 
@@ -82,3 +86,40 @@ def test_everything_else_is_the_sessions_own(plain, tap):
 def test_a_tensor_that_is_not_there_is_refused_at_once(plain, tap):
     with pytest.raises(ValueError, match="outputs: expected one of features, scores, x, found 'y'"):
         RecordedSession(plain, tap, outputs="y")
+
+
+def test_texts_come_in_the_arrays_that_sessions_make(plain, transport, records):
+    """Objects, in a row or as a column."""
+    for shape in ((3,), (3, 1)):
+        tap = Tap("reader", "v1", transport=transport, task="ocr", sample_size=64)
+        texts = np.array(["AB 1", "AB 12", "C"], object).reshape(shape)
+        session = RecordedSession(plain, tap, texts=lambda tensors, made=texts: made)
+        session.run(None, {"x": X})
+        lengths = {one["signals"]["text_length"] for one in records(tap)}
+        assert lengths == {1.0, 4.0, 5.0}
+        assert tap.dropped == {}
+        tap.close()
+        transport.windows.clear()
+
+
+def test_a_copy_is_a_session_too_and_threads_are_counted(plain, tap):
+    session = RecordedSession(plain, tap, outputs="scores")
+    copied = copy.copy(session)
+    threads = [
+        threading.Thread(target=lambda: [copied.run(None, {"x": X}) for _ in range(20)])
+        for _ in range(4)
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert session.counts == {"recorded": 80}
+    assert tap.stats()["recorded"] == 240
+
+
+def test_a_session_of_a_tap_that_is_off_asks_nobody(plain, tap):
+    asked: list[object] = []
+    session = RecordedSession(plain, tap, outputs=asked.append)
+    tap.enabled = False
+    session.run(None, {"x": X})
+    assert (asked, session.counts) == ([], {})

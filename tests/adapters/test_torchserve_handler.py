@@ -163,3 +163,104 @@ def test_what_is_no_tensor_is_counted_and_timed(transport, records):
     found = records(handler.tap)
     handler.tap.close()
     assert [(one["version"], one["prediction"]) for one in found] == [("unknown", -1)] * 2
+
+
+class OwnInitialize(Handler):
+    """As many handlers are written: everything in its own ``initialize``."""
+
+    def initialize(self, context: Context) -> None:
+        self.model = torch.nn.Softmax(dim=1)
+        self.inference(torch.zeros(1, 3))  # warms up
+
+
+def test_a_handler_with_an_initialize_of_its_own_works_and_is_recorded(transport, records):
+    context = Context(HEADERS)
+    handler = started(OwnInitialize, transport, context)
+    assert handler.handle(DATA, context) == BaseHandlerAnswer.of(DATA)
+    assert len(records(handler.tap)) == 2
+    handler.tap.close()
+
+
+def test_a_base_that_warms_up_while_it_begins_records_nothing_of_it(transport, records):
+    class Warm(BaseHandler):
+        def initialize(self, context: Context) -> None:
+            super().initialize(context)
+            self.postprocess(self.inference(self.preprocess(DATA)))
+
+    context = Context(HEADERS)
+    handler = started(type("Both", (RecordedHandler, Warm), {}), transport, context)
+    handler.handle(DATA, context)
+    assert len(records(handler.tap)) == 2
+    handler.tap.close()
+
+
+def test_an_inference_that_goes_round_the_mixin_is_counted_and_said(
+    transport, caplog: pytest.LogCaptureFixture
+):
+    class Round(Handler):
+        def inference(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+            return self.model(data)
+
+    context = Context(HEADERS)
+    handler = started(Round, transport, context)
+    for _ in range(2):
+        assert handler.handle(DATA, context) == BaseHandlerAnswer.of(DATA)
+    assert handler.tap.dropped == {"error": 4}
+    assert "own inference does not call the mixin's" in caplog.text
+    assert caplog.text.count("a batch was not recorded") == 1
+    handler.tap.close()
+
+
+def test_batches_that_lost_items_and_faults_of_ours_are_counted(transport):
+    """The answers are the handler's own, whatever they are."""
+
+    class Some(Handler):
+        def preprocess(self, data: Any) -> Any:
+            return super().preprocess(data[:1])
+
+    class Broken(Handler):
+        def to_record(self, inputs: Any, outputs: Any) -> Any:
+            return None
+
+    class Empty(Handler):
+        def handle(self, data: Any, context: Any) -> Any:
+            super().handle(data, context)
+            return None
+
+    context = Context(HEADERS)
+    for kind, lost in ((Some, "bad_shape"), (Broken, "error"), (Empty, "")):
+        handler = started(kind, transport, context)
+        answer = handler.handle(DATA, context)
+        assert answer == {Some: BaseHandlerAnswer.of(DATA[:1]), Empty: None}.get(
+            kind, BaseHandlerAnswer.of(DATA)
+        )
+        assert set(handler.tap.dropped) == ({lost} if lost else set())
+        handler.tap.close()
+
+
+def test_a_handler_that_calls_itself_is_recorded_each_time(transport, records):
+    class Twice(Handler):
+        def postprocess(self, data: Any) -> Any:
+            if len(data) == 2:
+                self.handle(DATA[:1], Context(HEADERS[:1]))
+            return super().postprocess(data)
+
+    context = Context(HEADERS)
+    handler = started(Twice, transport, context)
+    assert handler.handle(DATA, context) == BaseHandlerAnswer.of(DATA)
+    assert handler.tap.stats()["recorded"] == 3
+    assert handler._vigil.seen is None
+    handler.tap.close()
+
+
+def test_what_to_record_says_wins(transport, records):
+    class Named(Handler):
+        def to_record(self, inputs: Any, outputs: Any) -> dict[str, Any]:
+            return {"outputs": outputs, "ids": ["a", "b"], "metadata": {"site": "n"}}
+
+    context = Context(HEADERS)
+    handler = started(Named, transport, context)
+    handler.handle(DATA, context)
+    found = {one["id"]: one["metadata"] for one in records(handler.tap)}
+    assert found == {"a": {"site": "n"}, "b": {"site": "n"}}
+    handler.tap.close()

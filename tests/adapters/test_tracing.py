@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,3 +89,30 @@ def test_nothing_is_imported_for_it():
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
     assert subprocess.run((sys.executable, "-c", code), check=False).returncode == 0
+
+
+class Odd(Span):
+    """Spans of other makes: one method of each is not as it should be."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+
+    def get_span_context(self) -> object:
+        if self.fault == "no context":
+            return None
+        if self.fault == "an id that is a text":
+            return SimpleNamespace(is_valid=True, trace_id=TRACE)
+        return super().get_span_context()
+
+    def set_attribute(self, key: str, value: object) -> None:
+        raise RuntimeError(self.fault)
+
+
+@pytest.mark.parametrize("fault", ["no context", "an id that is a text", "no attributes"])
+def test_a_span_that_is_not_as_it_should_be_costs_no_record(tap, records, fault):
+    with trace.use_span(Odd(fault)):
+        tap.record(outputs=np.full((2, 3), 1 / 3, np.float32), ids=["a", "b"])
+    expected = TRACE if fault == "no attributes" else ""
+    assert {one["id"]: one["trace_id"] for one in records(tap)} == dict.fromkeys("ab", expected)
+    assert tap.dropped == {}

@@ -14,6 +14,7 @@ session.run(["scores"], {"input": batch})
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +42,8 @@ class RecordedSession:
 
     ``counts``: ``recorded`` calls; ``failed`` runs, whose error the caller got; ``bound`` runs with
     an I/O binding or values that stay on the device, and ``asynchronous`` ones, which pass
-    unrecorded; ``error``: faults of the functions above.
+    unrecorded; ``error``: faults of the functions above. What the tap makes of a recorded call,
+    it counts itself (``Tap.dropped``).
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class RecordedSession:
                     f"{role}: expected one of {', '.join(sorted(known))}, found {use!r}"
                 )
         self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
     def run(
         self, output_names: Sequence[str] | None, input_feed: Tensors, run_options: Any = None
@@ -82,14 +85,16 @@ class RecordedSession:
         try:
             found = self._session.run(output_names, input_feed, run_options)
         except BaseException:
-            self.counts["failed"] += 1
+            self._count("failed")
             raise
         took_s = time.perf_counter() - began_s
+        if not self._tap.enabled:
+            return found
         try:
             tensors = {**input_feed, **dict(zip(output_names or self._names, found, strict=True))}
             self._record(tensors, took_s)
         except Exception:
-            self.counts["error"] += 1
+            self._count("error")
         return found
 
     def _record(self, tensors: Tensors, took_s: float) -> None:
@@ -98,23 +103,32 @@ class RecordedSession:
             for role, use in self._uses.items()
         }
         metadata = self._metadata(tensors) if self._metadata is not None else None
+        texts: Any = given.get("texts")
+        if getattr(texts, "ndim", 1) == 2:  # a column, as many models make
+            given["texts"] = texts.ravel()
         self._tap.record(**given, latency_s=took_s, metadata=metadata)
-        self.counts["recorded"] += 1
+        self._count("recorded")
 
     def run_with_iobinding(self, *arguments: Any, **named: Any) -> Any:
         """As the session's own; not recorded."""
-        self.counts["bound"] += 1
+        self._count("bound")
         return self._session.run_with_iobinding(*arguments, **named)
 
     def run_with_ort_values(self, *arguments: Any, **named: Any) -> Any:
         """As the session's own; not recorded."""
-        self.counts["bound"] += 1
+        self._count("bound")
         return self._session.run_with_ort_values(*arguments, **named)
 
     def run_async(self, *arguments: Any, **named: Any) -> Any:
         """As the session's own; not recorded."""
-        self.counts["asynchronous"] += 1
+        self._count("asynchronous")
         return self._session.run_async(*arguments, **named)
 
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self.counts[what] += 1
+
     def __getattr__(self, name: str) -> Any:
+        if "_session" not in self.__dict__:  # a copy that is still being made
+            raise AttributeError(name)
         return getattr(self._session, name)

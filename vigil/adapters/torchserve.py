@@ -25,12 +25,26 @@ from vigil.tap import DEFAULT_SERVICE, Tap
 log = logging.getLogger("vigil")
 
 
+_BEGINNING = threading.Lock()
+
+
+class _State(threading.local):
+    """What is noted of the batch that a thread works at; None between batches. ``seen``: what came
+    into the inference, and what out of it."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] | None = None
+        self.seen: tuple[Any, Any] | None = None
+
+
 class RecordedHandler:
     """Times ``preprocess``, ``inference`` and ``postprocess``, and records each batch afterwards.
 
     Model and version are those of the archive's manifest. Records are named by TorchServe's request
     ids, and carry the trace of a ``traceparent`` header. No fault of the recording reaches a
-    request; the first of each kind is logged.
+    request; the first of each kind is logged, and what is lost counted in ``tap.dropped``. A
+    handler with an ``initialize`` of its own that does not call ours is recorded from its first
+    batch on; one whose ``inference`` does not call ours is not, and the log says so.
 
     ``tap_settings``: further arguments of ``Tap``; the service is that of the environment's
     ``VIGIL_SERVICE`` where none is set here. ``header_metadata``: header -> metadata key.
@@ -39,6 +53,8 @@ class RecordedHandler:
     tap_settings: ClassVar[Mapping[str, Any]] = {}
     header_metadata: ClassVar[Mapping[str, str]] = {}
     tap: Tap | None = None
+    _vigil: _State
+    _vigil_told: set[str]
 
     def make_tap(self, context: Any) -> Tap:
         """The tap; override it to choose otherwise."""
@@ -51,7 +67,8 @@ class RecordedHandler:
         )
 
     def to_record(self, inputs: Any, outputs: Any) -> Mapping[str, Any]:
-        """Arguments of ``Tap.record`` for a batch; override it to record images or embeddings.
+        """Arguments of ``Tap.record`` for a batch, before those that are told otherwise; override
+        it to record images or embeddings. It is called once the answer is made.
 
         Args:
             inputs: what ``preprocess`` returned.
@@ -62,12 +79,20 @@ class RecordedHandler:
 
     def initialize(self, context: Any) -> None:
         super().initialize(context)  # type: ignore[misc]
-        self._vigil = threading.local()
-        self._vigil_told: set[str] = set()
-        try:
-            self.tap = self.make_tap(context)
-        except Exception:
-            log.exception("vigil records nothing")
+        self._vigil_begin(context)
+
+    def _vigil_begin(self, context: Any) -> _State:
+        """The tap and what is noted of a batch, made once."""
+        with _BEGINNING:
+            found: _State | None = self.__dict__.get("_vigil")
+            if found is None:
+                self._vigil_told = set()
+                found = self._vigil = _State()
+                try:
+                    self.tap = self.make_tap(context)
+                except Exception:
+                    log.exception("vigil records nothing")
+            return found
 
     def preprocess(self, data: Any) -> Any:
         return self._timed("preprocess", super().preprocess, data)  # type: ignore[misc]
@@ -75,48 +100,62 @@ class RecordedHandler:
     def inference(self, data: Any, *arguments: Any, **named: Any) -> Any:
         infer = super().inference  # type: ignore[misc]
         found = self._timed("inference", infer, data, *arguments, **named)
-        self._vigil.seen = (data, found)
+        state: _State | None = self.__dict__.get("_vigil")
+        if state is not None and state.stages is not None:
+            state.seen = (data, found)
         return found
 
     def postprocess(self, data: Any) -> Any:
         return self._timed("postprocess", super().postprocess, data)  # type: ignore[misc]
 
     def handle(self, data: Any, context: Any) -> Any:
-        state = self._vigil
+        state: _State = self.__dict__.get("_vigil") or self._vigil_begin(context)
+        outer = state.stages, state.seen
         state.stages, state.seen = {}, None
         began_s = time.perf_counter()
-        answer = super().handle(data, context)  # type: ignore[misc]
-        if state.seen is not None and self.tap is not None:
-            try:
-                self._record(self.tap, len(data), context, time.perf_counter() - began_s)
-            except Exception as error:
-                self._tell(error)
-        state.seen = None
-        return answer
+        try:
+            answer = super().handle(data, context)  # type: ignore[misc]
+            if self.tap is not None:
+                self._note(self.tap, state, data, context, time.perf_counter() - began_s)
+            return answer
+        finally:
+            state.stages, state.seen = outer
 
-    def _record(self, tap: Tap, n: int, context: Any, took_s: float) -> None:
-        state = self._vigil
+    def _note(self, tap: Tap, state: _State, data: Any, context: Any, took_s: float) -> None:
+        try:
+            if state.seen is not None:
+                self._record(tap, state, len(data), context, took_s)
+            elif "preprocess" in (state.stages or ()) and "inference" not in (state.stages or ()):
+                raise LookupError("the handler's own inference does not call the mixin's")
+        except Exception as error:
+            tap.lose("error", len(data) if hasattr(data, "__len__") else 1)
+            self._tell(error)
+
+    def _record(self, tap: Tap, state: _State, n: int, context: Any, took_s: float) -> None:
         ids = [context.get_request_id(row) for row in range(n)]
         headers = {
             name: [context.get_request_header(row, name) for row in range(n)]
             for name in (*self.header_metadata, "traceparent")
         }
-        traces = [trace_id_of(one or "") or None for one in headers.pop("traceparent")]
-        tap.record(
-            **self.to_record(*state.seen),
-            stages_s=state.stages,
-            latency_s=[took_s] * n,
-            metadata={self.header_metadata[k]: [v or "" for v in vs] for k, vs in headers.items()},
-            ids=ids if all(ids) else None,
-            trace_ids=traces if any(traces) else None,
-        )
+        traces = [trace_id_of(str(one or "")) or None for one in headers.pop("traceparent")]
+        assert state.seen is not None
+        told = {
+            "stages_s": state.stages,
+            "latency_s": [took_s] * n,
+            "metadata": {
+                self.header_metadata[k]: [v or "" for v in vs] for k, vs in headers.items()
+            },
+            "ids": ids if all(ids) else None,
+            "trace_ids": traces if any(traces) else None,
+        }
+        tap.record(**{**told, **self.to_record(*state.seen)})
 
     def _timed(self, stage: str, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         began_s = time.perf_counter()
         found = work(*arguments, **named)
-        stages = getattr(self._vigil, "stages", None)
-        if stages is not None:
-            stages[stage] = time.perf_counter() - began_s
+        state: _State | None = self.__dict__.get("_vigil")
+        if state is not None and state.stages is not None:
+            state.stages[stage] = time.perf_counter() - began_s
         return found
 
     def _tell(self, error: Exception) -> None:

@@ -147,15 +147,18 @@ def watched(
             return
         tap.record(**{"outputs": found, **values})
 
+    async def finished(coming: Any, args: Any, kwargs: Any, started: float) -> Any:
+        result = await coming
+        note(result, args, kwargs, time.perf_counter() - started)
+        return result
+
     def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def waiting(*args: Any, **kwargs: Any) -> Any:
                 started = time.perf_counter()
-                result = await function(*args, **kwargs)
-                note(result, args, kwargs, time.perf_counter() - started)
-                return result
+                return await finished(function(*args, **kwargs), args, kwargs, started)
 
             return waiting
 
@@ -163,6 +166,8 @@ def watched(
         def plain(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             result = function(*args, **kwargs)
+            if inspect.iscoroutine(result):
+                return finished(result, args, kwargs, started)
             note(result, args, kwargs, time.perf_counter() - started)
             return result
 

@@ -5,6 +5,7 @@ Nothing is imported: where the program has not loaded ``opentelemetry.trace``, n
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Iterable
@@ -43,18 +44,20 @@ def traced(
 ) -> None:
     """Join n records and the span that is open, where one is: its trace id goes into the
     arguments, and ``vigil.model``, ``vigil.version`` and ``vigil.record_ids`` (the first 16) onto
-    the span, if it is recorded.
+    the span, if it is recorded. Never raises.
     """
     if _MODULE not in sys.modules:
         return
-    span = current_span()
-    if span is None:
-        return
-    arguments["trace_ids"] = [_hexadecimal(span)] * n
-    if span.is_recording():
-        span.set_attribute("vigil.model", model)
-        span.set_attribute("vigil.version", version)
-        span.set_attribute("vigil.record_ids", tuple(islice(names, _MOST_NAMED)))
+    # Spans may be of any make: what is wrong with one costs its trace, never the record.
+    with contextlib.suppress(Exception):
+        span = current_span()
+        if span is None:
+            return
+        arguments["trace_ids"] = [_hexadecimal(span)] * n
+        if span.is_recording():
+            span.set_attribute("vigil.model", model)
+            span.set_attribute("vigil.version", version)
+            span.set_attribute("vigil.record_ids", tuple(islice(names, _MOST_NAMED)))
 
 
 def _hexadecimal(span: Any) -> str:

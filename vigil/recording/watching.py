@@ -8,7 +8,12 @@
   counts it). A replay runs no Python and so no hook: call ``tap.record`` with the graph's output
   tensors after each replay. ``torch.compile(mode="reduce-overhead")`` is not affected: its modules
   are called as ever.
-* A module in training is not recorded.
+* A module in training is not recorded (``training`` counts it; ``DataParallel`` is in training
+  unless you call its own ``eval``). Nor are passes that only build a program: ``torch.jit.trace``,
+  ``torch.export`` (its ``strict`` form can't export what has such hooks: ``remove`` them first).
+* ``torch.jit.script`` compiles a module's hooks too, and can't compile these: script first. What is
+  scripted takes no hooks, so watch a plain module around it.
+* A copy or a pickle of a watched module is not watched.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from vigil.recording.inference import Records
@@ -27,6 +33,7 @@ class Watched:
 
     Attributes:
         capturing: passes that were not recorded, because a CUDA graph was captured.
+        training: passes that were not recorded, because the module was in training.
     """
 
     def __init__(
@@ -44,12 +51,20 @@ class Watched:
         self._metadata = metadata
         self._mine = threading.local()
         self._traced: Any = None
-        self.capturing = 0
+        self.capturing = self.training = 0
         self._handles: list[Any] = []
-        if embedding is not None:
-            layer = module.get_submodule(embedding)
-            self._handles.append(layer.register_forward_hook(self._keep))
-        self._handles.append(module.register_forward_hook(_outside(self._note), with_kwargs=True))
+        try:
+            if embedding is not None:
+                layer = module.get_submodule(embedding)
+                self._handles.append(module.register_forward_pre_hook(_outside(self._begin)))
+                self._handles.append(layer.register_forward_hook(_Hook(self._keep)))
+            note = _outside(self._note)
+            self._handles.append(module.register_forward_hook(note, with_kwargs=True))
+        except RuntimeError as error:
+            self.remove()
+            raise TypeError(
+                f"expected a module that takes hooks, found {type(module).__name__}: {error}"
+            ) from None
 
     def remove(self) -> None:
         """Leave the module as it was."""
@@ -63,6 +78,10 @@ class Watched:
     def __exit__(self, *exc: object) -> None:
         self.remove()
 
+    def _begin(self, module: Any, given: Any) -> None:
+        # What a pass that raised left behind is no part of this one.
+        self._traced = self._mine.embedding = None
+
     def _keep(self, layer: Any, given: Any, found: Any) -> None:
         if sys.modules["torch"].compiler.is_compiling():
             self._traced = found
@@ -73,7 +92,10 @@ class Watched:
         kept = getattr(self._mine, "embedding", None)
         embedding = self._traced if kept is None else kept
         self._traced = self._mine.embedding = None
-        if not self._tap.enabled or module.training:
+        if not self._tap.enabled:
+            return
+        if module.training:
+            self.training += 1
             return
         if is_capturing():
             self.capturing += 1
@@ -137,11 +159,49 @@ def _outputs_of(found: Any) -> Any:
     if logits is not None:
         return logits
     if isinstance(found, list | tuple):
-        return found[0]
-    return next(iter(found.values())) if isinstance(found, Mapping) else found
+        return _outputs_of(found[0])
+    if isinstance(found, Mapping):
+        return next(iter(found.values()))
+    if is_dataclass(found):
+        values = (getattr(found, one.name) for one in fields(found))
+        return next(one for one in values if hasattr(one, "shape"))
+    return found
 
 
-def _outside(hook: Callable[..., None]) -> Callable[..., None]:
-    """The hook, never compiled: where a caller compiles the whole, it breaks the graph here."""
-    disabled: Callable[..., None] = sys.modules["torch"].compiler.disable(hook)
-    return disabled
+class _Hook:
+    """A hook that stays behind where its module is copied or pickled, as ``torch.save`` does."""
+
+    def __init__(self, call: Callable[..., None]) -> None:
+        self._call = call
+
+    def __call__(self, *given: Any, **named: Any) -> None:
+        if not _is_building():
+            self._call(*given, **named)
+
+    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
+        return _no_hook, ()
+
+
+def _no_hook() -> Callable[..., None]:
+    return _nothing
+
+
+def _nothing(*given: Any, **named: Any) -> None:
+    return None
+
+
+def _is_building() -> bool:
+    """Whether torch runs the module only to make a program of it: nothing is inferred."""
+    torch = sys.modules["torch"]
+    exporting = getattr(torch.compiler, "is_exporting", None)
+    return bool(torch.jit.is_tracing() or (exporting is not None and exporting()))
+
+
+def _outside(call: Callable[..., None]) -> _Hook:
+    """A hook that is never compiled: where a caller compiles the whole, it breaks the graph here.
+
+    Compilers look at the function that a call ends in, which for an object is its class's.
+    """
+    disabled = sys.modules["torch"].compiler.disable(_Hook.__call__)
+    outside: type[_Hook] = type("Outside", (_Hook,), {"__call__": disabled})
+    return outside(call)

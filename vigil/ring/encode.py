@@ -105,7 +105,7 @@ class Load:
         return tuple(self._key)
 
     def _add(self, path: Path, value: Any) -> None:
-        if type(value) is np.ndarray:
+        if type(value) is np.ndarray and path[0] not in TEXTS:
             self._array(path, value)
         elif isinstance(value, int | float):
             self._key += (path, "n", 0)
