@@ -81,8 +81,8 @@ def _year(part: dict[str, Any], _: dict[str, Any]) -> str:
         "No fault; two weeks of burn-in. A crossing is evidence beyond the threshold (what the\n"
         f"engine keeps within T / A where traffic is exchangeable; A is {reserve:.2f} times what\n"
         "the changes' share of the budget asks for); a page is a crossing whose effect is surely\n"
-        "beyond the tolerance. Seeds with fewer than 365 days were cut short; nothing is\n"
-        "extrapolated.\n\n" + (note if steady else "") + table(head, rows)
+        "beyond the tolerance, since its onset and in its newest windows. Seeds with fewer than\n"
+        "365 days were cut short; nothing is extrapolated.\n\n" + (note if steady else "") + table(head, rows)
     )
 
 
