@@ -82,7 +82,9 @@ def _year(part: dict[str, Any], _: dict[str, Any]) -> str:
         f"engine keeps within T / A where traffic is exchangeable; A is {reserve:.2f} times what\n"
         "the changes' share of the budget asks for); a page is a crossing whose effect is surely\n"
         "beyond the tolerance, since its onset and in its newest windows. Seeds with fewer than\n"
-        "365 days were cut short; nothing is extrapolated.\n\n" + (note if steady else "") + table(head, rows)
+        "365 days were cut short; nothing is extrapolated.\n\n"
+        + (note if steady else "")
+        + table(head, rows)
     )
 
 
@@ -97,13 +99,14 @@ def _peers(part: dict[str, Any], found: dict[str, Any]) -> str:
         for rule in first
     ]
     year = found.get("year", {}).get("weathers", {})
-    mine = [
-        number(year[w]["crossings"] / (sum(year[w]["days"]) / len(year[w]["days"])), 3)
-        if w in year
-        else "not run"
-        for w in part["weathers"]
-    ]
-    rows.append(["vigil: crossings", *mine, *("" for _ in mine)])
+    for what in ("pages", "crossings"):
+        mine = [
+            number(year[w][what] / (sum(year[w]["days"]) / len(year[w]["days"])), 4)
+            if w in year
+            else "not run"
+            for w in part["weathers"]
+        ]
+        rows.append([f"vigil: {what}, over the year", *mine, *("" for _ in mine)])
     return (
         f"## Other rules on the same traffic\n\n{part['days']} days without a fault. Consecutive\n"
         "alarms of one stream count as one page, so a rule that alarms all the time has few\n"
@@ -277,7 +280,7 @@ def plots(found: dict[str, Any]) -> dict[str, str]:
                 named.setdefault(rule, {})[weather] = one["pages_a_day"]
             if weather in year:
                 days = sum(year[weather]["days"]) / len(year[weather]["days"])
-                named.setdefault("vigil", {})[weather] = year[weather]["crossings"] / days
+                named.setdefault("vigil", {})[weather] = year[weather]["pages"] / days
         out["evidence_pages.svg"] = bars(
             "False pages a day, no drift (logarithmic; the budget is 1/30)", named, floor=0.001
         )

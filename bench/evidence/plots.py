@@ -32,7 +32,7 @@ def bars(title: str, named: Mapping[str, Mapping[str, float]], *, floor: float) 
                 f'<rect x="{left}" y="{y}" width="{long:.1f}" height="{bar - 2}" '
                 f'fill="{COLOURS[k % len(COLOURS)]}"/>'
             )
-            parts.append(_text(left + long + 5, y + bar - 2, f"{value:.3g} {one}"))
+            parts.append(_text(left + long + 5, y + bar - 2, f"{_short(value)} {one}"))
             y += bar
         y += 8
     return _svg(left + width + 130, y + 10, parts)
@@ -75,6 +75,11 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float | None]]]
         )
         parts.append(_text(left + width + 28, top + 18 * k + 10, name))
     return _svg(left + width + 300, top + height + 30, parts)
+
+
+def _short(value: float) -> str:
+    """Three digits that matter, never an exponent."""
+    return f"{value:,.0f}".replace(",", " ") if value >= 100 else f"{value:.3g}"
 
 
 def _text(x: float, y: float, words: str) -> str:
