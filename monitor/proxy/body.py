@@ -30,7 +30,7 @@ class Budget:
 
 
 _SMALL = 4096
-Part = memoryview | bytearray
+Part = memoryview | bytearray | bytes
 
 
 class Body:
@@ -61,8 +61,8 @@ class Body:
 
     def _append(self, part: memoryview) -> None:
         piece: Any = part.obj
-        if len(part) >= _SMALL and 2 * len(part) >= len(piece):
-            self.parts.append(part)
+        if len(part) >= _SMALL:
+            self.parts.append(part if 2 * len(part) >= len(piece) else bytes(part))
         elif self.parts and isinstance(self.parts[-1], bytearray):
             self.parts[-1] += part
         else:
