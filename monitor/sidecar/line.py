@@ -115,7 +115,6 @@ class Line:
     def _read(self, now_s: float) -> None:
         lives = self._memory.writer_lives
         reader = self.pipeline.drain.reader
-        reader.check()
         # A process that crashed is missed; one that said goodbye is not.
         self.pipeline.leaving = reader.is_closed
         self.pipeline.collect(now_s, everything=not lives, writer_lives=lives)

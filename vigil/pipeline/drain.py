@@ -41,7 +41,6 @@ class Drain:
             CutError: the ring can't be read any more.
         """
         while True:
-            self.reader.check()
             slot = self.reader.next(writer_lives=writer_lives)
             if slot is None:
                 return None

@@ -96,7 +96,6 @@ class Pipeline:
             CutError: the ring can't be read any more; see ``abandon``.
         """
         self._now_s = now_s
-        self.drain.reader.check()
         labels = self.labels.calls  # those that come later may be of records that come later
         grace_s = min(GRACE_S, self._window_s / 10)
         for version, time_s, part in self.parts(now_s - grace_s, everything):
@@ -258,7 +257,6 @@ class Pipeline:
             # Nowhere to write open windows down: they end now, so that the ring can be given back.
             self._seal(self.recorder.close(self._now_s))
             pause_s = NO_JOURNAL_PAUSE_S
-        self.drain.reader.check()
         self.drain.reader.sequence = self.recorder.sequence
         self._spool()
         self.drain.release(mark)

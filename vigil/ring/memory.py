@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from vigil.errors import FormatVersionError, WireError
 from vigil.ring import layout
 from vigil.ring.identity import Identity
@@ -149,6 +151,20 @@ class Memory:
     def is_whole(self) -> bool:
         """Whether the file is as long as it was."""
         return self.path is None or self._mapped.size() >= layout.HEADER_BYTES + self.capacity
+
+    def read(self, at: int, size: int) -> memoryview:
+        """A copy of some bytes. It is the file that is read: one that was cut costs an error, where
+        touching the memory would be the end of this process.
+
+        Raises:
+            CutError: the file ends before them.
+        """
+        copy = np.empty(size, np.uint8)
+        if self.path is None or self._file is None:
+            np.copyto(copy, np.frombuffer(self.bytes, np.uint8, size, at))
+        elif os.preadv(self._file, [copy.data], at) < size:
+            raise CutError("the file of a ring was cut shorter")
+        return copy.data
 
     @property
     def is_there(self) -> bool:

@@ -12,15 +12,17 @@ from vigil.ring.memory import CutError, Memory
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot that was filled: what it holds, its first byte in the memory, and its records."""
+    """A slot that was filled: what it holds, its first byte in the memory, bytes, and records."""
 
     kind: int
     at: int
+    size: int
     records: int
 
 
 class Reader:
-    """Goes through the slots in order. What was read is given back to the writer by ``release``;
+    """Goes through the slots in order. Whatever touches the ring raises ``CutError`` where its file
+    became shorter (see ``check``). What was read is given back to the writer by ``release``;
     until then a reader that is started anew finds it again.
 
     Args:
@@ -70,6 +72,7 @@ class Reader:
 
         An open slot is waited for while its writer lives, and passed over and counted when not.
         """
+        self.check()
         while self.mark.position < self._words[layout.HEAD]:
             if self._is_lost:
                 self._give_up()
@@ -93,6 +96,7 @@ class Reader:
 
     def release(self, mark: Mark) -> None:
         """Give the writer back everything before a mark."""
+        self.check()
         self._words[layout.RECORDS_OUT] = mark.records
         layout.fence()
         self._words[layout.TAIL] = mark.position
@@ -101,6 +105,7 @@ class Reader:
     @property
     def waiting_bytes(self) -> int:
         """How much of the ring is not given back yet."""
+        self.check()
         return int(self._words[layout.HEAD]) - self.released
 
     @property
@@ -114,24 +119,28 @@ class Reader:
 
     @sequence.setter
     def sequence(self, number: int) -> None:
+        self.check()
         self._words[layout.WINDOWS] = max(number, self.sequence)
 
     @property
     def head(self) -> int:
         """The position behind all that was written so far."""
+        self.check()
         return int(self._words[layout.HEAD])
 
     @property
     def is_empty(self) -> bool:
-        return bool(self.mark.position >= self._words[layout.HEAD])
+        return bool(self.mark.position >= self.head)
 
     @property
     def is_closed(self) -> bool:
         """Whether the writer said that nothing more will come."""
+        self.check()
         return bool(self._words[layout.CLOSED])
 
     def lost(self, *, forget: bool = False) -> Counter[str]:
         """What the writer lost since it was last forgotten, by reason."""
+        self.check()
         found: Counter[str] = Counter()
         for place, reason in enumerate(layout.REASONS):
             count = int(self._words[layout.LOST + place])
@@ -153,6 +162,7 @@ class Reader:
     def tell(self, lost: Counter[str], labels_refused: int) -> None:
         """Let the writer know what was lost since this ring began; its own losses, as far as they
         were taken over, are among these."""
+        self.check()
         totals = [0] * len(layout.REASONS)
         for reason, count in lost.items():
             totals[layout.REASON_AT.get(reason, layout.REASON_AT["error"])] += count
@@ -174,7 +184,7 @@ class Reader:
             self._give_up()
             return None
         self.mark = Mark(position + size, records + n)
-        return Slot(int(self._words[word + layout.KIND]), at, n)
+        return Slot(int(self._words[word + layout.KIND]), at, size, n)
 
     @property
     def _is_lost(self) -> bool:
