@@ -225,10 +225,9 @@ def test_parts_are_merged_into_one_document(scratch, tmp_path, monkeypatch):
 def test_a_fault_is_played_after_a_saved_state(scratch, monkeypatch):
     """The delay part on a tiny fleet: a large shift everywhere is looked for and timed."""
     monkeypatch.setitem(delay.KINDS, "mild", replace(TINY, reboot_every=np.inf))
-    monkeypatch.setattr(delay, "with_labels", lambda traffic: traffic)
     monkeypatch.setattr(delay, "SPANS", 24)
     effort = delay.Effort(trials=1, wait=25, days=1, after=0, draws=10)
-    ready = delay.warm("mild", 1, effort, scratch)
+    ready = delay.warm(delay.watched("mild", "brightness"), 1, effort, scratch)
     fault = Fault(name="shift", shift=5.0)
     one = delay.trial(ready, "brightness", fault, "everywhere", 0, effort)
     assert one is not None
@@ -236,6 +235,13 @@ def test_a_fault_is_played_after_a_saved_state(scratch, monkeypatch):
     assert any(late is not None and late <= 25 for late in one["fixed"])
     again = delay.trial(ready, "brightness", fault, "everywhere", 0, effort)
     assert again == one, "a trial leaves the saved state as it was"
+
+
+def test_faults_of_the_years_signals_are_looked_for_in_the_years_fleet():
+    """Others join it only for their own faults: each stream more takes its share of the budget."""
+    assert delay.watched("mild", "brightness") is delay.KINDS["mild"]
+    more = delay.watched("mild", "lost_class")
+    assert len(more.signals) == len(delay.KINDS["mild"].signals) + len(delay.MORE)
 
 
 def test_a_target_needs_a_median_in_time_and_counts_its_trials():
@@ -254,7 +260,6 @@ def test_delays_go_on_where_they_stopped(scratch, tmp_path, monkeypatch):
     """Rows of the same engine and seeds are not measured again; the targets get more trials."""
     faults = (("brightness", Fault(name="shift 1 sigma", shift=1.0)),)
     monkeypatch.setattr(delay, "FAULTS", faults)
-    monkeypatch.setattr(delay, "with_labels", lambda traffic: traffic)
     monkeypatch.setattr(delay, "windows_until_seen", dict)
     monkeypatch.setattr(delay, "SPANS", 24)
     monkeypatch.setattr(delay, "QUICK", delay.Effort(trials=1, wait=4, days=1, after=0, draws=10))
