@@ -14,7 +14,7 @@ import json
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ _TYPES = {
 _MOST_WAITING = 10_000
 _MOST_KNOWN = 100_000
 _MOST_TEXT = 1024
+_MOST_SAID = 16_384
 _OVERHEAD = 1024
 _WHOSE = ("inferenceservicename", "namespace", "component", "endpoint")
 _HEADERS = ("inference-header-content-length", "content-encoding")
@@ -39,7 +40,8 @@ class Event:
     """One half of a call.
 
     ``id``: of the call, with whose it is; it means nothing else. ``time_s``: when the event says
-    that it was made, None where it does not.
+    that it was made, None where it does not. ``said``: headers of the call that the logger was told
+    to pass on (``metadataHeaders``), names in lower case.
     """
 
     id: bytes
@@ -48,6 +50,7 @@ class Event:
     time_s: float | None
     headers: Mapping[str, str]
     data: bytes
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +137,18 @@ def _event(attributes: Mapping[str, str], headers: Mapping[str, str], data: byte
         time_s=_time_s(attributes.get("time", "")),
         headers=headers,
         data=data,
+        said=_said(attributes.get("metadata", "")),
     )
+
+
+def _said(text: str) -> dict[str, str]:
+    """Headers with their values, each a list; nothing where it is none of that, or too long."""
+    try:
+        plain = parsed(text.encode()) if 0 < len(text) <= _MOST_SAID else {}
+    except (WireError, UnicodeEncodeError):
+        return {}
+    listed = plain.items() if isinstance(plain, dict) else ()
+    return {k.lower(): ", ".join(map(str, v)) for k, v in listed if isinstance(v, list)}
 
 
 class Halves:
@@ -207,7 +221,8 @@ class Halves:
 
 def _size(event: Event) -> int:
     """What it takes to keep it, bytes."""
-    return _OVERHEAD + len(event.data) + sum(map(len, event.headers.values()))
+    texts = [*event.headers.values(), *event.said, *event.said.values()]
+    return _OVERHEAD + len(event.data) + sum(map(len, texts))
 
 
 def _time_s(text: str) -> float | None:

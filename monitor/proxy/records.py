@@ -106,7 +106,7 @@ class Records:
                     self._joined(joined)
 
     def _joined(self, joined: Joined) -> None:
-        self._record(_read(lambda: _from_events(joined)), joined.latency_s, joined.request.headers)
+        self._record(_read(lambda: _from_events(joined)), joined.latency_s, joined.request.said)
 
     def _record(self, call: Call, latency_s: float | None, headers: Mapping[str, str]) -> None:
         lane = self._lanes.get(call.model)

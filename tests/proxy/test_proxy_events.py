@@ -192,3 +192,14 @@ def test_a_delivery_is_known_again_after_many_others():
         halves.add(half(f"{i}", "response"), 0.0)
     assert halves.add(half("0", "response"), 0.0) is None
     assert (counts, len(halves)) == ({"duplicate": 1}, 0)
+
+
+def test_headers_that_the_logger_passes_on_are_known():
+    """As KServe writes its ``metadataHeaders``; anything else is none."""
+    (event,) = read(binary(metadata='{"X-Camera": ["c1"], "X-Site": ["a", "b"], "n": 7}'), b"{}")
+    assert isinstance(event, Event)
+    assert event.said == {"x-camera": "c1", "x-site": "a, b"}
+    for text in ("", "null", "[1]", "nonsense", '{"a": ["' + "x" * 20_000 + '"]}', "\ud800"):
+        (event,) = read(binary(metadata=text), b"{}")
+        assert isinstance(event, Event)
+        assert event.said == {}

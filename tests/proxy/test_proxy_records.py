@@ -68,16 +68,19 @@ class Kept:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.metadata: list[object] = []
 
     def record(self, **given: object) -> None:
         ids = given["ids"]
         assert isinstance(ids, list)
         self.ids += ids
+        self.metadata.append(given["metadata"])
 
 
 def lane(*uses: str) -> tuple[Records, Kept]:
     kept: Any = Kept()
-    recorded = Recorded(served_name="m", tensors=tuple(map(TensorUse.parse, uses)))
+    tensors = tuple(map(TensorUse.parse, uses))
+    recorded = Recorded(served_name="m", tensors=tensors, headers={"x-camera": "camera"})
     lanes = {"m": Lane(recorded=recorded, tap=kept)}
     return Records(lanes, clock=CallClock(), pair_wait_s=1.0), kept
 
@@ -106,6 +109,7 @@ def test_a_call_of_a_batch_of_events_that_can_not_be_read_costs_no_other():
             "source": "s",
             "type": f"org.kubeflow.serving.inference.{half}",
             "inferenceservicename": "m",
+            "metadata": '{"X-Camera": ["c1"]}',
             "data": data,
         }
 
@@ -122,3 +126,4 @@ def test_a_call_of_a_batch_of_events_that_can_not_be_read_costs_no_other():
     text = json.dumps([*batch[:2], "no event", *batch[2:]]).encode()
     records.take(description, memoryview(text), memoryview(b""))
     assert (kept.ids, records.counts) == (["a", "b"], {"recorded": 2, "malformed": 2})
+    assert kept.metadata == [{"camera": "c1"}] * 2
