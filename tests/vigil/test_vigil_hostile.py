@@ -157,7 +157,6 @@ def test_ids_and_addresses_beyond_what_is_kept_are_cut_or_left_out():
     [
         ("model", ""),
         ("model", "a\0b"),
-        ("version", None),
         ("version", "v\n1"),
         ("deployment", "x" * 201),
         ("source", "\ud800"),
