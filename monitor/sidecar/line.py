@@ -9,7 +9,7 @@ from typing import Any
 from vigil.pipeline.assemble import pipeline_of
 from vigil.pipeline.journal import SUFFIX, Journal
 from vigil.ring.identity import Identity
-from vigil.ring.memory import CutError, Memory
+from vigil.ring.memory import CutError, Memory, TakenError
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.transport import Transport
@@ -26,6 +26,7 @@ class Line:
     Attributes:
         finished: its process has ended, and everything that was in the ring is in the spool.
         cut: its file became shorter. What was measured is in the spool; nothing touches it now.
+        taken: another sidecar reads it, from what is in the journal and the ring on.
         used: the share of the ring that was not given back after the last step.
         dropped: records that did not reach a window by then, by reason.
 
@@ -56,7 +57,7 @@ class Line:
             shipper=shipper,
             journal=self._journal,
         )
-        self.finished = self._ended = self.cut = False
+        self.finished = self._ended = self.cut = self.taken = False
         self.used = 0.0
         self.dropped: Counter[str] = Counter()
         self._told()
@@ -73,6 +74,8 @@ class Line:
                 self._read(now_s)
             except CutError:
                 self._abandon(now_s)
+            except TakenError:
+                self.taken = self._ended = True
         elif self.pipeline.unsaved == 0:
             self.finished = True
         return self.pipeline.records - before
@@ -87,6 +90,8 @@ class Line:
                 self._told()
             except CutError:
                 self._abandon(now_s)
+            except TakenError:
+                self.taken = self._ended = True
 
     def remove(self) -> None:
         """Take the ring away, then the journal: a journal without a ring is harmless."""

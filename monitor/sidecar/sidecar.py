@@ -16,7 +16,7 @@ from monitor.sidecar.unreadable import Unreadable, Why
 from vigil.pipeline.journal import SUFFIX as JOURNAL
 from vigil.pipeline.journal import Journal
 from vigil.ring.memory import SUFFIX as RING
-from vigil.ring.memory import CutError
+from vigil.ring.memory import CutError, TakenError
 from vigil.shipping.safe_spool import SafeSpool
 from vigil.shipping.shipper import Shipper
 from vigil.shipping.transport import Transport
@@ -91,6 +91,8 @@ class Sidecar:
                 self._failed(f"{RING_FAILED} {name}", error)
             if line.cut:
                 self._cut(name, line)
+            elif line.taken:
+                self._taken(name, line)
             elif line.finished:
                 self._retire(name, line)
         self.stepped_s = self._monotonic()
@@ -210,6 +212,12 @@ class Sidecar:
         line.let_go()
         self.cut_rings += 1
         self.unreadable.failed(self.folder / name, CutError("its file became shorter"))
+
+    def _taken(self, name: str, line: Line) -> None:
+        self._part(name, line)
+        line.let_go()
+        taken = TakenError("another sidecar reads it")
+        self.unreadable.failed(self.folder / name, taken, Why.TAKEN)
 
     def _part(self, name: str, line: Line) -> None:
         self._well(f"{RING_FAILED} {name}")

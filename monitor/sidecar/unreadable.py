@@ -35,6 +35,7 @@ class Why(StrEnum):
     UNDECLARED = "undeclared_signals"
     NO_ACCESS = "no_access"
     NOT_REMOVED = "not_removed"
+    TAKEN = "taken"
     ERROR = "error"
 
 
@@ -100,7 +101,8 @@ class Unreadable:
         one = self._files.get(name)
         if one is None:
             return True
-        return one.why is not Why.NOT_REMOVED and self._monotonic() - one.tried_s >= AGAIN_S
+        is_ours = one.why not in (Why.NOT_REMOVED, Why.TAKEN)
+        return is_ours and self._monotonic() - one.tried_s >= AGAIN_S
 
     def read(self, name: str) -> None:
         """It could be read this time."""

@@ -237,3 +237,27 @@ def test_what_is_open_when_the_sidecar_stops_is_sealed_and_its_process_is_not_mi
     rig.ship(last)
     assert counted(rig.windows()) == {(tap.boot, number): 1 for number in range(5)}
     assert not any(window.final for window in rig.windows())
+
+
+def test_two_sidecars_of_one_folder_count_nothing_twice(rig):
+    """As when a cleaner took away the lock that keeps the second waiting: the later one goes on
+    from the journal and the ring, and the earlier one lets go of them."""
+    tap = rig.tap()
+    record(tap, 3)
+    first = rig.sidecar()
+    rig.step(first)
+    record(tap, 4)
+    first.step()
+    second = rig.sidecar()
+    rig.step(second)
+    record(tap, 5)
+    rig.step(first)
+    assert not first.lines
+    assert first.unreadable.reasons == {f"{tap.boot}.ring": "taken"}
+    rig.step(second)
+    rig.step(first)
+    rig.ship(first)
+    tap.close()
+    rig.step(second)
+    rig.ship(second)
+    assert counted(rig.windows()) == {(tap.boot, number): 1 for number in range(12)}

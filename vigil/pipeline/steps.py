@@ -253,6 +253,7 @@ class Pipeline:
         if not is_new or (not now and not self._sealed and started < self._next_s):
             return
         pause_s = PAUSE_S
+        self.drain.reader.check()  # what another took over has another journal
         if not self._write_journal(mark):
             # Nowhere to write open windows down: they end now, so that the ring can be given back.
             self._seal(self.recorder.close(self._now_s))

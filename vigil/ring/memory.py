@@ -22,6 +22,10 @@ class CutError(WireError):
     """The file of a ring became shorter: to touch what is missing would kill this process."""
 
 
+class TakenError(WireError):
+    """Another reader began to read a ring: from then on it is that one's."""
+
+
 class Memory:
     """Mapped memory as bytes and as words.
 

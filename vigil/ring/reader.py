@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vigil.ring import layout
 from vigil.ring.mark import Mark
-from vigil.ring.memory import CutError, Memory
+from vigil.ring.memory import CutError, Memory, TakenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Reader:
         self.mark = Mark(self.released, int(self._words[layout.RECORDS_OUT]))
         self.torn = 0
         self._written = 0
+        self._turn: int | None = None
         self._seen = [0] * len(layout.REASONS)
         if self.released < position <= self._words[layout.HEAD]:
             while self.mark.position < position and self._pass() is not None:
@@ -54,9 +55,12 @@ class Reader:
 
         Raises:
             CutError: it is shorter than it was.
+            TakenError: another reader began since this one did.
         """
         if not self.memory.is_whole:
             raise CutError("the file of a ring was cut shorter")
+        if self._turn is not None and self._words[layout.READER] != self._turn:
+            raise TakenError("another reader began to read a ring")
         self._written = int(self._words[layout.RECORDS_IN])
 
     def after(self, mark: Mark) -> int:
@@ -66,6 +70,7 @@ class Reader:
     def begin(self) -> None:
         """Tell the writer that another reader began: what it knew of the old one is past."""
         self._words[layout.READER] += 1
+        self._turn = int(self._words[layout.READER])
 
     def next(self, *, writer_lives: bool = True) -> Slot | None:
         """The next slot that was filled; None where there is none yet.
