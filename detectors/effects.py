@@ -63,7 +63,8 @@ def effects(
       included, and ``sqrt(m^2 + 1.96^2 b / T)`` for T windows with variance b between them;
     * classes: total variation, bias-aware bounded-differences interval;
     * lost class: the share of its expected records that it lost; its share now with Wilson's
-      interval, and the reference's with Wilson's too (both at once: conservative);
+      interval, and the reference's with Wilson's too (both at once: conservative). None on novel
+      slices;
     * embedding, whitened or not: root of the unbiased MMD^2, normal approximation (not exact);
     * accuracy: the loss, Newcombe's interval; calibration: the rise of ECE, normal approximation;
     * novel slices: out-of-range share beyond the expected (Wilson), or the same against the whole
@@ -242,26 +243,23 @@ def _classes(frame: Frame, spread: _Spread) -> _Rows:
 
 
 def _lost_class(frame: Frame, spread: _Spread) -> _Rows:
-    out: _Rows = {}
-    for whole in (False, True):
-        stats = category_statistics(frame, whole=whole)
-        loss = stats.loss
-        found = (loss.which >= 0) & (frame.novel == whole)
-        worth = loss.records / spread.linear(LOST_CLASS.name, loss.noise)
-        total = np.maximum(loss.records, 1.0)
-        seen, usual = np.where(found, loss.seen, 0.0) / total, np.where(found, loss.expected, total)
-        usual = usual / total
-        size = np.minimum(stats.reference_records, 1e12)
-        least, most = wilson(seen * worth, worth)
-        lowest, highest = wilson(usual * size, size)
-        low, high = 1.0 - most / np.maximum(lowest, 1e-12), 1.0 - least / highest
-        rows = _rows(1.0 - seen / usual, low, high, loss.records, "", found)
-        # Which class it is belongs to the figure: the unit names it.
-        out |= {
-            row: (*entry[:4], f"of class {int(loss.which[row])}'s usual share")
-            for row, entry in rows.items()
-        }
-    return out
+    stats = category_statistics(frame, whole=False)
+    loss = stats.loss
+    found = loss.which >= 0
+    worth = loss.records / spread.linear(LOST_CLASS.name, loss.noise)
+    total = np.maximum(loss.records, 1.0)
+    seen = np.where(found, loss.seen, 0.0) / total
+    usual = np.where(found, loss.expected, total) / total
+    size = np.minimum(stats.reference_records, 1e12)
+    least, most = wilson(seen * worth, worth)
+    lowest, highest = wilson(usual * size, size)
+    low, high = 1.0 - most / np.maximum(lowest, 1e-12), 1.0 - least / highest
+    rows = _rows(1.0 - seen / usual, low, high, loss.records, "", found)
+    # Which class it is belongs to the figure: the unit names it.
+    return {
+        row: (*entry[:4], f"of class {int(loss.which[row])}'s usual share")
+        for row, entry in rows.items()
+    }
 
 
 def _vectors(frame: Frame, spread: _Spread) -> _Rows:

@@ -165,14 +165,9 @@ def _columns(frame: Frame) -> list[_Column]:
             (wide.score, wide.noise, wide.records),
         )
     )
-    columns.append(
-        _choose(
-            LOST_CLASS.name,
-            frame.novel,
-            (own.loss.score, own.loss.noise, own.loss.records),
-            (wide.loss.score, wide.loss.noise, wide.loss.records),
-        )
-    )
+    lost = (own.loss.score, own.loss.noise, own.loss.records)
+    known = np.zeros(len(frame.slices), dtype=bool)  # a new place has no usual classes to lose
+    columns.append(_choose(LOST_CLASS.name, known, lost, lost))
     near, far = vector_statistics(frame, whole=False), vector_statistics(frame, whole=True)
     columns.append(
         _choose(
@@ -196,7 +191,6 @@ def _columns(frame: Frame) -> list[_Column]:
         accuracy = (outcome.accuracy - outcome.expected, outcome.accuracy_noise, outcome.records)
         gap = outcome.calibration - outcome.reference_calibration
         calibration = (gap, outcome.calibration_noise, outcome.records)
-        known = np.zeros(len(frame.slices), dtype=bool)
         columns.append(_choose(ACCURACY.name, known, accuracy, accuracy))
         columns.append(_choose(CALIBRATION.name, known, calibration, calibration))
     return columns

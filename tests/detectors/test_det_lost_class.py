@@ -17,7 +17,7 @@ from detectors.statistics.category import LEAST_SHARE, largest_loss
 from detectors.streams import StreamKey
 from vigil.measuring.batch import make_batch
 from vigil.measuring.summarise import summarise
-from vigil.types import WHOLE, ModelRef, SignalKind
+from vigil.types import WHOLE, ModelRef, SignalKind, Slice
 
 SHARES = np.array([0.4, 0.3, 0.15, 0.1, 0.045, 0.005])
 LOST = StreamKey("m", "p", WHOLE, "lost_class")
@@ -72,7 +72,7 @@ def test_too_few_records_or_classes_have_no_score() -> None:
     assert SHARES[4] > LEAST_SHARE
 
 
-def _part(shares: np.ndarray, n: int, seed: int, baseline=None):
+def _part(shares: np.ndarray, n: int, seed: int, baseline=None, camera: str = "c1"):
     rng = np.random.default_rng(seed)
     outputs = np.full((n, len(SHARES)), 0.02)
     outputs[np.arange(n), rng.choice(len(SHARES), n, p=shares)] = 0.9
@@ -83,7 +83,7 @@ def _part(shares: np.ndarray, n: int, seed: int, baseline=None):
         time_s=0.0,
         version="v1",
         outputs=outputs.astype(np.float32),
-        metadata=[{}] * n,
+        metadata=[{"camera": camera}] * n,
     )
     if baseline is None:
         return batch
@@ -97,7 +97,7 @@ def baseline():
         batches=((_part(SHARES, 2000, 100 + i), None) for i in range(4)),
         dataset="classes",
         created_at=datetime(2026, 11, 22, tzinfo=UTC),
-        keys=(),
+        keys=("camera",),
     )
 
 
@@ -144,3 +144,13 @@ def test_intervals_hold_the_lost_share_nearly_always(baseline) -> None:
         sure += effects([_part(SHARES, 500, 5000 + seed, baseline)], [LOST])[LOST].is_large
     assert inside >= 190
     assert sure == 0
+
+
+def test_a_new_place_has_no_usual_classes_to_lose(baseline) -> None:
+    """Its mix is its own: it is judged as new, by the other streams."""
+    part = _part(without(0), 600, 7, baseline, camera="new")
+    new = StreamKey("m", "p", Slice((("camera", "new"),)), "lost_class")
+    assert effects([part], [new]) == {}
+    assert "lost_class" not in {one.signal for one in score([part], "m", "p").streams}
+    known = StreamKey("m", "p", Slice((("camera", "c1"),)), "lost_class")
+    assert known in effects([_part(without(0), 600, 7, baseline)], [known])

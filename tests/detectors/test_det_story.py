@@ -75,7 +75,8 @@ def test_without_history_healthy_traffic_does_not_page(fleet, baseline):
     """Cold start on the baseline's pseudo-windows alone: 200 ticks, then on its own history."""
     engine = FleetEvidence(20_000, 100)
     assert not any(alarms(fleet, baseline, engine, 200))
-    assert all(engine.history(stream) >= 100 for stream in engine.streams)
+    always = [one for one in engine.streams if one.signal != "lost_class"]
+    assert all(engine.history(one) >= 100 for one in always), "thin windows have no lost class"
 
 
 @pytest.mark.parametrize("records", [1, 150])
