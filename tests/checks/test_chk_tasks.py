@@ -28,11 +28,12 @@ from vigil.windows.window import Window
 
 HISTORY, QUIET, FAULTY = 220, 25, 25
 NAMED = {
-    "multilabel": {"predicted_class", "label_count"},
+    "multilabel": {"predicted_class", "lost_class", "label_count"},
     "detection": {"box_size", "object_coverage", "object_overlap"},
     "tracking": {"identity_switches", "track_length", "fragmentation"},
     "segmentation": {
         "predicted_class",
+        "lost_class",
         "area_share_0",
         "area_share_3",
         "mask_count",
